@@ -1,0 +1,1 @@
+"""Watchword: a self-hosted authority for the tokens that machines carry."""

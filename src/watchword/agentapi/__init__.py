@@ -1,0 +1,1 @@
+"""The agent API: what agents and their jobs call (contract: agent-api)."""

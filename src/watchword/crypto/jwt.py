@@ -1,0 +1,94 @@
+"""Job tokens: JSON Web Tokens (RFC 7519), HS512 and nothing else, behind the brand's prefix."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from watchword.crypto.keys import Key
+from watchword.crypto.values import Secret
+
+_ALGORITHM = "HS512"
+MAX_TOKEN = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class JobClaims:
+    """What a job token says. Times are whole seconds; `fence` is not in the value, the job row has it."""
+
+    sub: str
+    aud: str
+    iss: str
+    iat: int
+    exp: int
+    organization_id: str
+
+
+def sign(claims: JobClaims, key: Key, prefix: str) -> Secret:
+    """Make the value; the same claims and key give the same value, so an accept can be repeated."""
+    payload = {
+        "sub": claims.sub,
+        "aud": claims.aud,
+        "iss": claims.iss,
+        "exp": claims.exp,
+        "iat": claims.iat,
+        "organization_id": claims.organization_id,
+    }
+    signed = jwt.encode({"alg": _ALGORITHM}, payload, OctKey.import_key(key.secret), algorithms=[_ALGORITHM])
+    return Secret(prefix + signed)
+
+
+def read_claims(value: str, prefix: str) -> JobClaims | None:
+    """Read a value's claims WITHOUT checking its signature; None where they are not a job token's."""
+    if len(value) > MAX_TOKEN or not value.startswith(prefix):
+        return None
+    parts = value[len(prefix) :].split(".")
+    if len(parts) != 3:  # noqa: PLR2004 - RFC 7515 §3.1
+        return None
+    try:
+        claims = json.loads(_decode(parts[1]))
+        return JobClaims(
+            sub=_text(claims, "sub"),
+            aud=_text(claims, "aud"),
+            iss=_text(claims, "iss"),
+            iat=_number(claims, "iat"),
+            exp=_number(claims, "exp"),
+            organization_id=_text(claims, "organization_id"),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def signature_holds(value: str, prefix: str, key: Key) -> bool:
+    """Whether the value is signed with `key`, with HS512 and a header that says no more than that."""
+    token = value[len(prefix) :]
+    try:
+        header = json.loads(_decode(token.partition(".")[0]))
+        if header != {"alg": _ALGORITHM}:
+            return False
+        jwt.decode(token, OctKey.import_key(key.secret), algorithms=[_ALGORITHM])
+    except (JoseError, ValueError, TypeError, RecursionError):
+        return False
+    return True
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+def _text(claims: Mapping[str, object], name: str) -> str:
+    found = claims[name]
+    if not isinstance(found, str):
+        raise TypeError(name)
+    return found
+
+
+def _number(claims: Mapping[str, object], name: str) -> int:
+    found = claims[name]
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise TypeError(name)
+    return found

@@ -1,0 +1,124 @@
+"""Accounts: organizations, the people in them and what each may do."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watchword.domain.errors import Invalid
+from watchword.domain.ids import ClusterId, OrganizationId, QueueId, UserId
+
+
+class Role(StrEnum):
+    """Role of a member in an organization."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An organization; `default_cluster_id` receives pipelines that name no cluster."""
+
+    id: OrganizationId
+    slug: str
+    name: str
+    default_cluster_id: ClusterId | None
+    default_timeout_minutes: int
+    maximum_timeout_minutes: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person."""
+
+    id: UserId
+    email: str
+    name: str
+    password_hash: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person in an organization."""
+
+    organization_id: OrganizationId
+    user_id: UserId
+    role: Role
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A group of queues; an agent token belongs to exactly one."""
+
+    organization_id: OrganizationId
+    id: ClusterId
+    name: str
+    description: str
+    emoji: str
+    color: str
+    default_queue_id: QueueId | None
+    created_at: int
+    created_by: UserId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A line of jobs inside a cluster, addressed by `key` in agent tags."""
+
+    organization_id: OrganizationId
+    id: QueueId
+    cluster_id: ClusterId
+    key: str
+    description: str
+    dispatch_paused: bool
+    created_at: int
+    created_by: UserId | None
+
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_QUEUE_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+
+
+def check_slug(text: str) -> str:
+    """Require lower-case letters, digits and dashes.
+
+    Raises:
+        Invalid: it has other characters, or more than 63.
+    """
+    if not _SLUG.fullmatch(text):
+        raise Invalid(
+            f"Validation failed: {text!r} is no slug; use lower-case letters, digits and dashes",
+            code="invalid_slug",
+        )
+    return text
+
+
+def check_queue_key(text: str) -> str:
+    """Require letters, digits, dash and underscore (contract rest-graphql §2.7).
+
+    Raises:
+        Invalid: it has other characters.
+    """
+    if not _QUEUE_KEY.fullmatch(text):
+        raise Invalid("Validation failed: Key takes letters, digits, - and _ only", code="invalid_queue_key")
+    return text
+
+
+def check_color(text: str) -> str:
+    """Require `#` and six hex digits, or nothing.
+
+    Raises:
+        Invalid: it is something else.
+    """
+    if text and not _COLOR.fullmatch(text):
+        raise Invalid("Validation failed: Color is written #RRGGBB", code="invalid_color")
+    return text
+
+
+def slugify(name: str) -> str:
+    """Make a slug of a name; empty where nothing of it can stand in one."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")

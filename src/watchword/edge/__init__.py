@@ -1,0 +1,1 @@
+"""HTTP plumbing that every surface shares: requests, answers, routes, limits, client address."""

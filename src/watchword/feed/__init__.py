@@ -1,0 +1,1 @@
+"""Revocations and wake-ups between nodes."""

@@ -1,0 +1,1 @@
+"""OAuth endpoints: introspection (RFC 7662)."""

@@ -1,0 +1,1 @@
+"""REST v2: what people, Terraform and scripts call."""

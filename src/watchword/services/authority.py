@@ -1,0 +1,51 @@
+"""The authority: every service of one process, made once by the composition root and given to surfaces."""
+
+from dataclasses import dataclass
+
+from watchword.services.builds import Builder
+from watchword.services.context import Caller, Context
+from watchword.services.dispatching import Dispatcher
+from watchword.services.finishing import Finisher
+from watchword.services.fleet import Fleet
+from watchword.services.ledger import Ledger
+from watchword.services.verifying import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """All services, wired."""
+
+    context: Context
+    ledger: Ledger
+    verifier: Verifier
+    fleet: Fleet
+    dispatcher: Dispatcher
+    finisher: Finisher
+    builder: Builder
+
+    @classmethod
+    def wire(cls, context: Context) -> "Authority":
+        """Build the services on a context."""
+        ledger = Ledger(context)
+        verifier = Verifier(context, ledger)
+        fleet = Fleet(context)
+        dispatcher = Dispatcher(context, fleet)
+        finisher = Finisher(context, fleet, dispatcher)
+        builder = Builder(context, dispatcher, finisher)
+        return cls(context, ledger, verifier, fleet, dispatcher, finisher, builder)
+
+    async def load(self) -> None:
+        """Read what lives in memory: agents and open jobs."""
+        await self.fleet.load()
+        await self.dispatcher.load()
+
+    async def flush(self) -> None:
+        """Write what memory holds and the database does not: use, signs of life."""
+        await self.ledger.flush()
+        await self.fleet.flush()
+
+    async def sweep(self, caller: Caller) -> None:
+        """End what is overdue and forget what has expired."""
+        await self.finisher.sweep(caller)
+        now = self.context.clock.now()
+        await self.context.store.write(lambda tx: tx.audit.forget(now))

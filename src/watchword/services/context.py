@@ -1,0 +1,126 @@
+"""What every use case stands on: store, clock, keys, installation; who asks; and how it is recorded."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from watchword.crypto.keys import KeyRing
+from watchword.crypto.values import Recogniser
+from watchword.domain.events import SYSTEM, Action, Actor, Event
+from watchword.domain.ids import RANDOM_BYTES, EventId, OrganizationId, uuid7
+from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
+from watchword.feed.base import Feed
+from watchword.store.base import Store, Transaction
+
+
+class Clock(Protocol):
+    """Tells the time; tests set it."""
+
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is the same for the whole installation.
+
+    Attributes:
+        url: public address of the server, without a slash at the end.
+        brand: prefix of new values; `former_brands` stay verifiable.
+        cell: number in new values.
+        ping_interval: seconds that agents wait between pings.
+        job_status_interval: seconds between looks at a running job's state.
+        heartbeat_interval: seconds between heartbeats.
+        session_on_job_routes: whether agents older than 3.39 may use their session token for a job.
+    """
+
+    url: str = "http://127.0.0.1:8080"
+    brand: str = DEFAULT_BRAND
+    former_brands: tuple[str, ...] = ()
+    cell: int = DEFAULT_CELL
+    ping_interval: int = 2
+    job_status_interval: int = 2
+    heartbeat_interval: int = 60
+    session_on_job_routes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, from where, in which request."""
+
+    actor: Actor
+    address: str | None = None
+    request_id: str = ""
+
+
+LOCAL = Caller(SYSTEM)
+
+
+@dataclass(slots=True)
+class IdSource:
+    """Makes ids that rise, also within one microsecond and while a clock stands still."""
+
+    last: int = 0
+
+    def next(self, now: int) -> str:
+        """An id of `now`, or of just after the last one."""
+        self.last = max(now, self.last + 1)
+        return uuid7(self.last, secrets.token_bytes(RANDOM_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The ground under every service."""
+
+    store: Store
+    feed: Feed
+    clock: Clock
+    keys: KeyRing
+    installation: Installation = field(default_factory=Installation)
+    ids: IdSource = field(default_factory=IdSource)
+
+    def new_id(self) -> str:
+        """A fresh time-ordered id; wrap it in the entity's type."""
+        return self.ids.next(self.clock.now())
+
+    def recogniser(self) -> Recogniser:
+        """A recogniser of this installation's brands."""
+        return Recogniser((self.installation.brand, *self.installation.former_brands))
+
+    async def record(
+        self,
+        tx: Transaction,
+        caller: Caller,
+        action: Action,
+        organization_id: OrganizationId,
+        subject: tuple[str, str],
+        data: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write an audit event inside the unit of work, so that neither exists without the other.
+
+        Args:
+            tx: the unit of work.
+            caller: who did it.
+            action: what was done.
+            organization_id: whose trail.
+            subject: kind and id of what it was done to.
+            data: details; never a value.
+        """
+        event = Event(
+            organization_id=organization_id,
+            sequence=await tx.audit.next_sequence(organization_id),
+            id=EventId(self.new_id()),
+            at=self.clock.now(),
+            action=action,
+            actor_kind=caller.actor.kind,
+            actor_id=caller.actor.id,
+            actor_name=caller.actor.name,
+            subject_kind=subject[0],
+            subject_id=subject[1],
+            address=caller.address or "",
+            request_id=caller.request_id,
+            data=json.dumps(data or {}, separators=(",", ":")),
+        )
+        await tx.audit.add(event)

@@ -1,0 +1,205 @@
+"""Finishing: what happens to a job in an agent's hands: start, outcome, hand-back, loss.
+
+Every step is a conditional write under the job's fence, so that a late or doubled call changes nothing.
+"""
+
+from dataclasses import dataclass, replace
+
+from watchword.domain.errors import Conflict
+from watchword.domain.events import Action
+from watchword.domain.fleet import AgentState
+from watchword.domain.ids import AgentId
+from watchword.domain.pipelines import CANCEL_GRACE_US, START_DEADLINE_US, Job, JobState, build_state
+from watchword.services.context import Caller, Context
+from watchword.services.dispatching import Dispatcher
+from watchword.services.fleet import Fleet
+from watchword.store.base import Transaction
+
+# A polling agent pings only when it runs nothing (contract agent-api §3.2); the delay lets a finish
+# that is under way arrive first.
+GIVEN_UP_AFTER_US = 30_000_000
+
+
+@dataclass(slots=True)
+class Finisher:
+    """Moves held jobs to their ends."""
+
+    context: Context
+    fleet: Fleet
+    dispatcher: Dispatcher
+
+    async def start(self, caller: Caller, job: Job) -> None:
+        """The agent runs the job now; repeating it changes nothing.
+
+        Raises:
+            Conflict: the job was cancelled or changed hands. The agent never calls finish then
+                (contract agent-api §2.3), so a cancelled job ends here.
+        """
+        now = self.context.clock.now()
+
+        async def work(tx: Transaction) -> Job | None:
+            if await tx.builds.start(job, now):
+                await self.context.record(
+                    tx, caller, Action.JOB_STARTED, job.organization_id, ("job", job.id)
+                )
+            return await tx.builds.job(job.organization_id, job.id)
+
+        current = await self.context.store.write(work)
+        if current is not None and current.fence == job.fence:
+            if current.state is JobState.RUNNING:
+                self.dispatcher.held[job.id] = current
+                return
+            if current.state is JobState.CANCELING:
+                await self.end(caller, _outcome(current, now, "-1", reason="cancel"))
+        raise Conflict("This job was cancelled or given to another agent.", code="job_not_startable")
+
+    async def finish(self, caller: Caller, job: Job, *, ignore_agent: bool = False) -> Job:
+        """Record a job's outcome; its token is dead when this returns.
+
+        Args:
+            caller: the agent.
+            job: the row that the token was checked against, with the outcome filled in.
+            ignore_agent: never dispatch to this agent again.
+
+        Raises:
+            Conflict: the job ended or changed hands meanwhile.
+        """
+        ended = await self.end(caller, job, ignore_agent=ignore_agent)
+        if ended is None:
+            raise Conflict("This job has ended or was given to another agent.", code="job_ended")
+        return ended
+
+    async def end(self, caller: Caller, job: Job, *, ignore_agent: bool = False) -> Job | None:
+        """End a held job under its fence, in one unit of work; None if it was not held any more."""
+
+        async def work(tx: Transaction) -> Job | None:
+            return await self.end_in(tx, caller, job, ignore_agent=ignore_agent)
+
+        ended = await self.context.store.write(work)
+        if ended is not None:
+            self.settle(ended, ignore_agent=ignore_agent)
+        return ended
+
+    async def end_in(
+        self, tx: Transaction, caller: Caller, job: Job, *, ignore_agent: bool = False
+    ) -> Job | None:
+        """The unit of work of `end`."""
+        current = await tx.builds.job(job.organization_id, job.id)
+        if current is None:
+            return None
+        canceled = current.state is JobState.CANCELING
+        state = JobState.CANCELED if canceled else JobState.FINISHED
+        if not await tx.builds.finish(job, state):
+            return None
+        if job.agent_id is not None:
+            await tx.fleet.give_job(job.organization_id, job.agent_id, None)
+            if ignore_agent:
+                await tx.fleet.ignore(job.organization_id, job.agent_id)
+        await self.update_build(tx, job)
+        details = {
+            "exit_status": job.exit_status,
+            "signal": job.signal,
+            "signal_reason": job.signal_reason,
+            "state": state.value,
+        }
+        await self.context.record(
+            tx, caller, Action.JOB_FINISHED, job.organization_id, ("job", job.id), details
+        )
+        return replace(job, state=state)
+
+    async def update_build(self, tx: Transaction, job: Job) -> None:
+        """Derive the build's state from its jobs, inside a unit of work."""
+        build = await tx.builds.build(job.organization_id, job.build_id)
+        if build is None:
+            return
+        jobs = list(await tx.builds.jobs(job.organization_id, job.build_id))
+        state = build_state(jobs, build.state)
+        if state is not build.state:
+            now = self.context.clock.now()
+            await tx.builds.set_build_state(job.organization_id, job.build_id, state, now)
+
+    def settle(self, job: Job, *, ignore_agent: bool = False) -> None:
+        """Take an ended job out of memory."""
+        self.dispatcher.held.pop(job.id, None)
+        agent = self.fleet.agents.get(job.agent_id) if job.agent_id is not None else None
+        if agent is not None and agent.job_id == job.id:
+            agent.job_id = None
+            agent.idle_since = 0
+            agent.dispatch = agent.dispatch and not ignore_agent
+
+    async def disconnect(self, caller: Caller, agent_id: AgentId, state: AgentState) -> None:
+        """End an agent's session; a job it accepted waits again, one it runs fails with -1."""
+        live = self.fleet.agents.get(agent_id)
+        if live is None:
+            return
+        now = self.context.clock.now()
+        reason = "agent_lost" if state is AgentState.LOST else "agent_stop"
+
+        async def work(tx: Transaction) -> tuple[Job | None, Job | None]:
+            agent = await tx.fleet.find(live.organization_id, agent_id)
+            if agent is None:
+                return None, None
+            job_id = agent.job_id
+            await self.fleet.end_in(tx, caller, agent, state)
+            job = await tx.builds.job(live.organization_id, job_id) if job_id else None
+            if job is None or not job.state.held:
+                return None, None
+            if await self._release_in(tx, caller, job):
+                return await tx.builds.job(job.organization_id, job.id), None
+            return None, await self.end_in(tx, caller, _outcome(job, now, "-1", reason=reason))
+
+        released, ended = await self.context.store.write(work)
+        self.fleet.forget(agent_id)
+        if released is not None:
+            self.dispatcher.lines.enqueue(released)
+        if ended is not None:
+            self.settle(ended)
+
+    async def _release_in(self, tx: Transaction, caller: Caller, job: Job) -> bool:
+        if not await tx.builds.release(job):
+            return False
+        if job.agent_id is not None:
+            await tx.fleet.give_job(job.organization_id, job.agent_id, None)
+        await self.context.record(
+            tx, caller, Action.JOB_RELEASED, job.organization_id, ("job", job.id), {"agent_id": job.agent_id}
+        )
+        return True
+
+    async def release(self, caller: Caller, job: Job) -> None:
+        """Take an accepted job from an agent that did not start it; its token is dead, it waits again."""
+
+        async def work(tx: Transaction) -> Job | None:
+            if not await self._release_in(tx, caller, job):
+                return None
+            return await tx.builds.job(job.organization_id, job.id)
+
+        released = await self.context.store.write(work)
+        if released is not None:
+            self.settle(job)
+            self.dispatcher.lines.enqueue(released)
+
+    async def sweep(self, caller: Caller) -> None:
+        """End what is overdue: silent agents, unstarted jobs, jobs given up, cancellations unheard."""
+        now = self.context.clock.now()
+        for live in self.fleet.silent(now):
+            state = AgentState.LOST if live.connected else AgentState.REPLACED
+            await self.disconnect(caller, live.id, state)
+        for job in list(self.dispatcher.held.values()):
+            await self._sweep_job(caller, job, now)
+
+    async def _sweep_job(self, caller: Caller, job: Job, now: int) -> None:
+        agent = self.fleet.agents.get(job.agent_id) if job.agent_id is not None else None
+        idle = agent.idle_since if agent is not None and agent.job_id == job.id else 0
+        if job.state is JobState.ACCEPTED and now - job.accepted_at >= START_DEADLINE_US:
+            await self.release(caller, job)
+        elif job.state is JobState.CANCELING and now - job.canceling_at >= CANCEL_GRACE_US:
+            await self.end(caller, _outcome(job, now, "-1", reason="cancel"))
+        elif idle and now - idle >= GIVEN_UP_AFTER_US:
+            if job.state is JobState.ACCEPTED:
+                await self.release(caller, job)
+            else:
+                await self.end(caller, _outcome(job, now, "-1", reason="agent_stop"))
+
+
+def _outcome(job: Job, now: int, exit_status: str, *, reason: str) -> Job:
+    return replace(job, exit_status=exit_status, signal_reason=reason, finished_at=now)

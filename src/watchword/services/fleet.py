@@ -1,0 +1,194 @@
+"""Fleet: agents in memory, and what changes when they connect, are heard of, leave or fall silent.
+
+A ping touches no database: it reads and writes this memory, which a worker flushes in batches.
+"""
+
+from dataclasses import dataclass, field
+
+from watchword.domain.events import Action, Actor
+from watchword.domain.fleet import Agent, AgentState
+from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, QueueId, TokenId
+from watchword.domain.tokens import MINUTE_US
+from watchword.services.context import Caller, Context
+from watchword.services.revoking import end_token
+from watchword.store.base import Page, Transaction
+
+LOST_AFTER_US = 3 * MINUTE_US
+# An agent retries `connect` for 50 s and `register` for 5 minutes (contract agent-api §1.9).
+UNCONNECTED_AFTER_US = 6 * MINUTE_US
+
+END_REASONS = {
+    AgentState.DISCONNECTED: "agent disconnected",
+    AgentState.LOST: "agent lost",
+    AgentState.REPLACED: "agent never connected",
+}
+_ACTIONS = {
+    AgentState.DISCONNECTED: Action.AGENT_DISCONNECTED,
+    AgentState.LOST: Action.AGENT_LOST,
+    AgentState.REPLACED: Action.AGENT_EXPIRED,
+}
+
+
+@dataclass(slots=True, eq=False)
+class LiveAgent:
+    """One agent as pings see it.
+
+    Attributes:
+        line: where its jobs wait: the queue's id, or organization and queue key for an unclustered agent.
+        tags: its tags, shared between agents that carry the same ones.
+        seen_at: last sign of life, microseconds.
+        flushed_at: the sign of life that the database knows.
+        job_id: the job it holds.
+        offered: the job it was offered and has not accepted.
+        idle_since: when it first pinged although it holds a job; 0 if it did not.
+    """
+
+    organization_id: OrganizationId
+    id: AgentId
+    line: str
+    tags: tuple[str, ...]
+    connected: bool
+    dispatch: bool
+    seen_at: int
+    flushed_at: int
+    job_id: JobId | None = None
+    offered: JobId | None = None
+    idle_since: int = 0
+
+
+def line_of(organization_id: OrganizationId, queue_id: QueueId | None, key: str) -> str:
+    """Name of the line in which a queue's jobs wait."""
+    return queue_id or f"{organization_id}/{key}"
+
+
+def agent_actor(agent: Agent) -> Actor:
+    """An agent as the audit trail names it."""
+    return Actor("agent", agent.id, agent.name)
+
+
+@dataclass(slots=True)
+class Fleet:
+    """All live agents of this process."""
+
+    context: Context
+    agents: dict[AgentId, LiveAgent] = field(default_factory=dict)
+    _tags: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+
+    async def load(self) -> None:
+        """Read live agents at a start; each counts as just heard of, so that none is lost at once."""
+
+        async def work(tx: Transaction) -> list[Agent]:
+            return list(await tx.fleet.live())
+
+        now = self.context.clock.now()
+        for agent in await self.context.store.read(work):
+            live = self.add(agent)
+            live.seen_at = now
+            live.connected = agent.state is AgentState.CONNECTED
+
+    def add(self, agent: Agent) -> LiveAgent:
+        """Take an agent into memory."""
+        key = next((tag[6:] for tag in agent.tags if tag.startswith("queue=")), "default")
+        live = LiveAgent(
+            organization_id=agent.organization_id,
+            id=agent.id,
+            line=line_of(agent.organization_id, agent.queue_id, key),
+            tags=self._tags.setdefault(agent.tags, agent.tags),
+            connected=agent.state is AgentState.CONNECTED,
+            dispatch=not agent.ignore_in_dispatches,
+            seen_at=agent.seen_at,
+            flushed_at=agent.seen_at,
+            job_id=agent.job_id,
+        )
+        self.agents[agent.id] = live
+        return live
+
+    async def connect(self, caller: Caller, organization_id: OrganizationId, agent_id: AgentId) -> None:
+        """The session is online; repeating it changes nothing."""
+        now = self.context.clock.now()
+        live = self.agents.get(agent_id)
+        if live is not None and live.connected:
+            live.seen_at = now
+            return
+
+        async def work(tx: Transaction) -> Agent | None:
+            if await tx.fleet.connect(organization_id, agent_id, now):
+                await self.context.record(
+                    tx, caller, Action.AGENT_CONNECTED, organization_id, ("agent", agent_id)
+                )
+            return await tx.fleet.find(organization_id, agent_id)
+
+        agent = await self.context.store.write(work)
+        if agent is not None and agent.state is AgentState.CONNECTED:
+            live = self.agents.get(agent_id) or self.add(agent)
+            live.connected = True
+            live.seen_at = now
+
+    def heartbeat(self, agent_id: AgentId) -> None:
+        """A sign of life."""
+        live = self.agents.get(agent_id)
+        if live is not None:
+            live.seen_at = self.context.clock.now()
+
+    async def end_in(self, tx: Transaction, caller: Caller, agent: Agent, state: AgentState) -> bool:
+        """End an agent's session inside a unit of work; False if it had ended before.
+
+        A registration that never connected gives its counted use back.
+        """
+        now = self.context.clock.now()
+        if not await tx.fleet.end(agent.organization_id, agent.id, state, now):
+            return False
+        session = await tx.tokens.find(agent.organization_id, agent.session_id)
+        if session is not None:
+            await end_token(self.context, tx, session, None, END_REASONS[state])
+        if agent.state is AgentState.REGISTERED and agent.counted:
+            await tx.tokens.return_use(agent.organization_id, agent.token_id)
+        await self.context.record(
+            tx, caller, _ACTIONS[state], agent.organization_id, ("agent", agent.id), {"name": agent.name}
+        )
+        return True
+
+    def forget(self, agent_id: AgentId) -> None:
+        """Take an agent out of memory, after its end was committed."""
+        self.agents.pop(agent_id, None)
+
+    async def flush(self) -> int:
+        """Write when agents were last heard of; returns how many changed."""
+        changed = [live for live in self.agents.values() if live.seen_at > live.flushed_at]
+        if not changed:
+            return 0
+        seen = [(live.organization_id, live.id, live.seen_at) for live in changed]
+
+        async def work(tx: Transaction) -> None:
+            await tx.fleet.touch(seen)
+
+        await self.context.store.write(work)
+        for live, (_, _, at) in zip(changed, seen, strict=True):
+            live.flushed_at = at
+        return len(seen)
+
+    def silent(self, now: int) -> list[LiveAgent]:
+        """Agents past their deadline: connected without a sign of life, or registered only."""
+        return [
+            live
+            for live in self.agents.values()
+            if now - live.seen_at >= (LOST_AFTER_US if live.connected else UNCONNECTED_AFTER_US)
+        ]
+
+
+async def list_agents(
+    context: Context, organization_id: OrganizationId, cluster_id: ClusterId | None, page: Page
+) -> list[Agent]:
+    """Connected agents, oldest first."""
+
+    async def work(tx: Transaction) -> list[Agent]:
+        states = (AgentState.CONNECTED,)
+        return list(await tx.fleet.list(organization_id, cluster_id, states, page))
+
+    return await context.store.read(work)
+
+
+async def joined_with(context: Context, organization_id: OrganizationId, token_id: TokenId) -> list[Agent]:
+    """Connected agents that joined with a token."""
+    agents = await list_agents(context, organization_id, None, Page(limit=1_000_000))
+    return [agent for agent in agents if agent.token_id == token_id]

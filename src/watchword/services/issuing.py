@@ -1,0 +1,217 @@
+"""Issuing: make a token, show its value once, keep its digest."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from watchword.crypto.values import Secret, digest, mint
+from watchword.domain.errors import Invalid, NotFound
+from watchword.domain.events import Action
+from watchword.domain.ids import AgentId, ClusterId, OrganizationId, TokenId, UserId
+from watchword.domain.kinds import KINDS, Kind
+from watchword.domain.restrictions import UNRESTRICTED, Restrictions
+from watchword.domain.scopes import canonical
+from watchword.domain.tokens import (
+    API_ACCESS_DEFAULT_US,
+    State,
+    Token,
+    check_description,
+    check_expiry,
+)
+from watchword.services.context import Caller, Context
+from watchword.store.base import Transaction
+
+_AGENT_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A fresh token and its value, which is seen here and never again."""
+
+    token: Token
+    value: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """What a caller asks of a new agent token. Times are microseconds; 0 means none.
+
+    Attributes:
+        cluster_id: None for an unclustered agent token.
+        max_uses: registrations it allows; 0 means any number.
+    """
+
+    organization_id: OrganizationId
+    cluster_id: ClusterId | None
+    description: str
+    restrictions: Restrictions = UNRESTRICTED
+    not_before: int = 0
+    expires_at: int = 0
+    max_uses: int = 0
+
+
+def build_token(
+    context: Context,
+    kind: Kind,
+    organization_id: OrganizationId,
+    value: Secret,
+    *,
+    description: str = "",
+    cluster_id: ClusterId | None = None,
+    user_id: UserId | None = None,
+    agent_id: AgentId | None = None,
+    parent_id: TokenId | None = None,
+    scopes: Iterable[str] = (),
+    restrictions: Restrictions = UNRESTRICTED,
+    not_before: int = 0,
+    expires_at: int = 0,
+    max_uses: int = 0,
+    created_by: UserId | None = None,
+) -> Token:
+    """The record of a fresh value."""
+    return Token(
+        organization_id=organization_id,
+        id=TokenId(context.new_id()),
+        kind=kind,
+        digest=digest(value.reveal()),
+        state=State.ACTIVE,
+        description=description,
+        cluster_id=cluster_id,
+        user_id=user_id,
+        agent_id=agent_id,
+        parent_id=parent_id,
+        scopes=" ".join(sorted(scopes)),
+        restrictions=restrictions.dump(),
+        not_before=not_before,
+        expires_at=expires_at,
+        max_uses=max_uses,
+        uses=0,
+        created_at=context.clock.now(),
+        created_by=created_by,
+        ended_at=0,
+        ended_by=None,
+        ended_reason="",
+    )
+
+
+def mint_value(context: Context, kind: Kind) -> Secret:
+    """A fresh value in the installation's brand and cell."""
+    return mint(kind, brand=context.installation.brand, cell=context.installation.cell)
+
+
+async def issue_agent_token(
+    context: Context, tx: Transaction, caller: Caller, request: TokenRequest, created_by: UserId | None
+) -> Issued:
+    """Issue an agent token inside a unit of work.
+
+    Raises:
+        Invalid: description, expiry or number of uses is not acceptable.
+        NotFound: the organization has no such cluster.
+    """
+    description = check_description(request.description)
+    now = context.clock.now()
+    check_expiry(request.expires_at, now)
+    if request.expires_at and request.not_before >= request.expires_at:
+        raise Invalid("Validation failed: Not before must lie ahead of the expiry", code="never_valid")
+    if request.max_uses < 0:
+        raise Invalid("Validation failed: Uses must not be negative", code="invalid_uses")
+    kind = Kind.AGENT if request.cluster_id is not None else Kind.UNCLUSTERED_AGENT
+    if request.cluster_id is not None:
+        await _require_cluster(tx, request)
+    value = mint_value(context, kind)
+    token = build_token(
+        context,
+        kind,
+        request.organization_id,
+        value,
+        description=description,
+        cluster_id=request.cluster_id,
+        restrictions=request.restrictions,
+        not_before=request.not_before,
+        expires_at=request.expires_at,
+        max_uses=request.max_uses,
+        created_by=created_by,
+    )
+    await _add(context, tx, caller, token)
+    return Issued(token, value)
+
+
+async def _require_cluster(tx: Transaction, request: TokenRequest) -> None:
+    if request.cluster_id is None:
+        return
+    cluster = await tx.accounts.cluster(request.organization_id, request.cluster_id)
+    if cluster is None:
+        raise NotFound("No cluster found")
+    if request.restrictions.queue:
+        key = request.restrictions.queue
+        if await tx.accounts.queue_by_key(request.organization_id, cluster.id, key) is None:
+            raise Invalid(f"Validation failed: Queue {key!r} is not in this cluster", code="unknown_queue")
+
+
+async def issue_api_token(
+    context: Context,
+    tx: Transaction,
+    caller: Caller,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    description: str,
+    scopes: Iterable[str],
+    expires_at: int | None = None,
+) -> Issued:
+    """Issue an API access token inside a unit of work.
+
+    Args:
+        context: the ground.
+        tx: the unit of work.
+        caller: who asks.
+        organization_id: what it opens.
+        user_id: whose it is.
+        description: what it is for.
+        scopes: scope words.
+        expires_at: microseconds; None means seven days from now, 0 means never.
+
+    Raises:
+        Invalid: description, a scope or the expiry is not acceptable.
+        NotFound: the person is no member of the organization.
+    """
+    try:
+        words = canonical(scopes)
+    except ValueError as error:
+        raise Invalid(f"Validation failed: {error}", code="unknown_scope") from None
+    if await tx.accounts.member(organization_id, user_id) is None:
+        raise NotFound("No member found")
+    now = context.clock.now()
+    until = now + API_ACCESS_DEFAULT_US if expires_at is None else check_expiry(expires_at, now)
+    value = mint_value(context, Kind.API_ACCESS)
+    token = build_token(
+        context,
+        Kind.API_ACCESS,
+        organization_id,
+        value,
+        description=check_description(description),
+        user_id=user_id,
+        scopes=words,
+        expires_at=until,
+        created_by=user_id,
+    )
+    await _add(context, tx, caller, token)
+    return Issued(token, value)
+
+
+async def _add(context: Context, tx: Transaction, caller: Caller, token: Token) -> None:
+    await tx.tokens.add(token)
+    details = {
+        "kind": token.kind.value,
+        "description": token.description,
+        "cluster_id": token.cluster_id,
+        "expires_at": token.expires_at,
+        "max_uses": token.max_uses,
+        "restrictions": token.restrictions,
+    }
+    await context.record(
+        tx, caller, Action.TOKEN_CREATED, token.organization_id, ("token", token.id), details
+    )
+
+
+def is_agent_token(token: Token) -> bool:
+    """Whether the token registers agents."""
+    return token.kind in _AGENT_KINDS and KINDS[token.kind].shared

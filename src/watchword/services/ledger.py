@@ -1,0 +1,117 @@
+"""Use ledger: counts in memory, written in batches; a crash loses one flush interval, no more."""
+
+from dataclasses import replace
+
+from watchword.domain.use import HOUR_US, Refusals, Use
+from watchword.domain.ids import OrganizationId, TokenId
+from watchword.services.context import Context
+from watchword.store.base import Transaction
+
+MAX_ROWS = 50_000
+_MAX_AGENT = 100
+
+UseKey = tuple[str, str, str, str, str, int]
+
+
+class Ledger:
+    """Notes every accepted and refused use; `flush` is called by a worker, never by a request."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._uses: dict[UseKey, list[int]] = {}
+        self._refusals: dict[tuple[str, str, str, int], list[int]] = {}
+
+    def note(
+        self,
+        organization_id: str,
+        token_id: str,
+        address: str | None,
+        agent: str,
+        version: str,
+        now: int,
+    ) -> list[int]:
+        """Count one use; returns the counter (first, last, count), which a cache may keep for the hour."""
+        key = (organization_id, token_id, address or "", agent, version[:_MAX_AGENT], now // HOUR_US)
+        counter = self._uses.get(key)
+        if counter is None:
+            if len(self._uses) >= MAX_ROWS:
+                return [now, now, 1]  # bounded: under a flood of new rows detail is lost, not memory
+            counter = self._uses[key] = [now, now, 0]
+        counter[1] = now
+        counter[2] += 1
+        return counter
+
+    def refuse(self, reason: str, address: str | None, token_id: str, now: int) -> None:
+        """Count one refusal."""
+        key = (reason, address or "", token_id, now // HOUR_US)
+        counter = self._refusals.get(key)
+        if counter is None:
+            if len(self._refusals) >= MAX_ROWS:
+                return
+            counter = self._refusals[key] = [now, now, 0]
+        counter[1] = now
+        counter[2] += 1
+
+    async def flush(self) -> int:
+        """Write what was counted since the last flush; returns the number of rows.
+
+        What cannot be written is kept and counted on.
+        """
+        taken = {key: tuple(counter) for key, counter in self._uses.items() if counter[2]}
+        refused = {key: tuple(counter) for key, counter in self._refusals.items() if counter[2]}
+        if not taken and not refused:
+            return 0
+        uses = [
+            Use(OrganizationId(key[0]), TokenId(key[1]), key[2], key[3], key[4], key[5], *counter)
+            for key, counter in taken.items()
+        ]
+        refusals = [
+            Refusals(reason, address, hour, token_id, *counter)
+            for (reason, address, token_id, hour), counter in refused.items()
+        ]
+
+        async def work(tx: Transaction) -> None:
+            await tx.audit.add_uses(uses)
+            await tx.audit.add_refusals(refusals)
+
+        await self._context.store.write(work)
+        self._subtract(taken, refused)
+        return len(uses) + len(refusals)
+
+    def _subtract(
+        self,
+        taken: dict[UseKey, tuple[int, ...]],
+        refused: dict[tuple[str, str, str, int], tuple[int, ...]],
+    ) -> None:
+        """Take what was written off the counters; rows of past hours are dropped."""
+        hour = self._context.clock.now() // HOUR_US
+        for key, counter in taken.items():
+            left = self._uses[key]
+            left[2] -= counter[2]
+            if not left[2] and key[5] != hour:
+                del self._uses[key]
+        for refusal, counter in refused.items():
+            left = self._refusals[refusal]
+            left[2] -= counter[2]
+            if not left[2]:
+                del self._refusals[refusal]
+
+    def pending(self, organization_id: OrganizationId, token_id: TokenId) -> list[Use]:
+        """Uses of a token that are not written yet, so that "last used" is never behind."""
+        return [
+            Use(organization_id, token_id, key[2], key[3], key[4], key[5], *counter)
+            for key, counter in self._uses.items()
+            if key[1] == token_id and key[0] == organization_id and counter[2]
+        ]
+
+    async def last_used(self, organization_id: OrganizationId, token_id: TokenId) -> Use | None:
+        """The latest use of a token, written or not; None if it was never used."""
+
+        async def work(tx: Transaction) -> list[Use]:
+            return list(await tx.audit.uses(organization_id, token_id))
+
+        found = await self._context.store.read(work) + self.pending(organization_id, token_id)
+        if not found:
+            return None
+        latest = max(found, key=lambda use: use.last_at)
+        return replace(latest, count=sum(use.count for use in found))

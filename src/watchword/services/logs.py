@@ -1,0 +1,231 @@
+"""What a job leaves behind: log chunks, annotations, meta-data (contract agent-api §2.4, 2.6, 2.7)."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from watchword.domain.errors import Invalid, Malformed, NotFound, TooLarge
+from watchword.domain.ids import AnnotationId, BuildId, OrganizationId
+from watchword.domain.pipelines import (
+    MAX_ANNOTATION_BYTES,
+    MAX_CONTEXT,
+    MAX_META_DATA_BYTES,
+    MAX_META_DATA_KEY,
+    STYLES,
+    Annotation,
+    Chunk,
+    Job,
+)
+from watchword.services.context import Context
+from watchword.store.base import Transaction
+
+CHUNK_BYTES = 100 * 1024
+# Agents may have been given a larger size by an earlier version; more than this is no chunk.
+MAX_CHUNK_BYTES = 4 * 1024 * 1024
+MAX_LOG_BYTES = 1024 * 1024 * 1024
+_GZIP = 31
+DEFAULT_CONTEXT = "default"
+_PRIORITIES = range(1, 11)
+
+
+def inflate(data: bytes) -> bytes:
+    """Unpack a gzip chunk, never into more than the size limit.
+
+    Raises:
+        Malformed: it is no whole gzip stream.
+        TooLarge: it unpacks to more than 4 MiB.
+    """
+    machine = zlib.decompressobj(_GZIP)
+    try:
+        plain = machine.decompress(data, MAX_CHUNK_BYTES + 1)
+    except zlib.error:
+        raise Malformed("The log chunk is not valid gzip.", code="bad_gzip") from None
+    if len(plain) > MAX_CHUNK_BYTES:
+        raise TooLarge(f"A log chunk holds at most {MAX_CHUNK_BYTES} bytes.", code="chunk_too_large")
+    if not machine.eof:
+        raise Malformed("The log chunk is cut off: its gzip stream does not end.", code="bad_gzip")
+    return plain
+
+
+async def require_held(tx: Transaction, job: Job) -> None:
+    """Require, inside a unit of work, that the job is still in the hands that its token was given to.
+
+    Raises:
+        NotFound: it ended or changed hands since the token was checked.
+    """
+    current = await tx.builds.job(job.organization_id, job.id)
+    if current is None or current.fence != job.fence or not current.state.held:
+        raise NotFound("This job has ended or was given to another agent.", code="job_ended")
+
+
+async def add_chunk(context: Context, job: Job, sequence: int, offset: int, data: bytes) -> None:
+    """Keep one chunk of a job's log; a repeated one changes nothing. Chunks come in any order.
+
+    Raises:
+        TooLarge: the log is at its limit, or the chunk is.
+    """
+    if len(data) > MAX_CHUNK_BYTES:
+        raise TooLarge(f"A log chunk holds at most {MAX_CHUNK_BYTES} bytes.", code="chunk_too_large")
+    if job.log_size + len(data) > MAX_LOG_BYTES or offset + len(data) > MAX_LOG_BYTES:
+        raise TooLarge(f"The log is at its limit of {MAX_LOG_BYTES} bytes.", code="log_too_large")
+    chunk = Chunk(job.organization_id, job.id, sequence, offset, len(data), data)
+
+    async def work(tx: Transaction) -> None:
+        await require_held(tx, job)
+        if await tx.logs.add_chunk(chunk):
+            await tx.logs.grow_log(job.organization_id, job.id, chunk.size)
+
+    await context.store.write(work)
+
+
+async def read_log(context: Context, job: Job) -> bytes:
+    """A job's log, put together by offset; a hole is left out, an overlap is written once."""
+
+    async def work(tx: Transaction) -> Sequence[Chunk]:
+        return await tx.logs.chunks(job.organization_id, job.id)
+
+    parts: list[bytes] = []
+    end = 0
+    for chunk in await context.store.read(work):
+        fresh = chunk.data[max(0, end - chunk.offset) :] if chunk.offset < end else chunk.data
+        parts.append(fresh)
+        end = max(end, chunk.offset + chunk.size)
+    return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """An annotation as it is asked for; None leaves what is there."""
+
+    body: str | None = None
+    context: str = DEFAULT_CONTEXT
+    style: str | None = None
+    append: bool = False
+    priority: int | None = None
+    scope: str = "build"
+
+
+def check_note(note: Note) -> Note:
+    """Require a known style and scope, a priority from 1 to 10 and a body within its limit.
+
+    Raises:
+        Invalid: one of them is not acceptable.
+        TooLarge: the body is over 1 MiB.
+    """
+    if note.style is not None and note.style not in STYLES:
+        raise Invalid(f"The style is one of {', '.join(STYLES)}.", code="invalid_style")
+    if note.scope not in ("build", "job"):
+        raise Invalid("The scope is build or job.", code="invalid_scope")
+    if len(note.context) > MAX_CONTEXT:
+        raise Invalid(f"A context takes at most {MAX_CONTEXT} characters.", code="invalid_context")
+    if note.priority is not None and note.priority not in _PRIORITIES:
+        raise Invalid("The priority is a number from 1 to 10.", code="invalid_priority")
+    if note.body is not None and len(note.body.encode()) > MAX_ANNOTATION_BYTES:
+        raise TooLarge("An annotation takes at most 1 MiB.", code="annotation_too_large")
+    return note
+
+
+async def annotate(context: Context, job: Job, note: Note) -> None:
+    """Insert or change the annotation of a context; appending goes on below what is there.
+
+    Raises:
+        Invalid: a part is not acceptable, or there is no body and nothing to change.
+        TooLarge: the body gets over 1 MiB.
+    """
+    check_note(note)
+    scope_id = job.id if note.scope == "job" else job.build_id
+    now = context.clock.now()
+
+    async def work(tx: Transaction) -> None:
+        await require_held(tx, job)
+        found = await tx.logs.annotation(
+            job.organization_id, job.build_id, note.scope, scope_id, note.context
+        )
+        if found is None:
+            if note.body is None:
+                raise Invalid("An annotation needs a body.", code="body_missing")
+            found = Annotation(
+                organization_id=job.organization_id,
+                id=AnnotationId(context.new_id()),
+                build_id=job.build_id,
+                job_id=job.id,
+                scope=note.scope,
+                scope_id=scope_id,
+                context=note.context,
+                style="",
+                body="",
+                priority=3,
+                created_at=now,
+                updated_at=now,
+            )
+        body = found.body if note.body is None else note.body
+        if note.append and note.body is not None:
+            body = found.body + note.body
+        if len(body.encode()) > MAX_ANNOTATION_BYTES:
+            raise TooLarge("An annotation takes at most 1 MiB.", code="annotation_too_large")
+        await tx.logs.save_annotation(
+            replace(
+                found,
+                body=body,
+                style=found.style if note.style is None else note.style,
+                priority=found.priority if note.priority is None else note.priority,
+                updated_at=now,
+            )
+        )
+
+    await context.store.write(work)
+
+
+async def remove_annotation(context: Context, job: Job, note_context: str, scope: str) -> None:
+    """Delete an annotation; deleting what is not there is no error."""
+    scope_id = job.id if scope == "job" else job.build_id
+
+    async def work(tx: Transaction) -> None:
+        await require_held(tx, job)
+        await tx.logs.delete_annotation(job.organization_id, job.build_id, scope, scope_id, note_context)
+
+    await context.store.write(work)
+
+
+def check_meta_data(key: str, value: str) -> None:
+    """Require a key and a value that are not blank and within their limits.
+
+    Raises:
+        Invalid: one is blank or too long.
+        TooLarge: the value is over 100 KB.
+    """
+    if not key.strip() or len(key) > MAX_META_DATA_KEY:
+        raise Invalid(f"A meta-data key has 1 to {MAX_META_DATA_KEY} characters.", code="invalid_key")
+    if not value.strip():
+        raise Invalid("A meta-data value can't be blank.", code="invalid_value")
+    if len(value.encode()) > MAX_META_DATA_BYTES:
+        raise TooLarge("A meta-data value takes at most 100 KB.", code="value_too_large")
+
+
+async def set_meta_data(context: Context, job: Job, items: Sequence[tuple[str, str]]) -> None:
+    """Set values of a job's build, all or none.
+
+    Raises:
+        Invalid: a key or value is not acceptable.
+        TooLarge: a value is over its limit.
+    """
+    for key, value in items:
+        check_meta_data(key, value)
+
+    async def work(tx: Transaction) -> None:
+        await require_held(tx, job)
+        for key, value in items:
+            await tx.logs.set_meta_data(job.organization_id, job.build_id, key, value)
+
+    await context.store.write(work)
+
+
+async def read_meta_data(
+    context: Context, organization_id: OrganizationId, build_id: BuildId
+) -> dict[str, str]:
+    """All values of a build."""
+
+    async def work(tx: Transaction) -> dict[str, str]:
+        return dict(await tx.logs.all_meta_data(organization_id, build_id))
+
+    return await context.store.read(work)

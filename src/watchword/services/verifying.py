@@ -1,0 +1,316 @@
+"""The verifier: one function decides for every surface whether a presented value passes.
+
+Order: shape and checksum, kind, digest, cache, store, state, expiry, network, scope. Each refusal has
+a stable reason. Unknown and foreign values get one answer at one cost; whoever presents the whole
+value of a dead token has proved possession and is told why it is dead.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from watchword.crypto.jwt import JobClaims, read_claims, signature_holds
+from watchword.crypto.keys import Purpose
+from watchword.crypto.values import Recogniser, digest
+from watchword.domain.errors import Refused
+from watchword.domain.events import TOPIC_TOKEN_CHANGED, TOPIC_TOKEN_ENDED, Notice
+from watchword.domain.ids import JobId, OrganizationId
+from watchword.domain.kinds import KINDS, Body, Kind, Shape
+from watchword.domain.pipelines import Job
+from watchword.domain.restrictions import Restrictions, load
+from watchword.domain.tokens import Reason, State, Token
+from watchword.domain.use import HOUR_US
+from watchword.services.context import Context
+from watchword.services.ledger import Ledger
+from watchword.store.base import Transaction
+
+CACHE_SIZE = 200_000
+_SECOND_US = 1_000_000
+
+_MESSAGES = {
+    Reason.MISSING: "Authentication required: send the token in the Authorization header.",
+    Reason.MALFORMED: "This is not a token of this installation: its shape or checksum is wrong.",
+    Reason.UNKNOWN: "This token is not known here.",
+    Reason.REVOKED: "This token was revoked.",
+    Reason.EXPIRED: "This token has expired.",
+    Reason.NOT_YET_VALID: "This token is not valid yet.",
+    Reason.USED_UP: "This token has been used as often as it may be.",
+    Reason.NETWORK_BLOCKED: "This token may not be used from this address.",
+    Reason.RESTRICTION_UNKNOWN: "This token carries a restriction that this version does not know.",
+    Reason.SESSION_ENDED: "The session of this agent has ended; register again with an agent token.",
+    Reason.JOB_FINISHED: "The job of this token has finished.",
+    Reason.OTHER_JOB: "This token belongs to another job.",
+}
+_FORBIDDEN = (Reason.NETWORK_BLOCKED, Reason.SCOPE_MISSING, Reason.OTHER_JOB)
+
+
+def refusal(reason: Reason, message: str = "") -> Refused:
+    """The error of a reason: 403 where the token is good and may not do this here, else 401."""
+    status = 403 if reason in _FORBIDDEN else 401
+    return Refused(message or _MESSAGES[reason], code=reason.value, status=status)
+
+
+@dataclass(slots=True, eq=False)
+class Presented:
+    """A live token and what it may do.
+
+    Attributes:
+        token: its record; None for a job token, whose record is `job`.
+        job: the job a job token stands for, as its row was when the token was checked.
+        scopes: canonical scope words.
+        restrictions: what narrows it.
+    """
+
+    kind: Kind
+    organization_id: OrganizationId
+    token: Token | None
+    job: Job | None
+    scopes: frozenset[str]
+    restrictions: Restrictions
+    # The ledger's counter of this hour and address: a use is then two list writes.
+    counter: list[int] | None = None
+    counter_key: tuple[str | None, int, str] | None = None
+
+    @property
+    def id(self) -> str:
+        """Id of the token; of the job for a job token."""
+        if self.token is not None:
+            return self.token.id
+        return self.job.id if self.job is not None else ""
+
+    @property
+    def holder(self) -> Token:
+        """The record.
+
+        Raises:
+            TypeError: it is a job token.
+        """
+        if self.token is None:
+            raise TypeError("a job token has no record of its own")
+        return self.token
+
+
+class Verifier:
+    """Decides about presented values; holds the cache of live tokens."""
+
+    def __init__(self, context: Context, ledger: Ledger) -> None:
+        self._context = context
+        self._ledger = ledger
+        self._recogniser: Recogniser = context.recogniser()
+        self._cache: dict[bytes, Presented] = {}
+        self._signed: dict[bytes, JobClaims] = {}
+        context.feed.follow(TOPIC_TOKEN_ENDED, self._forget)
+        context.feed.follow(TOPIC_TOKEN_CHANGED, self._forget)
+
+    async def verify(
+        self,
+        value: str | None,
+        kinds: Collection[Kind],
+        *,
+        address: str | None,
+        scope: str = "",
+        agent: str = "",
+        check_address: bool = True,
+    ) -> Presented:
+        """Check a presented value.
+
+        Args:
+            value: what stood in the request; None if nothing did.
+            kinds: kinds that the route takes.
+            address: the client's address; None where it is ambiguous.
+            scope: the scope that the route asks of an API access token.
+            agent: the client's user agent, for the ledger.
+            check_address: False where the value is shown by a third party (introspection).
+
+        Raises:
+            Refused: it does not pass; `code` is a `Reason`.
+        """
+        now = self._context.clock.now()
+        token_id = ""
+        try:
+            shape = self._recognise(value, kinds)
+            key = digest(value)  # type: ignore[arg-type] # recognised, so it is text
+            if shape.body is Body.JWT:
+                presented = await self._job(value or "", key, now)
+            else:
+                presented = self._cache.get(key) or await self._load(key)
+                token_id = presented.id
+                self._check(presented, kinds, now, address if check_address else "", check_address)
+            token_id = presented.id
+            if scope and scope not in presented.scopes:
+                raise refusal(Reason.SCOPE_MISSING, f"Your access token doesn't have the {scope} scope")
+        except Refused as error:
+            self._ledger.refuse(error.code, address, token_id, now)
+            raise
+        self._count(presented, address, agent, now)
+        return presented
+
+    async def verify_job(
+        self, value: str | None, job_id: JobId, *, address: str | None, agent: str = ""
+    ) -> Job:
+        """Check the token of a call about one job.
+
+        A session token passes for the one job that its agent runs, if that agent is older than 3.39
+        and the installation allows it (contract agent-api §1.2).
+
+        Returns:
+            The job's row, read after the token was presented.
+
+        Raises:
+            Refused: the token does not pass, or belongs to another job.
+        """
+        presented = await self.verify(value, (Kind.JOB, Kind.AGENT_SESSION), address=address, agent=agent)
+        job = presented.job
+        if job is None:
+            job = await self._job_of_session(presented, job_id)
+        if job.id != job_id:
+            now = self._context.clock.now()
+            self._ledger.refuse(Reason.OTHER_JOB, address, presented.id, now)
+            raise refusal(Reason.OTHER_JOB)
+        return job
+
+    def shape_of(self, value: str) -> Shape | None:
+        """The shape of a value whose checksum holds, or None."""
+        found = self._recogniser.recognise(value)
+        return None if found is None or found.checksum is False else found.shape
+
+    @property
+    def cached(self) -> int:
+        """How many tokens the cache holds."""
+        return len(self._cache)
+
+    def clear(self) -> None:
+        """Empty the cache."""
+        self._cache.clear()
+        self._signed.clear()
+
+    def _recognise(self, value: str | None, kinds: Collection[Kind]) -> Shape:
+        if not value:
+            raise refusal(Reason.MISSING)
+        found = self._recogniser.recognise(value)
+        if found is None or found.checksum is False:
+            raise refusal(Reason.MALFORMED)
+        if all(KINDS[kind].shape is not found.shape for kind in kinds):
+            raise _wrong_kind(found.shape.name, kinds)
+        return found.shape
+
+    async def _load(self, key: bytes) -> Presented:
+        async def work(tx: Transaction) -> Token | None:
+            return await tx.tokens.by_digest(key)
+
+        token = await self._context.store.read(work)
+        if token is None:
+            raise refusal(Reason.UNKNOWN)
+        presented = Presented(
+            kind=token.kind,
+            organization_id=token.organization_id,
+            token=token,
+            job=None,
+            scopes=frozenset(token.scopes.split()),
+            restrictions=load(token.restrictions),
+        )
+        if token.state is State.ACTIVE:
+            if len(self._cache) >= CACHE_SIZE:
+                for old in list(self._cache)[: CACHE_SIZE // 8]:
+                    del self._cache[old]
+            self._cache[key] = presented
+        return presented
+
+    def _check(
+        self,
+        presented: Presented,
+        kinds: Collection[Kind],
+        now: int,
+        address: str | None,
+        check_address: bool,  # noqa: FBT001 - passed on from the public keyword
+    ) -> None:
+        token = presented.holder
+        if presented.kind not in kinds:
+            raise _wrong_kind(KINDS[presented.kind].title, kinds)
+        if token.state is not State.ACTIVE:
+            session = presented.kind is Kind.AGENT_SESSION
+            raise refusal(Reason.SESSION_ENDED if session else Reason.REVOKED)
+        if token.expires_at and now >= token.expires_at:
+            raise refusal(Reason.EXPIRED)
+        if now < token.not_before:
+            raise refusal(Reason.NOT_YET_VALID)
+        restrictions = presented.restrictions
+        if restrictions.unknown:
+            raise refusal(Reason.RESTRICTION_UNKNOWN)
+        if check_address and restrictions.networks and restrictions.refuse_address(address):
+            raise refusal(Reason.NETWORK_BLOCKED)
+
+    async def _job(self, value: str, key: bytes, now: int) -> Presented:
+        prefix = value[: value.index("_") + 1]
+        claims = self._signed.get(key) or read_claims(value, prefix)
+        if claims is None:
+            raise refusal(Reason.MALFORMED)
+        job = await self._find_job(OrganizationId(claims.organization_id), JobId(claims.sub))
+        if job is None:
+            raise refusal(Reason.UNKNOWN)
+        if key not in self._signed:
+            self._check_signature(value, prefix, key, claims, job)
+        current = job.agent_id == claims.aud and job.token_issued_at // _SECOND_US == claims.iat
+        if job.state.ended:
+            raise refusal(Reason.JOB_FINISHED if current else Reason.REVOKED)
+        if not job.state.held or not current:
+            raise refusal(Reason.REVOKED)
+        if now >= claims.exp * _SECOND_US:
+            raise refusal(Reason.EXPIRED)
+        return Presented(Kind.JOB, job.organization_id, None, job, frozenset(), Restrictions())
+
+    def _check_signature(self, value: str, prefix: str, key: bytes, claims: JobClaims, job: Job) -> None:
+        signing_key = self._context.keys.find(Purpose.JOB_TOKEN, job.token_key)
+        if signing_key is None or not signature_holds(value, prefix, signing_key):
+            raise refusal(Reason.UNKNOWN)
+        if len(self._signed) >= CACHE_SIZE:
+            self._signed.clear()
+        self._signed[key] = claims
+
+    async def _find_job(self, organization_id: OrganizationId, job_id: JobId) -> Job | None:
+        async def work(tx: Transaction) -> Job | None:
+            return await tx.builds.job(organization_id, job_id)
+
+        return await self._context.store.read(work)
+
+    async def _job_of_session(self, presented: Presented, job_id: JobId) -> Job:
+        """The job that an old agent runs on its session token."""
+        token = presented.holder
+
+        async def work(tx: Transaction) -> Job | None:
+            if token.agent_id is None:
+                return None
+            agent = await tx.fleet.find(token.organization_id, token.agent_id)
+            if agent is None or agent.knows_job_tokens:
+                return None
+            if agent.job_id != job_id:
+                raise refusal(Reason.OTHER_JOB)
+            return await tx.builds.job(token.organization_id, job_id)
+
+        job = None
+        if self._context.installation.session_on_job_routes:
+            job = await self._context.store.read(work)
+        if job is None or job.agent_id != token.agent_id or not job.state.held:
+            raise _wrong_kind(KINDS[Kind.AGENT_SESSION].title, (Kind.JOB,))
+        return job
+
+    def _count(self, presented: Presented, address: str | None, agent: str, now: int) -> None:
+        key = (address, now // HOUR_US, agent)
+        counter = presented.counter
+        if counter is not None and presented.counter_key == key:
+            counter[1] = now
+            counter[2] += 1
+            return
+        token = presented.token
+        holder = token.agent_id or "" if token is not None else presented.id
+        presented.counter = self._ledger.note(
+            presented.organization_id, presented.id, address, holder, agent, now
+        )
+        presented.counter_key = key
+
+    def _forget(self, notice: Notice) -> None:
+        self._cache.pop(bytes.fromhex(notice.payload), None)
+
+
+def _wrong_kind(found: str, kinds: Collection[Kind]) -> Refused:
+    wanted = " or ".join(sorted({KINDS[kind].title for kind in kinds}))
+    return refusal(Reason.WRONG_KIND, f"This call takes a value of the kind {wanted}, not {found}.")

@@ -1,0 +1,142 @@
+"""Audit trail, outbox, remembered answers and the use ledger in the database."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Table, and_, bindparam, delete, insert, select, update
+
+from watchword.domain.events import Event, Notice
+from watchword.domain.ids import OrganizationId, TokenId
+from watchword.domain.use import Refusals, Use
+from watchword.store.base import Replay
+from watchword.store.counters import count_up
+from watchword.store.engine import Connection, Statement
+from watchword.store.mapping import Mapper
+from watchword.store.tables import audit_events, outbox, refusals, replays, uses
+
+EVENTS = Mapper(audit_events, Event)
+NOTICES = Mapper(outbox, Notice)
+REPLAYS = Mapper(replays, Replay)
+USES = Mapper(uses, Use)
+REFUSALS = Mapper(refusals, Refusals)
+
+_e, _r = audit_events.c, replays.c
+_ADD_EVENT = Statement(insert(audit_events))
+_EVENTS = Statement(
+    select(*EVENTS.columns)
+    .where(_e.organization_id == bindparam("organization_id_"), _e.sequence > bindparam("after_"))
+    .order_by(_e.sequence)
+    .limit(bindparam("limit_"))
+)
+_POST = Statement(
+    insert(outbox).values(
+        at=bindparam("at"),
+        organization_id=bindparam("organization_id"),
+        topic=bindparam("topic"),
+        payload=bindparam("payload"),
+    )
+)
+_NOTICES = Statement(
+    select(*NOTICES.columns)
+    .where(outbox.c.id > bindparam("after_"))
+    .order_by(outbox.c.id)
+    .limit(bindparam("limit_"))
+)
+_ONE_REPLAY = and_(
+    _r.organization_id == bindparam("organization_id_"),
+    _r.caller == bindparam("caller_"),
+    _r.key == bindparam("key_"),
+)
+_REPLAY = Statement(select(*REPLAYS.columns).where(_ONE_REPLAY, _r.expires_at > bindparam("now_")))
+_DROP_REPLAY = Statement(delete(replays).where(_ONE_REPLAY))
+_ADD_REPLAY = Statement(insert(replays))
+_FORGET = Statement(delete(replays).where(_r.expires_at <= bindparam("now_")))
+_USES = Statement(
+    select(*USES.columns)
+    .where(uses.c.organization_id == bindparam("organization_id_"), uses.c.token_id == bindparam("id_"))
+    .order_by(uses.c.last_at.desc())
+)
+
+
+class _Tally:
+    """Add-or-insert statements of a table whose rows count something."""
+
+    def __init__(self, table: Table) -> None:
+        self.keys = [column.name for column in table.primary_key]
+        same = and_(*(table.c[name] == bindparam(f"{name}_") for name in self.keys))
+        self.add = Statement(
+            update(table)
+            .where(same)
+            .values(last_at=bindparam("last_at_"), count=table.c.count + bindparam("count_"))
+        )
+        self.insert = Statement(insert(table))
+
+
+_USE_TALLY = _Tally(uses)
+_REFUSAL_TALLY = _Tally(refusals)
+
+
+class AuditRows:
+    """`store.base.Audit` on a connection; `posted` collects what is published after the commit."""
+
+    def __init__(self, connection: Connection, posted: list[Notice]) -> None:
+        self._cx = connection
+        self._posted = posted
+
+    async def next_sequence(self, organization_id: OrganizationId) -> int:
+        return await count_up(self._cx, organization_id, "audit")
+
+    async def add(self, event: Event) -> None:
+        await self._cx.run(_ADD_EVENT, EVENTS.encode(event))
+
+    async def events(self, organization_id: OrganizationId, after: int, limit: int) -> Sequence[Event]:
+        parameters = {"organization_id_": organization_id, "after_": after, "limit_": limit}
+        return [EVENTS.decode(row) for row in await self._cx.all(_EVENTS, parameters)]
+
+    async def post(self, organization_id: OrganizationId, topic: str, payload: str, at: int) -> None:
+        row = {"at": at, "organization_id": organization_id, "topic": topic, "payload": payload}
+        await self._cx.run(_POST, row)
+        self._posted.append(Notice(0, at, organization_id, topic, payload))
+
+    async def notices(self, after: int, limit: int) -> Sequence[Notice]:
+        return [
+            NOTICES.decode(row) for row in await self._cx.all(_NOTICES, {"after_": after, "limit_": limit})
+        ]
+
+    async def replay(self, organization_id: OrganizationId, caller: str, key: str, now: int) -> Replay | None:
+        parameters = {
+            "organization_id_": organization_id,
+            "caller_": caller,
+            "key_": key,
+            "now_": now,
+        }
+        row = await self._cx.one(_REPLAY, parameters)
+        return REPLAYS.decode(row) if row else None
+
+    async def remember(self, replay: Replay) -> None:
+        parameters = {
+            "organization_id_": replay.organization_id,
+            "caller_": replay.caller,
+            "key_": replay.key,
+        }
+        await self._cx.run(_DROP_REPLAY, parameters)
+        await self._cx.run(_ADD_REPLAY, REPLAYS.encode(replay))
+
+    async def forget(self, now: int) -> int:
+        return await self._cx.run(_FORGET, {"now_": now})
+
+    async def add_uses(self, uses: Sequence[Use]) -> None:
+        await self._add(_USE_TALLY, [USES.encode(use) for use in uses])
+
+    async def add_refusals(self, refusals: Sequence[Refusals]) -> None:
+        await self._add(_REFUSAL_TALLY, [REFUSALS.encode(item) for item in refusals])
+
+    async def _add(self, tally: _Tally, rows: Sequence[dict[str, Any]]) -> None:
+        for row in rows:
+            parameters = {f"{name}_": row[name] for name in (*tally.keys, "last_at", "count")}
+            if not await self._cx.run(tally.add, parameters):
+                await self._cx.run(tally.insert, row)
+
+    async def uses(self, organization_id: OrganizationId, token_id: TokenId) -> Sequence[Use]:
+        parameters = {"organization_id_": organization_id, "id_": token_id}
+        return [USES.decode(row) for row in await self._cx.all(_USES, parameters)]

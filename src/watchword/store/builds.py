@@ -1,0 +1,243 @@
+"""Pipelines, builds and jobs in the database."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, bindparam, case, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from watchword.domain.ids import AgentId, BuildId, JobId, OrganizationId, PipelineId
+from watchword.domain.pipelines import Build, BuildState, Job, JobState, Pipeline
+from watchword.store.base import Page
+from watchword.store.counters import count_up
+from watchword.store.engine import Connection, Statement
+from watchword.store.mapping import Mapper
+from watchword.store.tables import builds, jobs, pipelines
+
+PIPELINES = Mapper(pipelines, Pipeline)
+BUILDS = Mapper(builds, Build)
+JOBS = Mapper(jobs, Job)
+
+_p, _b, _j = pipelines.c, builds.c, jobs.c
+_HELD = tuple(state.value for state in JobState if state.held)
+_OPEN = tuple(state.value for state in JobState if not state.ended)
+_ENDED_BUILDS = (BuildState.PASSED.value, BuildState.FAILED.value, BuildState.CANCELED.value)
+
+_ADD_PIPELINE = Statement(insert(pipelines))
+_PIPELINE = Statement(
+    select(*PIPELINES.columns).where(
+        _p.organization_id == bindparam("organization_id_"), _p.id == bindparam("id_")
+    )
+)
+_PIPELINE_BY_SLUG = Statement(
+    select(*PIPELINES.columns).where(
+        _p.organization_id == bindparam("organization_id_"), _p.slug == bindparam("slug_")
+    )
+)
+_LIST_PIPELINES = Statement(
+    select(*PIPELINES.columns)
+    .where(_p.organization_id == bindparam("organization_id_"))
+    .order_by(_p.id)
+    .limit(bindparam("limit_"))
+    .offset(bindparam("offset_"))
+)
+_ADD_BUILD = Statement(insert(builds))
+_ONE_BUILD = and_(_b.organization_id == bindparam("organization_id_"), _b.id == bindparam("id_"))
+_BUILD = Statement(select(*BUILDS.columns).where(_ONE_BUILD))
+_BUILD_BY_NUMBER = Statement(
+    select(*BUILDS.columns).where(
+        _b.organization_id == bindparam("organization_id_"),
+        _b.pipeline_id == bindparam("pipeline_id_"),
+        _b.number == bindparam("number_"),
+    )
+)
+_BUILDS = (
+    select(*BUILDS.columns)
+    .where(_b.organization_id == bindparam("organization_id_"))
+    .order_by(_b.id.desc())
+    .limit(bindparam("limit_"))
+    .offset(bindparam("offset_"))
+)
+_LIST_BUILDS = Statement(_BUILDS)
+_LIST_PIPELINE_BUILDS = Statement(_BUILDS.where(_b.pipeline_id == bindparam("pipeline_id_")))
+
+
+def _first_time(column: ColumnElement[int], states: tuple[str, ...]) -> ColumnElement[int]:
+    """The time of the statement where a state is reached first; else what the column holds."""
+    reached = and_(bindparam("state_").in_(states), column == 0)
+    return case((reached, bindparam("at_")), else_=column)
+
+
+_SET_BUILD_STATE = Statement(
+    update(builds)
+    .where(_ONE_BUILD)
+    .values(
+        state=bindparam("state_"),
+        started_at=_first_time(_b.started_at, (BuildState.RUNNING.value, *_ENDED_BUILDS)),
+        finished_at=_first_time(_b.finished_at, _ENDED_BUILDS),
+    )
+)
+_ADD_JOB = Statement(insert(jobs))
+_ONE_JOB = and_(_j.organization_id == bindparam("organization_id_"), _j.id == bindparam("id_"))
+_SAME_HANDS = and_(_ONE_JOB, _j.fence == bindparam("fence_"))
+_JOB = Statement(select(*JOBS.columns).where(_ONE_JOB))
+_JOBS = Statement(
+    select(*JOBS.columns)
+    .where(_j.organization_id == bindparam("organization_id_"), _j.build_id == bindparam("build_id_"))
+    .order_by(_j.id)
+)
+_OPEN_JOBS = Statement(select(*JOBS.columns).where(_j.state.in_(_OPEN)).order_by(_j.id))
+_ACCEPT = Statement(
+    update(jobs)
+    .where(_SAME_HANDS, _j.state == JobState.SCHEDULED.value)
+    .values(
+        state=JobState.ACCEPTED.value,
+        fence=_j.fence + 1,
+        agent_id=bindparam("agent_id_"),
+        token_key=bindparam("token_key_"),
+        token_issued_at=bindparam("at_"),
+        token_expires_at=bindparam("token_expires_at_"),
+        accepted_at=bindparam("at_"),
+    )
+)
+_START = Statement(
+    update(jobs)
+    .where(_SAME_HANDS, _j.state == JobState.ACCEPTED.value)
+    .values(state=JobState.RUNNING.value, started_at=bindparam("at_"))
+)
+_OUTCOME = ("exit_status", "signal", "signal_reason", "chunks_failed", "finished_at")
+_FINISH = Statement(
+    update(jobs)
+    .where(_SAME_HANDS, _j.state.in_(_HELD))
+    .values({"state": bindparam("state_"), **{name: bindparam(f"{name}_") for name in _OUTCOME}})
+)
+_RELEASE = Statement(
+    update(jobs)
+    .where(_SAME_HANDS, _j.state == JobState.ACCEPTED.value)
+    .values(
+        state=JobState.SCHEDULED.value, fence=_j.fence + 1, agent_id=None, token_issued_at=0, accepted_at=0
+    )
+)
+_CANCEL_SCHEDULED = Statement(
+    update(jobs)
+    .where(_ONE_JOB, _j.state == JobState.SCHEDULED.value)
+    .values(state=JobState.CANCELED.value, finished_at=bindparam("at_"))
+)
+_CANCEL_HELD = Statement(
+    update(jobs)
+    .where(_ONE_JOB, _j.state.in_((JobState.ACCEPTED.value, JobState.RUNNING.value)))
+    .values(state=JobState.CANCELING.value, canceling_at=bindparam("at_"))
+)
+
+
+def _hands(job: Job) -> dict[str, object]:
+    return {"organization_id_": job.organization_id, "id_": job.id, "fence_": job.fence}
+
+
+class BuildRows:
+    """`store.base.Builds` on a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._cx = connection
+
+    async def add_pipeline(self, pipeline: Pipeline) -> None:
+        await self._cx.run(_ADD_PIPELINE, PIPELINES.encode(pipeline))
+
+    async def pipeline(self, organization_id: OrganizationId, pipeline_id: PipelineId) -> Pipeline | None:
+        row = await self._cx.one(_PIPELINE, {"organization_id_": organization_id, "id_": pipeline_id})
+        return PIPELINES.decode(row) if row else None
+
+    async def pipeline_by_slug(self, organization_id: OrganizationId, slug: str) -> Pipeline | None:
+        row = await self._cx.one(_PIPELINE_BY_SLUG, {"organization_id_": organization_id, "slug_": slug})
+        return PIPELINES.decode(row) if row else None
+
+    async def pipelines(self, organization_id: OrganizationId, page: Page) -> Sequence[Pipeline]:
+        parameters = {"organization_id_": organization_id, "limit_": page.limit, "offset_": page.offset}
+        return [PIPELINES.decode(row) for row in await self._cx.all(_LIST_PIPELINES, parameters)]
+
+    async def next_build_number(self, organization_id: OrganizationId, pipeline_id: PipelineId) -> int:
+        return await count_up(self._cx, organization_id, f"build_number:{pipeline_id}")
+
+    async def add_build(self, build: Build) -> None:
+        await self._cx.run(_ADD_BUILD, BUILDS.encode(build))
+
+    async def build(self, organization_id: OrganizationId, build_id: BuildId) -> Build | None:
+        row = await self._cx.one(_BUILD, {"organization_id_": organization_id, "id_": build_id})
+        return BUILDS.decode(row) if row else None
+
+    async def build_by_number(
+        self, organization_id: OrganizationId, pipeline_id: PipelineId, number: int
+    ) -> Build | None:
+        parameters = {
+            "organization_id_": organization_id,
+            "pipeline_id_": pipeline_id,
+            "number_": number,
+        }
+        row = await self._cx.one(_BUILD_BY_NUMBER, parameters)
+        return BUILDS.decode(row) if row else None
+
+    async def builds(
+        self, organization_id: OrganizationId, pipeline_id: PipelineId | None, page: Page
+    ) -> Sequence[Build]:
+        parameters = {
+            "organization_id_": organization_id,
+            "pipeline_id_": pipeline_id,
+            "limit_": page.limit,
+            "offset_": page.offset,
+        }
+        statement = _LIST_BUILDS if pipeline_id is None else _LIST_PIPELINE_BUILDS
+        return [BUILDS.decode(row) for row in await self._cx.all(statement, parameters)]
+
+    async def set_build_state(
+        self, organization_id: OrganizationId, build_id: BuildId, state: BuildState, at: int
+    ) -> None:
+        parameters = {
+            "organization_id_": organization_id,
+            "id_": build_id,
+            "state_": state.value,
+            "at_": at,
+        }
+        await self._cx.run(_SET_BUILD_STATE, parameters)
+
+    async def add_job(self, job: Job) -> None:
+        await self._cx.run(_ADD_JOB, JOBS.encode(job))
+
+    async def job(self, organization_id: OrganizationId, job_id: JobId) -> Job | None:
+        row = await self._cx.one(_JOB, {"organization_id_": organization_id, "id_": job_id})
+        return JOBS.decode(row) if row else None
+
+    async def jobs(self, organization_id: OrganizationId, build_id: BuildId) -> Sequence[Job]:
+        parameters = {"organization_id_": organization_id, "build_id_": build_id}
+        return [JOBS.decode(row) for row in await self._cx.all(_JOBS, parameters)]
+
+    async def open_jobs(self) -> Sequence[Job]:
+        return [JOBS.decode(row) for row in await self._cx.all(_OPEN_JOBS, {})]
+
+    async def accept(
+        self, job: Job, agent_id: AgentId, at: int, token_key: int, token_expires_at: int
+    ) -> bool:
+        parameters = _hands(job) | {
+            "agent_id_": agent_id,
+            "at_": at,
+            "token_key_": token_key,
+            "token_expires_at_": token_expires_at,
+        }
+        return await self._cx.run(_ACCEPT, parameters) == 1
+
+    async def start(self, job: Job, at: int) -> bool:
+        return await self._cx.run(_START, _hands(job) | {"at_": at}) == 1
+
+    async def finish(self, job: Job, state: JobState) -> bool:
+        outcome = {f"{name}_": getattr(job, name) for name in _OUTCOME}
+        return await self._cx.run(_FINISH, _hands(job) | outcome | {"state_": state.value}) == 1
+
+    async def release(self, job: Job) -> bool:
+        return await self._cx.run(_RELEASE, _hands(job)) == 1
+
+    async def cancel(self, job: Job, at: int) -> JobState | None:
+        parameters = {"organization_id_": job.organization_id, "id_": job.id, "at_": at}
+        if await self._cx.run(_CANCEL_SCHEDULED, parameters):
+            return JobState.CANCELED
+        if await self._cx.run(_CANCEL_HELD, parameters):
+            return JobState.CANCELING
+        found = await self.job(job.organization_id, job.id)
+        return found.state if found is not None and not found.state.ended else None

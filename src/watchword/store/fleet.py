@@ -1,0 +1,131 @@
+"""Agents in the database."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, bindparam, insert, select, update
+
+from watchword.domain.fleet import Agent, AgentState
+from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, TokenId
+from watchword.store.base import Page
+from watchword.store.engine import Connection, Statement
+from watchword.store.mapping import Mapper
+from watchword.store.tables import agents
+
+AGENTS = Mapper(agents, Agent)
+_a = agents.c
+_ONE = and_(_a.organization_id == bindparam("organization_id_"), _a.id == bindparam("id_"))
+_LIVE_STATES = (AgentState.REGISTERED.value, AgentState.CONNECTED.value)
+
+_ADD = Statement(insert(agents))
+_FIND = Statement(select(*AGENTS.columns).where(_ONE))
+_LIST = select(*AGENTS.columns).where(_a.organization_id == bindparam("organization_id_"))
+_LIVE = Statement(select(*AGENTS.columns).where(_a.state.in_(_LIVE_STATES)).order_by(_a.id))
+_NEVER_CONNECTED = Statement(
+    select(*AGENTS.columns).where(
+        _a.organization_id == bindparam("organization_id_"),
+        _a.token_id == bindparam("token_id_"),
+        _a.state == AgentState.REGISTERED.value,
+        _a.requested_name == bindparam("name_"),
+        _a.hostname == bindparam("hostname_"),
+    )
+)
+_CONNECT = Statement(
+    update(agents)
+    .where(_ONE, _a.state == AgentState.REGISTERED.value)
+    .values(state=AgentState.CONNECTED.value, connected_at=bindparam("at_"), seen_at=bindparam("at_"))
+)
+_END = Statement(
+    update(agents)
+    .where(_ONE, _a.state.in_(_LIVE_STATES))
+    .values(state=bindparam("state_"), ended_at=bindparam("at_"), job_id=None)
+)
+_GIVE_JOB = Statement(update(agents).where(_ONE).values(job_id=bindparam("job_id_")))
+_IGNORE = Statement(update(agents).where(_ONE).values(ignore_in_dispatches=1))
+_TOUCH = Statement(
+    update(agents).where(_ONE, _a.seen_at < bindparam("seen_")).values(seen_at=bindparam("seen_"))
+)
+_LISTS: dict[tuple[tuple[str, ...], bool], Statement] = {}
+
+
+def _list_statement(states: tuple[str, ...], in_cluster: bool) -> Statement:  # noqa: FBT001 - a cache key
+    found = _LISTS.get((states, in_cluster))
+    if found is None:
+        clause = _LIST.where(_a.state.in_(states))
+        if in_cluster:
+            clause = clause.where(_a.cluster_id == bindparam("cluster_id_"))
+        found = Statement(clause.order_by(_a.id).limit(bindparam("limit_")).offset(bindparam("offset_")))
+        _LISTS[states, in_cluster] = found
+    return found
+
+
+class FleetRows:
+    """`store.base.Fleet` on a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._cx = connection
+
+    async def add(self, agent: Agent) -> None:
+        await self._cx.run(_ADD, AGENTS.encode(agent))
+
+    async def find(self, organization_id: OrganizationId, agent_id: AgentId) -> Agent | None:
+        row = await self._cx.one(_FIND, {"organization_id_": organization_id, "id_": agent_id})
+        return AGENTS.decode(row) if row else None
+
+    async def list(
+        self,
+        organization_id: OrganizationId,
+        cluster_id: ClusterId | None,
+        states: Sequence[AgentState],
+        page: Page,
+    ) -> Sequence[Agent]:
+        statement = _list_statement(tuple(sorted(state.value for state in states)), cluster_id is not None)
+        parameters = {
+            "organization_id_": organization_id,
+            "cluster_id_": cluster_id,
+            "limit_": page.limit,
+            "offset_": page.offset,
+        }
+        return [AGENTS.decode(row) for row in await self._cx.all(statement, parameters)]
+
+    async def live(self) -> Sequence[Agent]:
+        return [AGENTS.decode(row) for row in await self._cx.all(_LIVE, {})]
+
+    async def never_connected(
+        self, organization_id: OrganizationId, token_id: TokenId, name: str, hostname: str
+    ) -> Agent | None:
+        parameters = {
+            "organization_id_": organization_id,
+            "token_id_": token_id,
+            "name_": name,
+            "hostname_": hostname,
+        }
+        row = await self._cx.one(_NEVER_CONNECTED, parameters)
+        return AGENTS.decode(row) if row else None
+
+    async def connect(self, organization_id: OrganizationId, agent_id: AgentId, at: int) -> bool:
+        parameters = {"organization_id_": organization_id, "id_": agent_id, "at_": at}
+        return await self._cx.run(_CONNECT, parameters) == 1
+
+    async def end(
+        self, organization_id: OrganizationId, agent_id: AgentId, state: AgentState, at: int
+    ) -> bool:
+        parameters = {
+            "organization_id_": organization_id,
+            "id_": agent_id,
+            "state_": state.value,
+            "at_": at,
+        }
+        return await self._cx.run(_END, parameters) == 1
+
+    async def give_job(
+        self, organization_id: OrganizationId, agent_id: AgentId, job_id: JobId | None
+    ) -> None:
+        parameters = {"organization_id_": organization_id, "id_": agent_id, "job_id_": job_id}
+        await self._cx.run(_GIVE_JOB, parameters)
+
+    async def ignore(self, organization_id: OrganizationId, agent_id: AgentId) -> None:
+        await self._cx.run(_IGNORE, {"organization_id_": organization_id, "id_": agent_id})
+
+    async def touch(self, seen: Sequence[tuple[OrganizationId, AgentId, int]]) -> None:
+        for organization_id, agent_id, at in seen:
+            await self._cx.run(_TOUCH, {"organization_id_": organization_id, "id_": agent_id, "seen_": at})

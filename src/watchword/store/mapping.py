@@ -1,0 +1,68 @@
+"""Mapping between records (frozen dataclasses) and rows: the codec of each column follows its type."""
+
+import dataclasses
+import json
+import types
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from sqlalchemy import Column, Table
+
+R = TypeVar("R")
+Encode = Callable[[Any], Any]
+Decode = Callable[[Any], Any]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _tuple(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text)) if text != "[]" else ()
+
+
+def _codec(hint: Any) -> tuple[Encode, Decode]:
+    """Encoder and decoder for one type of field."""
+    origin = get_origin(hint)
+    if origin is Union or origin is types.UnionType:
+        return _same, _same  # optional ids: text or None
+    if origin is tuple:
+        return (lambda value: _dump(list(value))), _tuple
+    if origin is not None and issubclass(origin, Mapping):
+        return (lambda value: _dump(dict(value))), json.loads
+    if hint is bool:
+        return int, bool
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return (lambda value: value.value), hint
+    return _same, _same
+
+
+class Mapper(Generic[R]):
+    """One record class and the table that keeps it; columns have the names of the fields."""
+
+    def __init__(self, table: Table, record: type[R]) -> None:
+        hints = get_type_hints(record)
+        fields = [field.name for field in dataclasses.fields(record)]  # type: ignore[arg-type]
+        self.table = table
+        self.columns: list[Column[Any]] = [table.c[name] for name in fields]
+        self._record = record
+        self._codecs = [(name, *_codec(hints[name])) for name in fields]
+        self._decoders = [
+            (index, decode) for index, (_, _, decode) in enumerate(self._codecs) if decode is not _same
+        ]
+
+    def encode(self, record: R) -> dict[str, Any]:
+        """Parameters for an insert or update of the whole record."""
+        return {name: encode(getattr(record, name)) for name, encode, _ in self._codecs}
+
+    def decode(self, row: Sequence[Any]) -> R:
+        """The record of a row that was selected by `columns`."""
+        values = list(row)
+        for index, decode in self._decoders:
+            values[index] = decode(values[index])
+        return self._record(*values)

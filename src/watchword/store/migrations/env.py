@@ -1,0 +1,19 @@
+"""Alembic's entry: one database, one transaction."""
+
+from alembic import context
+from sqlalchemy import create_engine
+
+from watchword.store.tables import metadata
+
+
+def run() -> None:
+    """Run the chosen migrations."""
+    engine = create_engine(context.config.get_main_option("sqlalchemy.url") or "")
+    with engine.begin() as connection:
+        context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+        with context.begin_transaction():
+            context.run_migrations()
+    engine.dispose()
+
+
+run()

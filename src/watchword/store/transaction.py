@@ -1,0 +1,23 @@
+"""A unit of work's reach: every repository on one connection."""
+
+from watchword.domain.events import Notice
+from watchword.store.accounts import AccountRows
+from watchword.store.audit import AuditRows
+from watchword.store.builds import BuildRows
+from watchword.store.engine import Connection
+from watchword.store.fleet import FleetRows
+from watchword.store.logs import LogRows
+from watchword.store.tokens import TokenRows
+
+
+class Rows:
+    """`store.base.Transaction` on a connection; `posted` holds the notices of the unit under way."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.posted: list[Notice] = []
+        self.tokens = TokenRows(connection)
+        self.accounts = AccountRows(connection)
+        self.fleet = FleetRows(connection)
+        self.builds = BuildRows(connection)
+        self.logs = LogRows(connection)
+        self.audit = AuditRows(connection, self.posted)
