@@ -1,0 +1,1 @@
+"""The reference agent: knows the server by its wire contract only."""

@@ -1,0 +1,234 @@
+"""A small server of the wire contract on a real socket, with a memory of every request."""
+
+import asyncio
+import contextlib
+import gzip
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from watchword.agent.retry import Policy
+
+AGENT_TOKEN = "bkct_MTA.agent-token-of-the-tests"
+SESSION_TOKEN = "bkaa_MTA.session-token-of-the-tests"
+JOB_TOKEN = "bkaj_job-token-of-the-tests"
+
+SPEED = 0.002
+"""Seconds of real time for one second that the agent wants to wait."""
+
+Answer = tuple[int, Any]
+
+
+async def quick(seconds: float) -> None:
+    await asyncio.sleep(seconds * SPEED)
+
+
+def quick_policy(**changes: Any) -> Policy:
+    return Policy(**{"sleep": quick, "grace": 100.0, "linger": 500.0, **changes})
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def token(self) -> str:
+        return self.headers.get("authorization", "").removeprefix("Token ")
+
+    @property
+    def call(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass
+class FakeJob:
+    id: str
+    command: str
+    env: dict[str, Any] = field(default_factory=dict)
+    token: str | None = JOB_TOKEN
+    state: str = "running"
+    chunk_bytes: int = 1000
+    chunks: dict[int, tuple[int, int, bytes]] = field(default_factory=dict)
+    finish: dict[str, Any] | None = None
+    accepted: bool = False
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def log(self) -> str:
+        pieces = sorted((offset, data) for offset, _, data in self.chunks.values())
+        return b"".join(data for _, data in pieces).decode()
+
+    def answer(self) -> dict[str, Any]:
+        base = {
+            "BUILDKITE_JOB_ID": self.id,
+            "BUILDKITE_ORGANIZATION_SLUG": "acme",
+            "BUILDKITE_PIPELINE_SLUG": "app",
+            "BUILDKITE_COMMAND": self.command,
+        }
+        answer = {"id": self.id, "env": {**base, **self.env}, "chunks_max_size_bytes": self.chunk_bytes}
+        return answer if self.token is None else {**answer, "token": self.token}
+
+    def seen(self, text: str) -> bool:
+        return text in self.log
+
+
+class FakeServer:
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.jobs: dict[str, FakeJob] = {}
+        self.scripts: dict[str, list[Answer]] = {}
+        self.data: dict[str, str] = {}
+        self.session: dict[str, Any] = {
+            "id": "agent-1",
+            "name": "builder-1",
+            "access_token": SESSION_TOKEN,
+            "ping_interval": 2,
+            "job_status_interval": 2,
+            "heartbeat_interval": 5,
+        }
+        self.url = ""
+        self.events = asyncio.Condition()
+        self._routes: list[tuple[re.Pattern[str], Callable[[Request, re.Match[str]], Answer]]] = [
+            (re.compile(r"POST register"), lambda _r, _m: (200, self.session)),
+            (re.compile(r"POST (connect|disconnect|heartbeat)"), lambda _r, _m: (200, {})),
+            (re.compile(r"GET ping"), self._ping),
+            (re.compile(r"PUT jobs/([^/]+)/accept"), self._accept),
+            (re.compile(r"PUT jobs/([^/]+)/start"), self._start),
+            (re.compile(r"GET jobs/([^/]+)"), lambda _r, m: (200, {"state": self.jobs[m[1]].state})),
+            (re.compile(r"POST jobs/([^/]+)/chunks"), self._chunk),
+            (re.compile(r"PUT jobs/([^/]+)/finish"), self._finish),
+            (re.compile(r"(?:POST|DELETE) jobs/([^/]+)/annotations.*"), lambda _r, _m: (200, {})),
+            (re.compile(r"POST (?:jobs|builds)/[^/]+/data/([\w-]+)"), self._data),
+        ]
+
+    def script(self, call: str, *answers: Answer) -> None:
+        self.scripts[call] = list(answers)
+
+    def offer(self, job: FakeJob) -> FakeJob:
+        self.jobs[job.id] = job
+        return job
+
+    def calls(self, call: str) -> list[Request]:
+        return [request for request in self.requests if request.call == call]
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+        async with asyncio.timeout(seconds), self.events:
+            await self.events.wait_for(condition)
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator["FakeServer"]:
+        tasks: set[asyncio.Task[None]] = set()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            tasks.add(task)
+            try:
+                await self._serve(reader, writer)
+            except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                pass
+            finally:
+                tasks.discard(task)
+                writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()[:2]
+        self.url = f"http://{host}:{port}/v3"
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks)
+            await server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            method, target, _ = line.decode().split(" ")
+            headers = {}
+            while (line := await reader.readline()).strip():
+                name, _, value = line.decode().partition(":")
+                headers[name.lower()] = value.strip()
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            path, _, query = target.partition("?")
+            request = Request(method, path.removeprefix("/v3/"), dict(parse_qsl(query)), headers, body)
+            status, answer = self._answer(request)
+            async with self.events:
+                self.requests.append(request)
+                self.events.notify_all()
+            data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            writer.write(
+                b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                % (status, len(data), data)
+            )
+            await writer.drain()
+
+    def _answer(self, request: Request) -> Answer:
+        if scripted := self.scripts.get(request.call):
+            return scripted.pop(0)
+        for pattern, handler in self._routes:
+            if match := pattern.fullmatch(request.call):
+                return handler(request, match)
+        return 404, {"message": f"no route {request.call}"}
+
+    def _ping(self, _request: Request, _match: re.Match[str]) -> Answer:
+        waiting = [job for job in self.jobs.values() if not job.accepted]
+        return 200, {"job": {"id": waiting[0].id}} if waiting else {"action": "idle"}
+
+    def _accept(self, _request: Request, match: re.Match[str]) -> Answer:
+        job = self.jobs[match[1]]
+        job.accepted = True
+        return 200, job.answer()
+
+    def _start(self, _request: Request, match: re.Match[str]) -> Answer:
+        self.jobs[match[1]].started.set()
+        return 200, {}
+
+    def _chunk(self, request: Request, match: re.Match[str]) -> Answer:
+        assert request.headers["content-encoding"] == "gzip"
+        query = {name: int(value) for name, value in request.query.items()}
+        data = gzip.decompress(request.body)
+        self.jobs[match[1]].chunks[query["sequence"]] = (query["offset"], query["size"], data)
+        return 201, b""
+
+    def _finish(self, request: Request, match: re.Match[str]) -> Answer:
+        job = self.jobs[match[1]]
+        job.finish = request.json
+        job.accepted = True
+        job.finished.set()
+        return 200, {}
+
+    def _data(self, request: Request, match: re.Match[str]) -> Answer:
+        operation = match[1]
+        if operation == "keys":
+            return 200, sorted(self.data)
+        body = request.json
+        if operation == "set":
+            self.data[body["key"]] = body["value"]
+        elif operation == "set-batch":
+            self.data |= {item["key"]: item["value"] for item in body["items"]}
+        elif operation == "exists":
+            return 200, {"exists": body["key"] in self.data}
+        elif body["key"] in self.data:
+            return 200, {"key": body["key"], "value": self.data[body["key"]]}
+        else:
+            return 404, {"message": "no such key"}
+        return 200, {}
+
+
+def environment_of(log: str) -> Mapping[str, str]:
+    """The variables that a job printed with `env`."""
+    return dict(line.partition("=")[::2] for line in log.splitlines() if "=" in line)

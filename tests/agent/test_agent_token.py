@@ -1,0 +1,104 @@
+"""The agent token: its sources, their order, and how it gets out of sight."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from agent_server import AGENT_TOKEN
+
+from watchword.agent.conceal import is_exposed, without_token
+from watchword.agent.errors import ConfigError
+from watchword.agent.tokensource import MAX_BYTES, find_token, read_token_file
+
+
+def test_flag_beats_environment_beats_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("  from-file\n")
+    environ, config = {"BUILDKITE_AGENT_TOKEN": "from-environment"}, {"token": "from-config"}
+    assert find_token({"token": "from-flag"}, environ, config).reveal() == "from-flag"
+    assert find_token({"token-file": str(file)}, environ, config).reveal() == "from-file"
+    assert find_token({}, environ, config).reveal() == "from-environment"
+    assert find_token({}, {"WATCHWORD_AGENT_TOKEN_FILE": str(file)}, config).reveal() == "from-file"
+    assert find_token({}, {"BUILDKITE_AGENT_TOKEN": ""}, config).reveal() == "from-config"
+    assert find_token({}, {}, {"token-file": str(file)}).reveal() == "from-file"
+    assert find_token({}, {}, {"token": f"file://{file}"}).reveal() == "from-file"
+
+
+def test_no_token_says_every_way_to_give_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_token({}, {}, {})
+    for way in ("--token ", "--token-file", "BUILDKITE_AGENT_TOKEN", "WATCHWORD_AGENT_TOKEN_FILE", 'token="'):
+        assert way in str(caught.value)
+
+
+def test_two_in_one_place_are_one_too_many() -> None:
+    with pytest.raises(ConfigError, match="the command line gives a token and a token file"):
+        find_token({"token": "a", "token-file": "b"}, {}, {})
+
+
+@pytest.mark.parametrize("form", ["/dev/fd/{}", "fd://{}", "/proc/self/fd/{}"])
+def test_a_descriptor_is_read_once_and_closed(form: str) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, f"\n{AGENT_TOKEN}\n".encode())
+    os.close(writer)
+    assert read_token_file(form.format(reader)).reveal() == AGENT_TOKEN
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(reader)
+
+
+def test_a_token_file_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    with pytest.raises(ConfigError, match="No such file"):
+        read_token_file(str(file))
+    file.write_bytes(b" \n")
+    with pytest.raises(ConfigError, match="empty"):
+        read_token_file(str(file))
+    file.write_bytes(b"two words")
+    with pytest.raises(ConfigError, match="characters") as caught:
+        read_token_file(str(file))
+    assert "words" not in str(caught.value)
+    file.write_bytes(b"x" * (MAX_BYTES + 1))
+    with pytest.raises(ConfigError, match="64 KiB"):
+        read_token_file(str(file))
+    with pytest.raises(ConfigError, match="Bad file descriptor"):
+        read_token_file("/dev/fd/999999")
+
+
+def test_the_token_is_masked_wherever_it_is_shown() -> None:
+    assert AGENT_TOKEN not in repr(find_token({"token": AGENT_TOKEN}, {}, {}))
+
+
+def test_what_is_in_sight() -> None:
+    assert is_exposed({"token": "x"}, {})
+    assert is_exposed({"token-file": "x"}, {"BUILDKITE_AGENT_TOKEN": "x"})
+    assert not is_exposed({"token-file": "x"}, {})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_the_process_becomes_unreadable() -> None:
+    """PR_GET_DUMPABLE is 3; in a process of its own, for it cannot be undone for others."""
+    script = (
+        "import ctypes; from watchword.agent.conceal import forbid_inspection as f;"
+        "p = ctypes.CDLL(None).prctl; print(p(3, 0, 0, 0, 0)); f(); print(p(3, 0, 0, 0, 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "0"]
+
+
+def test_arguments_lose_their_tokens() -> None:
+    given = [
+        "-m",
+        "watchword",
+        "start",
+        "--token",
+        "x",
+        "--name=a",
+        "--token=y",
+        "--token-file",
+        "z",
+        "--token-file=q",
+    ]
+    assert without_token(given) == ["-m", "watchword", "start", "--name=a"]
+    assert without_token(["start", "--token"]) == ["start"]
