@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
@@ -38,7 +38,13 @@ def sign(claims: JobClaims, key: Key, prefix: str) -> Secret:
         "iat": claims.iat,
         "organization_id": claims.organization_id,
     }
-    signed = jwt.encode({"alg": _ALGORITHM}, payload, OctKey.import_key(key.secret), algorithms=[_ALGORITHM])
+    # Not `jwt.encode`: that adds `typ` to the header, and the seeds' header is `alg` alone.
+    signed = jws.serialize_compact(
+        {"alg": _ALGORITHM},
+        json.dumps(payload, separators=(",", ":")).encode(),
+        OctKey.import_key(key.secret),
+        algorithms=[_ALGORITHM],
+    )
     return Secret(prefix + signed)
 
 
@@ -70,7 +76,7 @@ def signature_holds(value: str, prefix: str, key: Key) -> bool:
         header = json.loads(_decode(token.partition(".")[0]))
         if header != {"alg": _ALGORITHM}:
             return False
-        jwt.decode(token, OctKey.import_key(key.secret), algorithms=[_ALGORITHM])
+        jws.deserialize_compact(token, OctKey.import_key(key.secret), algorithms=[_ALGORITHM])
     except (JoseError, ValueError, TypeError, RecursionError):
         return False
     return True

@@ -10,7 +10,7 @@ from watchword.domain.events import Action, Actor
 from watchword.domain.fleet import MAX_NAME, Agent, AgentState, expand_name, split_tags
 from watchword.domain.ids import AgentId, OrganizationId, QueueId, TokenId
 from watchword.domain.kinds import BASE58, Kind
-from watchword.domain.restrictions import Restrictions
+from watchword.domain.restrictions import Restrictions, load
 from watchword.domain.tokens import Reason, State, Token
 from watchword.services.context import Caller, Context
 from watchword.services.fleet import Fleet
@@ -235,3 +235,30 @@ def _build_agent(
         seen_at=now,
         ended_at=0,
     )
+
+
+async def describe(context: Context, token: Token) -> dict[str, str]:
+    """What an agent token is, as its holder may know it (contract agent-api §10.2); all text."""
+
+    async def work(tx: Transaction) -> dict[str, str]:
+        organization = await tx.accounts.organization(token.organization_id)
+        cluster = None
+        if token.cluster_id is not None:
+            cluster = await tx.accounts.cluster(token.organization_id, token.cluster_id)
+        key = load(token.restrictions).queue
+        queue = None
+        if cluster is not None and key:
+            queue = await tx.accounts.queue_by_key(token.organization_id, cluster.id, key)
+        return {
+            "uuid": token.id,
+            "description": token.description,
+            "token_type": "cluster" if cluster is not None else "unclustered",
+            "organization_slug": organization.slug if organization is not None else "",
+            "organization_uuid": token.organization_id,
+            "cluster_uuid": cluster.id if cluster is not None else "",
+            "cluster_name": cluster.name if cluster is not None else "",
+            "organization_queue_uuid": queue.id if queue is not None else "",
+            "organization_queue_key": queue.key if queue is not None else "",
+        }
+
+    return await context.store.read(work)

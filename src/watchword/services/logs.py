@@ -229,3 +229,22 @@ async def read_meta_data(
         return dict(await tx.logs.all_meta_data(organization_id, build_id))
 
     return await context.store.read(work)
+
+
+async def build_for_job(context: Context, job: Job, build_id: BuildId) -> tuple[OrganizationId, BuildId]:
+    """A build that a job may read: one whose jobs run in the job's cluster.
+
+    Raises:
+        NotFound: there is none, or it is another cluster's or organization's.
+    """
+
+    async def work(tx: Transaction) -> bool:
+        build = await tx.builds.build(job.organization_id, build_id)
+        if build is None:
+            return False
+        pipeline = await tx.builds.pipeline(job.organization_id, build.pipeline_id)
+        return pipeline is not None and pipeline.cluster_id == job.cluster_id
+
+    if not await context.store.read(work):
+        raise NotFound("No build found")
+    return job.organization_id, build_id

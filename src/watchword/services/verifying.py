@@ -49,6 +49,16 @@ def refusal(reason: Reason, message: str = "") -> Refused:
     return Refused(message or _MESSAGES[reason], code=reason.value, status=status)
 
 
+class JobEnded(Refused):
+    """A job token whose job has ended; the caller of a repeated finish may look at the outcome."""
+
+    code = Reason.JOB_FINISHED.value
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(_MESSAGES[Reason.JOB_FINISHED])
+        self.job = job
+
+
 @dataclass(slots=True, eq=False)
 class Presented:
     """A live token and what it may do.
@@ -250,8 +260,8 @@ class Verifier:
         if key not in self._signed:
             self._check_signature(value, prefix, key, claims, job)
         current = job.agent_id == claims.aud and job.token_issued_at // _SECOND_US == claims.iat
-        if job.state.ended:
-            raise refusal(Reason.JOB_FINISHED if current else Reason.REVOKED)
+        if job.state.ended and current:
+            raise JobEnded(job)
         if not job.state.held or not current:
             raise refusal(Reason.REVOKED)
         if now >= claims.exp * _SECOND_US:

@@ -272,6 +272,11 @@ class Logs(Protocol):
     async def chunks(self, organization_id: OrganizationId, job_id: JobId) -> Sequence[Chunk]:
         """By offset, then sequence."""
 
+    async def chunks_after(
+        self, organization_id: OrganizationId, job_id: JobId, position: int
+    ) -> Sequence[Chunk]:
+        """Those that hold a byte at or after a position of the log, by offset, then sequence."""
+
     async def annotation(
         self, organization_id: OrganizationId, build_id: BuildId, scope: str, scope_id: str, context: str
     ) -> Annotation | None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, case, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from watchword.domain.ids import AgentId, BuildId, JobId, OrganizationId, PipelineId
 from watchword.domain.pipelines import Build, BuildState, Job, JobState, Pipeline
 from watchword.store.base import Page
 from watchword.store.counters import count_up
-from watchword.store.engine import Connection, Statement
+from watchword.store.engine import Connection, Statement, one_of
 from watchword.store.mapping import Mapper
 from watchword.store.tables import builds, jobs, pipelines
 
@@ -20,7 +20,7 @@ JOBS = Mapper(jobs, Job)
 _p, _b, _j = pipelines.c, builds.c, jobs.c
 _HELD = tuple(state.value for state in JobState if state.held)
 _OPEN = tuple(state.value for state in JobState if not state.ended)
-_ENDED_BUILDS = (BuildState.PASSED.value, BuildState.FAILED.value, BuildState.CANCELED.value)
+_ENDED_BUILDS = (BuildState.PASSED, BuildState.FAILED, BuildState.CANCELED)
 
 _ADD_PIPELINE = Statement(insert(pipelines))
 _PIPELINE = Statement(
@@ -61,10 +61,9 @@ _LIST_BUILDS = Statement(_BUILDS)
 _LIST_PIPELINE_BUILDS = Statement(_BUILDS.where(_b.pipeline_id == bindparam("pipeline_id_")))
 
 
-def _first_time(column: ColumnElement[int], states: tuple[str, ...]) -> ColumnElement[int]:
-    """The time of the statement where a state is reached first; else what the column holds."""
-    reached = and_(bindparam("state_").in_(states), column == 0)
-    return case((reached, bindparam("at_")), else_=column)
+def _first_time(column: ColumnElement[int], name: str) -> ColumnElement[int]:
+    """Keep the time that a column holds; else take the parameter, which is 0 where nothing is reached."""
+    return case((column == 0, bindparam(name, type_=BigInteger)), else_=column)
 
 
 _SET_BUILD_STATE = Statement(
@@ -72,8 +71,8 @@ _SET_BUILD_STATE = Statement(
     .where(_ONE_BUILD)
     .values(
         state=bindparam("state_"),
-        started_at=_first_time(_b.started_at, (BuildState.RUNNING.value, *_ENDED_BUILDS)),
-        finished_at=_first_time(_b.finished_at, _ENDED_BUILDS),
+        started_at=_first_time(_b.started_at, "started_"),
+        finished_at=_first_time(_b.finished_at, "finished_"),
     )
 )
 _ADD_JOB = Statement(insert(jobs))
@@ -85,7 +84,7 @@ _JOBS = Statement(
     .where(_j.organization_id == bindparam("organization_id_"), _j.build_id == bindparam("build_id_"))
     .order_by(_j.id)
 )
-_OPEN_JOBS = Statement(select(*JOBS.columns).where(_j.state.in_(_OPEN)).order_by(_j.id))
+_OPEN_JOBS = Statement(select(*JOBS.columns).where(one_of(_j.state, _OPEN)).order_by(_j.id))
 _ACCEPT = Statement(
     update(jobs)
     .where(_SAME_HANDS, _j.state == JobState.SCHEDULED.value)
@@ -107,7 +106,7 @@ _START = Statement(
 _OUTCOME = ("exit_status", "signal", "signal_reason", "chunks_failed", "finished_at")
 _FINISH = Statement(
     update(jobs)
-    .where(_SAME_HANDS, _j.state.in_(_HELD))
+    .where(_SAME_HANDS, one_of(_j.state, _HELD))
     .values({"state": bindparam("state_"), **{name: bindparam(f"{name}_") for name in _OUTCOME}})
 )
 _RELEASE = Statement(
@@ -124,7 +123,7 @@ _CANCEL_SCHEDULED = Statement(
 )
 _CANCEL_HELD = Statement(
     update(jobs)
-    .where(_ONE_JOB, _j.state.in_((JobState.ACCEPTED.value, JobState.RUNNING.value)))
+    .where(_ONE_JOB, one_of(_j.state, (JobState.ACCEPTED.value, JobState.RUNNING.value)))
     .values(state=JobState.CANCELING.value, canceling_at=bindparam("at_"))
 )
 
@@ -194,7 +193,8 @@ class BuildRows:
             "organization_id_": organization_id,
             "id_": build_id,
             "state_": state.value,
-            "at_": at,
+            "started_": at if state is BuildState.RUNNING or state in _ENDED_BUILDS else 0,
+            "finished_": at if state in _ENDED_BUILDS else 0,
         }
         await self._cx.run(_SET_BUILD_STATE, parameters)
 

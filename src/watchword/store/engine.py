@@ -3,11 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, ColumnElement, or_
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Row = Sequence[Any]
+
+
+def one_of(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+    """`column IN (…)` for values that are known when the statement is written.
+
+    SQLAlchemy's own lists are rendered at each execution; our statements are compiled once.
+    """
+    return or_(*(column == value for value in values))
 
 
 class Statement:
@@ -23,7 +31,7 @@ class Statement:
         """SQL text, names of its positional parameters in order, and values fixed in the statement."""
         found = self._compiled.get(dialect.name)
         if found is None:
-            compiled = self._clause.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+            compiled = self._clause.compile(dialect=dialect)
             if not isinstance(compiled, SQLCompiler):
                 raise TypeError("a statement is a query or a write, no definition")
             names = tuple(compiled.positiontup or ())

@@ -7,7 +7,7 @@ from sqlalchemy import and_, bindparam, insert, select, update
 from watchword.domain.fleet import Agent, AgentState
 from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, TokenId
 from watchword.store.base import Page
-from watchword.store.engine import Connection, Statement
+from watchword.store.engine import Connection, Statement, one_of
 from watchword.store.mapping import Mapper
 from watchword.store.tables import agents
 
@@ -19,7 +19,7 @@ _LIVE_STATES = (AgentState.REGISTERED.value, AgentState.CONNECTED.value)
 _ADD = Statement(insert(agents))
 _FIND = Statement(select(*AGENTS.columns).where(_ONE))
 _LIST = select(*AGENTS.columns).where(_a.organization_id == bindparam("organization_id_"))
-_LIVE = Statement(select(*AGENTS.columns).where(_a.state.in_(_LIVE_STATES)).order_by(_a.id))
+_LIVE = Statement(select(*AGENTS.columns).where(one_of(_a.state, _LIVE_STATES)).order_by(_a.id))
 _NEVER_CONNECTED = Statement(
     select(*AGENTS.columns).where(
         _a.organization_id == bindparam("organization_id_"),
@@ -36,7 +36,7 @@ _CONNECT = Statement(
 )
 _END = Statement(
     update(agents)
-    .where(_ONE, _a.state.in_(_LIVE_STATES))
+    .where(_ONE, one_of(_a.state, _LIVE_STATES))
     .values(state=bindparam("state_"), ended_at=bindparam("at_"), job_id=None)
 )
 _GIVE_JOB = Statement(update(agents).where(_ONE).values(job_id=bindparam("job_id_")))
@@ -50,7 +50,7 @@ _LISTS: dict[tuple[tuple[str, ...], bool], Statement] = {}
 def _list_statement(states: tuple[str, ...], in_cluster: bool) -> Statement:  # noqa: FBT001 - a cache key
     found = _LISTS.get((states, in_cluster))
     if found is None:
-        clause = _LIST.where(_a.state.in_(states))
+        clause = _LIST.where(one_of(_a.state, states))
         if in_cluster:
             clause = clause.where(_a.cluster_id == bindparam("cluster_id_"))
         found = Statement(clause.order_by(_a.id).limit(bindparam("limit_")).offset(bindparam("offset_")))

@@ -33,6 +33,15 @@ _CHUNKS = Statement(
     .where(_k.organization_id == bindparam("organization_id_"), _k.job_id == bindparam("job_id_"))
     .order_by(_k.offset, _k.sequence)
 )
+_CHUNKS_AFTER = Statement(
+    select(*CHUNKS.columns)
+    .where(
+        _k.organization_id == bindparam("organization_id_"),
+        _k.job_id == bindparam("job_id_"),
+        _k.offset + _k.size > bindparam("position_"),
+    )
+    .order_by(_k.offset, _k.sequence)
+)
 _ONE_ANNOTATION = and_(
     _n.organization_id == bindparam("organization_id_"),
     _n.build_id == bindparam("build_id_"),
@@ -94,6 +103,12 @@ class LogRows:
     async def chunks(self, organization_id: OrganizationId, job_id: JobId) -> Sequence[Chunk]:
         parameters = {"organization_id_": organization_id, "job_id_": job_id}
         return [CHUNKS.decode(row) for row in await self._cx.all(_CHUNKS, parameters)]
+
+    async def chunks_after(
+        self, organization_id: OrganizationId, job_id: JobId, position: int
+    ) -> Sequence[Chunk]:
+        parameters = {"organization_id_": organization_id, "job_id_": job_id, "position_": position}
+        return [CHUNKS.decode(row) for row in await self._cx.all(_CHUNKS_AFTER, parameters)]
 
     async def annotation(
         self, organization_id: OrganizationId, build_id: BuildId, scope: str, scope_id: str, context: str

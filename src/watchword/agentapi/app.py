@@ -1,0 +1,16 @@
+"""The agent API's routes. Streaming pings have none: 404 makes new agents poll (contract §3.3)."""
+
+from watchword.agentapi.jobs import Jobs
+from watchword.agentapi.notes import Notes
+from watchword.agentapi.sessions import Sessions
+from watchword.edge.router import Route
+from watchword.services.authority import Authority
+
+
+def routes(authority: Authority) -> list[Route]:
+    """All operations of the agent API."""
+    return [
+        *Sessions(authority).routes(),
+        *Jobs(authority).routes(),
+        *Notes(authority).routes(),
+    ]

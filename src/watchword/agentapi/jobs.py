@@ -1,0 +1,145 @@
+"""Jobs: accept, start, state, log chunks, finish."""
+
+from dataclasses import dataclass, replace
+
+from watchword.agentapi.wire import FINISH, START, Finish, JobAnswer
+from watchword.domain.errors import Invalid, Malformed, NotFound
+from watchword.domain.events import Actor
+from watchword.domain.ids import AgentId, JobId, is_uuid
+from watchword.domain.kinds import Kind
+from watchword.domain.pipelines import Job
+from watchword.edge.http import EMPTY, Request, Response, decode
+from watchword.edge.router import Route
+from watchword.services.authority import Authority
+from watchword.services.context import Caller
+from watchword.services.verifying import JobEnded
+from watchword.services.logs import CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_LOG_BYTES, add_chunk, inflate
+
+SESSION = (Kind.AGENT_SESSION,)
+JOB = (Kind.JOB, Kind.AGENT_SESSION)  # a session token for agents older than 3.39 alone
+_MAX_TEXT = 255
+_MAX_POSITION = 2**53
+
+
+@dataclass(slots=True)
+class Jobs:
+    """Handlers of a job's life."""
+
+    authority: Authority
+
+    def routes(self) -> list[Route]:
+        """The operations and the tokens they take (contract agent-api §1.2)."""
+        return [
+            Route("PUT", "/v3/jobs/{job_id}/accept", self.accept, SESSION),
+            Route("PUT", "/v3/jobs/{job_id}/start", self.start, JOB),
+            Route("GET", "/v3/jobs/{job_id}", self.state, JOB),
+            Route("POST", "/v3/jobs/{job_id}/chunks", self.chunk, JOB),
+            Route("PUT", "/v3/jobs/{job_id}/finish", self.finish, JOB),
+        ]
+
+    async def accept(self, request: Request, job_id: str) -> Response:
+        """§2.2: take the job that a ping offered; the answer has everything to run it."""
+        presented = await self.authority.verifier.verify(
+            request.credential(), SESSION, address=request.address, agent=request.agent
+        )
+        if not is_uuid(job_id):
+            raise NotFound("No job found")
+        agent_id = presented.holder.agent_id or AgentId("")
+        caller = Caller(Actor("agent", agent_id), request.address, request.id)
+        accepted = await self.authority.dispatcher.accept(caller, agent_id, JobId(job_id))
+        return Response.json(
+            JobAnswer(
+                id=accepted.job.id,
+                env=dict(accepted.env),
+                state=accepted.job.state.value,
+                chunks_max_size_bytes=CHUNK_BYTES,
+                chunks_interval_seconds=1,
+                log_max_size_bytes=MAX_LOG_BYTES,
+                token=accepted.value.reveal() if accepted.value is not None else "",
+            )
+        )
+
+    async def start(self, request: Request, job_id: str) -> Response:
+        """§2.3: the job runs now."""
+        job = await verify_job(self.authority, request, job_id)
+        body = await request.body()
+        if body:
+            decode(START, body)
+        await self.authority.finisher.start(job_caller(request, job), job)
+        return EMPTY
+
+    async def state(self, request: Request, job_id: str) -> Response:
+        """§2.3: whether to go on."""
+        job = await verify_job(self.authority, request, job_id)
+        return Response.json({"state": job.state.value})
+
+    async def chunk(self, request: Request, job_id: str) -> Response:
+        """§2.4: a piece of the log; out of order and doubled pieces are normal (trap 13)."""
+        job = await verify_job(self.authority, request, job_id)
+        query = request.query()
+        sequence = _position(query, "sequence")
+        offset = _position(query, "offset")
+        data = await request.body(MAX_CHUNK_BYTES)
+        if request.headers.get(b"content-encoding", b"").lower() == b"gzip":
+            data = inflate(data)
+        if "size" in query and _position(query, "size") != len(data):
+            raise Malformed("The chunk has another size than it says.", code="size_mismatch")
+        await add_chunk(self.authority.context, job, sequence, offset, data)
+        return EMPTY
+
+    async def finish(self, request: Request, job_id: str) -> Response:
+        """§2.3: the outcome. The job token is dead once this is answered.
+
+        A client repeats the call when the answer was lost: the same outcome from the same token gets
+        the same answer and changes nothing.
+        """
+        try:
+            job = await verify_job(self.authority, request, job_id)
+        except JobEnded as ended:
+            outcome = decode(FINISH, await request.body())
+            same = _with_outcome(ended.job, outcome, ended.job.finished_at) == ended.job
+            if ended.job.id == job_id and same:
+                return EMPTY
+            raise
+        outcome = decode(FINISH, await request.body())
+        now = self.authority.context.clock.now()
+        await self.authority.finisher.finish(
+            job_caller(request, job),
+            _with_outcome(job, outcome, now),
+            ignore_agent=bool(outcome.ignore_agent_in_dispatches),
+        )
+        return EMPTY
+
+
+async def verify_job(authority: Authority, request: Request, job_id: str) -> Job:
+    """The job of the path, if the presented token is its own."""
+    return await authority.verifier.verify_job(
+        request.credential(), JobId(job_id), address=request.address, agent=request.agent
+    )
+
+
+def job_caller(request: Request, job: Job) -> Caller:
+    """The job as the audit trail names it."""
+    return Caller(Actor("job", job.id), request.address, request.id)
+
+
+def _position(query: dict[str, str], name: str) -> int:
+    text = query.get(name, "")
+    if not text.isascii() or not text.isdigit() or int(text[:20]) > _MAX_POSITION:
+        raise Malformed(f"The query needs {name}, a whole number.", code="invalid_chunk")
+    return int(text)
+
+
+def _with_outcome(job: Job, outcome: Finish, now: int) -> Job:
+    try:
+        exit_status = str(int(outcome.exit_status))
+    except ValueError:
+        raise Invalid("exit_status is an integer, as text.", code="invalid_exit_status") from None
+    return replace(
+        job,
+        exit_status=exit_status[:_MAX_TEXT],
+        signal=(outcome.signal or "")[:_MAX_TEXT],
+        signal_reason=(outcome.signal_reason or "")[:_MAX_TEXT],
+        chunks_failed=max(0, min(outcome.chunks_failed_count or 0, _MAX_POSITION)),
+        finished_at=now,
+    )

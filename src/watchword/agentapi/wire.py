@@ -1,0 +1,108 @@
+"""Bodies of the agent API (contract agent-api §2, §3). Unknown fields are ignored everywhere."""
+
+import msgspec
+
+
+class Register(msgspec.Struct, kw_only=True):
+    """`POST register`, §3.1. Real agents send `priority` as text and may send `null` lists."""
+
+    name: str | None = ""
+    hostname: str | None = ""
+    os: str | None = ""
+    arch: str | None = ""
+    script_eval_enabled: bool | None = True
+    ignore_in_dispatches: bool | None = False
+    priority: str | int | None = None
+    version: str | None = ""
+    build: str | None = ""
+    meta_data: list[str] | None = None
+    pid: int | None = 0
+    machine_id: str | None = ""
+    features: list[str] | None = None
+
+
+class Registered(msgspec.Struct, kw_only=True):
+    """Answer to register; the three intervals are never 0 (trap 1)."""
+
+    id: str
+    name: str
+    access_token: str
+    ping_interval: int
+    job_status_interval: int
+    heartbeat_interval: int
+    meta_data: list[str]
+
+
+class Heartbeat(msgspec.Struct, kw_only=True):
+    """`POST heartbeat`, §3.4."""
+
+    sent_at: str = ""
+
+
+class Start(msgspec.Struct, kw_only=True):
+    """`PUT jobs/{job}/start`, §2.3."""
+
+    started_at: str | None = None
+
+
+class Finish(msgspec.Struct, kw_only=True):
+    """`PUT jobs/{job}/finish`, §2.3; `exit_status` is text holding an integer."""
+
+    exit_status: str | int
+    finished_at: str | None = None
+    signal: str | None = ""
+    signal_reason: str | None = ""
+    chunks_failed_count: int | None = 0
+    ignore_agent_in_dispatches: bool | None = False
+
+
+class JobAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The job object, §4.1. `token` is left out for agents that know no job tokens."""
+
+    id: str
+    env: dict[str, str]
+    state: str
+    chunks_max_size_bytes: int
+    chunks_interval_seconds: int
+    log_max_size_bytes: int
+    token: str = ""
+
+
+class Annotate(msgspec.Struct, kw_only=True):
+    """`POST jobs/{job}/annotations`, §2.7."""
+
+    body: str | None = None
+    context: str | None = None
+    style: str | None = None
+    append: bool | None = False
+    priority: int | None = None
+    scope: str | None = None
+
+
+class Pair(msgspec.Struct, kw_only=True):
+    """One meta-data item, §2.6."""
+
+    key: str
+    value: str
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """`data/set-batch`, §2.6."""
+
+    items: list[Pair]
+
+
+class Key(msgspec.Struct, kw_only=True):
+    """`data/get` and `data/exists`, §2.6."""
+
+    key: str
+
+
+REGISTER = msgspec.json.Decoder(Register)
+HEARTBEAT = msgspec.json.Decoder(Heartbeat)
+START = msgspec.json.Decoder(Start)
+FINISH = msgspec.json.Decoder(Finish)
+ANNOTATE = msgspec.json.Decoder(Annotate)
+PAIR = msgspec.json.Decoder(Pair)
+BATCH = msgspec.json.Decoder(Batch)
+KEY = msgspec.json.Decoder(Key)

@@ -1,0 +1,236 @@
+"""The composition root: settings → store → services → surfaces → server. The only module that knows all."""
+
+import asyncio
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TextIO
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from watchword import agentapi, oauth
+from watchword.agentapi import app as agentapi_app
+from watchword.crypto.keys import KeyRing
+from watchword.domain.errors import WatchwordError
+from watchword.edge import ops
+from watchword.edge.app import Edge
+from watchword.edge.http import Asgi
+from watchword.edge.meter import Meter
+from watchword.edge.router import Router
+from watchword.feed.local import LocalFeed
+from watchword.oauth.introspection import Introspection
+from watchword.services.authority import Authority
+from watchword.services.context import LOCAL, Clock, Context, Installation
+from watchword.settings import Settings
+from watchword.store.schema import prepare
+from watchword.store.sqlite import SqliteStore
+from watchword.workers.loop import Periodic, Workers
+
+__all__ = ["Application", "DataInUse", "SystemClock", "agentapi", "oauth"]
+
+DATABASE = "watchword.db"
+KEYS = "keys.json"
+LOCK = "lock"
+# Agents keep idle connections for 90 s (contract agent-api §1.6, trap 22).
+IDLE_MS = 120_000
+_MAX_HEADER_BYTES = 32 * 1024
+_BACKLOG = 4096
+_MAX_CONNECTIONS = 100_000
+
+
+class DataInUse(WatchwordError):
+    """Another server runs on the data folder."""
+
+    code = "data_in_use"
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+        return time.time_ns() // 1000
+
+
+def lock_data(folder: Path) -> TextIO:
+    """Hold the data folder for this process: exactly one worker runs until the feed exists (design §5).
+
+    Raises:
+        DataInUse: another process holds it.
+    """
+    file = (folder / LOCK).open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise DataInUse(
+            f"another Watchword server runs on {folder}; stop it, or use another data folder"
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def open_keys(folder: Path) -> KeyRing:
+    """The installation's keys; made at the first start, never where a database exists already."""
+    path = folder / KEYS
+    if not path.exists() and not (folder / DATABASE).exists():
+        KeyRing.generate().save(path)
+    return KeyRing.load(path)
+
+
+def _lazy_rest(authority: Authority) -> Callable[[], Asgi]:
+    """REST, imported when the first request for it comes: agents need not wait for it at a start."""
+
+    def make() -> Asgi:
+        application: Asgi = import_module("watchword.rest.app").build(authority)
+        return application
+
+    return make
+
+
+@dataclass(slots=True)
+class Application:
+    """One server process: made by `open`, served by `serve`, ended by `close`."""
+
+    settings: Settings
+    authority: Authority
+    edge: Edge
+    routes: Router
+    meter: Meter
+    store: SqliteStore
+    workers: Workers
+    lock: TextIO
+    _server: Server | None = field(default=None)
+
+    @classmethod
+    async def open(cls, settings: Settings, clock: Clock | None = None) -> "Application":
+        """Open the data folder and wire everything; starts nothing.
+
+        Raises:
+            DataInUse: another server runs on the folder.
+            KeyFileError: the key file is missing, open to others or damaged.
+            SchemaError: the database is of a newer version.
+        """
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = lock_data(settings.data)
+        try:
+            keys = open_keys(settings.data)
+            path = settings.data / DATABASE
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            prepare(path)
+        except BaseException:
+            lock.close()
+            raise
+        feed = LocalFeed()
+        store = SqliteStore(path, feed.publish)
+        installation = Installation(
+            url=settings.public_url,
+            brand=settings.brand,
+            former_brands=settings.former_brands,
+            cell=settings.cell,
+            ping_interval=settings.ping_interval,
+            job_status_interval=settings.job_status_interval,
+            heartbeat_interval=settings.heartbeat_interval,
+            session_on_job_routes=settings.session_on_job_routes,
+        )
+        context = Context(store, feed, clock or SystemClock(), keys, installation)
+        authority = Authority.wire(context)
+        await authority.load()
+        meter = _meter(authority)
+
+        async def ready() -> str:
+            await context.store.read(lambda tx: tx.accounts.organizations())
+            return ""
+
+        routes = Router(
+            [
+                *agentapi_app.routes(authority),
+                *Introspection(authority).routes(),
+                *ops.routes(meter, ready),
+            ]
+        )
+        edge = Edge(routes, {"/v2": _lazy_rest(authority)}, settings.proxies, meter)
+        workers = Workers(
+            [
+                Periodic("flush", settings.flush_interval, authority.flush),
+                Periodic("sweep", settings.sweep_interval, lambda: authority.sweep(LOCAL)),
+            ]
+        )
+        return cls(settings, authority, edge, routes, meter, store, workers, lock)
+
+    async def serve(self, started: Callable[[], None] | None = None) -> None:
+        """Serve until `stop`; returns after the last answer."""
+        host, port = self.settings.address
+        self._server = Server(
+            self.edge,
+            address=host,
+            port=port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.auto if self.settings.tls_cert else HTTPModes.http1,
+            websockets=False,
+            backlog=_BACKLOG,
+            backpressure=_MAX_CONNECTIONS,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=IDLE_MS, max_buffer_size=_MAX_HEADER_BYTES, pipeline_flush=True
+            ),
+            log_enabled=False,
+            ssl_cert=self.settings.tls_cert,
+            ssl_key=self.settings.tls_key,
+        )
+        self.workers.start()
+        serving = asyncio.create_task(self._server.serve())
+        try:
+            if started is not None:
+                await _listening(host, port, serving)
+                started()
+            await serving
+        finally:
+            await self.workers.stop()
+
+    def stop(self) -> None:
+        """Ask `serve` to end."""
+        if self._server is not None:
+            self._server.stop()  # type: ignore[no-untyped-call] # Granian has no annotation here
+
+    async def close(self) -> None:
+        """Write what memory holds, let go of database and folder."""
+        with suppress(WatchwordError):
+            await self.authority.flush()
+        await self.store.close()
+        self.lock.close()
+
+
+async def _listening(host: str, port: int, serving: "asyncio.Task[None]") -> None:
+    """Wait until the server takes connections."""
+    target = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host  # noqa: S104
+    while not serving.done():
+        try:
+            _, writer = await asyncio.open_connection(target, port)
+        except OSError:
+            await asyncio.sleep(0.01)
+            continue
+        writer.close()
+        return
+
+
+def _meter(authority: Authority) -> Meter:
+    meter = Meter()
+    fleet, dispatcher = authority.fleet, authority.dispatcher
+    meter.gauge("watchword_agents", "Agents in memory.", lambda: len(fleet.agents))
+    meter.gauge("watchword_jobs_held", "Jobs in agents' hands.", lambda: len(dispatcher.held))
+    meter.gauge(
+        "watchword_jobs_waiting",
+        "Jobs that wait for an agent.",
+        lambda: sum(len(line) for line in dispatcher.lines.waiting.values()),
+    )
+    meter.gauge("watchword_tokens_cached", "Live tokens in the cache.", lambda: authority.verifier.cached)
+    return meter

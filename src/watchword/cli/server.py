@@ -1,0 +1,206 @@
+"""`up` and `serve`: start a server; `up` also makes the first things and shows what to do next."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from watchword.app import Application
+from watchword.cli.localagent import LocalAgent
+from watchword.crypto.keys import write_private
+from watchword.domain.errors import WatchwordError
+from watchword.edge.logging import configure
+from watchword.services.accounts import FirstThings, create_organization
+from watchword.services.context import LOCAL
+from watchword.settings import Settings, load
+
+_Text = Annotated[str | None, Parameter(show_default=False)]
+_File = Annotated[Path | None, Parameter(show_default=False)]
+
+
+def up(
+    *,
+    data: _File = None,
+    listen: _Text = None,
+    credentials: _File = None,
+    agent: bool = True,
+    organization: str = "acme",
+    admin_email: str = "admin@example.com",
+    config: _File = None,
+) -> None:
+    """Start a server with everything it needs: data folder, keys, organization, one local agent.
+
+    The first start makes an organization with a cluster, a queue, an agent token and an administrator
+    and prints what is shown once. Later starts go on with what is there.
+
+    Args:
+        data: Folder of the database and the keys; watchword-data unless set.
+        listen: HOST:PORT to listen on; 127.0.0.1:8080 unless set.
+        credentials: File to write what is shown once to (mode 0600, JSON); never overwritten.
+        agent: Start a local agent too; --no-agent leaves it out.
+        organization: Slug of the first organization.
+        admin_email: Address of the administrator.
+        config: Settings file (TOML).
+    """
+    settings = _settings(config, data, listen)
+    if credentials is not None and credentials.exists() and not _has_data(settings):
+        raise WatchwordError(
+            f"{credentials} exists and is never overwritten; remove it or name another file",
+            code="credentials_exist",
+        )
+    asyncio.run(_up(settings, credentials, organization, admin_email, with_agent=agent))
+
+
+def serve(
+    *,
+    data: _File = None,
+    listen: _Text = None,
+    config: _File = None,
+    tls_cert: _File = None,
+    tls_key: _File = None,
+) -> None:
+    """Serve an installation that `watchword up` made: the production form, without a local agent.
+
+    Exactly one server runs on a data folder.
+
+    Args:
+        data: Folder of the database and the keys; watchword-data unless set.
+        listen: HOST:PORT to listen on; 127.0.0.1:8080 unless set.
+        config: Settings file (TOML); every setting is in docs/settings.md.
+        tls_cert: Certificate chain (PEM) to serve TLS with.
+        tls_key: Its private key (PEM).
+    """
+    settings = _settings(config, data, listen, tls_cert=tls_cert, tls_key=tls_key)
+    if not _has_data(settings):
+        raise WatchwordError(
+            f"there is no installation in {settings.data}; run: watchword up --data {settings.data}",
+            code="no_installation",
+        )
+    asyncio.run(_serve(settings))
+
+
+def _settings(config: Path | None, data: Path | None, listen: str | None, **more: Any) -> Settings:  # noqa: ANN401
+    settings = load(config, given={"data": data, "listen": listen, **more})
+    configure(settings.log_level, settings.log_format, (settings.brand, *settings.former_brands))
+    host, port = settings.address
+    if port == 0:
+        shown = f"[{host}]" if ":" in host else host
+        settings = replace(settings, listen=f"{shown}:{_free_port(host)}")
+    return settings
+
+
+def _free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _has_data(settings: Settings) -> bool:
+    return (settings.data / "watchword.db").exists()
+
+
+async def _serve(settings: Settings) -> None:
+    application = await Application.open(settings)
+    _stop_on_signals(application)
+    try:
+        await application.serve(
+            lambda: print(f"Watchword serves {settings.public_url}", file=sys.stderr, flush=True)
+        )
+    finally:
+        await application.close()
+
+
+async def _up(
+    settings: Settings, credentials: Path | None, slug: str, email: str, *, with_agent: bool
+) -> None:
+    application = await Application.open(settings)
+    first = await _first_things(application, slug, email)
+    if first is not None and credentials is not None:
+        document = credentials_document(settings, first)
+        write_private(credentials, json.dumps(document, indent=2) + "\n")
+    local = LocalAgent(application.authority, settings) if with_agent else None
+    _stop_on_signals(application)
+
+    def started() -> None:
+        _welcome(settings, first, credentials)
+        if local is not None:
+            local.start()
+
+    try:
+        await application.serve(started)
+    finally:
+        if local is not None:
+            await local.stop()
+        await application.close()
+
+
+async def _first_things(application: Application, slug: str, email: str) -> FirstThings | None:
+    """What a fresh installation gets; None where there is an organization already."""
+    context = application.authority.context
+    if await context.store.read(lambda tx: tx.accounts.organizations()):
+        return None
+    name = slug.replace("-", " ").title()
+    return await create_organization(context, LOCAL, slug, name, email, "Administrator")
+
+
+def credentials_document(settings: Settings, first: FirstThings) -> dict[str, str]:
+    """What `--credentials` writes: where the server is, and the two values that are shown once."""
+    url = settings.public_url
+    return {
+        "url": url,
+        "organization": first.organization.slug,
+        "cluster_id": first.cluster.id,
+        "queue": first.queue.key,
+        "admin_email": first.admin.email,
+        "api_access_token": first.api_token.value.reveal(),
+        "agent_token": first.agent_token.value.reveal(),
+        "agent_endpoint": f"{url}/v3",
+        "rest_url": url,
+        "graphql_url": f"{url}/v1",
+    }
+
+
+def _welcome(settings: Settings, first: FirstThings | None, credentials: Path | None) -> None:
+    """Say where the server is, what is shown once, and what to do next."""
+    url = settings.public_url
+    lines = [f"Watchword serves {url}   (data: {settings.data})"]
+    if first is None:
+        lines.append("This installation exists already: its token values were shown at its first start.")
+    elif credentials is not None:
+        lines.append(f"What is shown once is in {credentials} (mode 0600).")
+    else:
+        lines += [
+            "Shown once, now; keep them in a safe place:",
+            f"  agent token       {first.agent_token.value.reveal()}",
+            f"  API access token  {first.api_token.value.reveal()}   ({first.admin.email}, every scope)",
+        ]
+    known = credentials if credentials is not None else Path("…")
+    hint = f"  export WATCHWORD_CREDENTIALS={known.resolve() if credentials else known}"
+    if credentials is None:
+        hint = f"  export WATCHWORD_URL={url} WATCHWORD_TOKEN=<API access token>"
+    lines += [
+        "Next, in another terminal:",
+        hint,
+        "  watchword build create --command 'echo hello' --watch      run a job",
+        "  watchword token create --description 'build machines'      let an agent join",
+        f"  buildkite-agent start --endpoint {url}/v3 --token …        join with any agent",
+    ]
+    print("\n".join(lines), flush=True)
+
+
+def _stop_on_signals(application: Application) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, application.stop)
+    # A pipe that closed is no reason to die.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    os.umask(0o077)

@@ -1,0 +1,199 @@
+"""The edge: every request passes here first. Address, id, route, errors, limits, metrics, log."""
+
+import itertools
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from watchword.domain.addresses import Block, client_address
+from watchword.domain.errors import Malformed, NotFound, Refused, WatchwordError
+from watchword.edge.http import (
+    Asgi,
+    ClientGone,
+    Message,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+    send_response,
+)
+from watchword.edge.meter import Meter
+from watchword.edge.router import Router
+
+log = structlog.get_logger("watchword.edge")
+
+_GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_QUIET_SECONDS = 60.0
+_MAX_QUIET = 10_000
+_SERVER_ERROR = 500
+_ONCE_ONLY = (b"authorization", b"content-length", b"content-type")
+
+
+class Watched:
+    """A mounted application's way out: notes its status, adds the request id."""
+
+    __slots__ = ("_request_id", "_send", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id.encode())]
+        await self._send(message)
+
+
+class Edge:
+    """The outermost ASGI application.
+
+    Args:
+        router: routes of the raw surfaces.
+        mounts: applications for whole prefixes, made when the first request for one comes.
+        trusted: address blocks of the operator's proxies.
+        meter: counts what passes.
+        clock: seconds, for durations; replaced by tests.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        mounts: Mapping[str, Callable[[], Asgi]],
+        trusted: Sequence[Block],
+        meter: Meter,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._router = router
+        self._makers = dict(mounts)
+        self._mounted: dict[str, Asgi] = {}
+        self._trusted = tuple(trusted)
+        self._meter = meter
+        self._clock = clock
+        self._ids = itertools.count(1)
+        self._boot = secrets.token_hex(4)
+        self._quiet: dict[tuple[str, str | None], float] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        started = self._clock()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        request_id = self._request_id(headers)
+        name = "-"
+        try:
+            request = self._request(scope, receive, headers, request_id)
+            arguments: Mapping[str, str] = {}
+            route = self._router.exact(scope["method"], scope["path"])
+            if route is None:
+                path = _raw_path(scope)
+                mounted = self._mount_of(path)
+                if mounted is not None:
+                    name = mounted[0]
+                    watched = Watched(send, request_id)
+                    scope["watchword"] = {"address": request.address, "request_id": request_id}
+                    await mounted[1](scope, receive, watched)
+                    self._meter.count(name, watched.status, self._clock() - started)
+                    return
+                route, arguments, allowed = self._router.find(scope["method"], path)
+            if route is None:
+                response = _no_route(allowed)
+            else:
+                name = route.name
+                response = await route.handler(request, **arguments)
+        except ClientGone:
+            self._meter.count(name, 499, self._clock() - started)
+            return
+        except WatchwordError as error:
+            response = self._refuse(error, scope, request_id)
+        except Exception as error:  # noqa: BLE001 - the last line: nothing reaches a client unshaped
+            log.error(
+                "unhandled", route=name, request_id=request_id, error=type(error).__name__, exc_info=True
+            )
+            failure = WatchwordError(f"Something failed here; tell the operator request {request_id}.")
+            response = error_response(failure)
+        await send_response(send, response, request_id)
+        self._meter.count(name, response.status, self._clock() - started)
+
+    def _mount_of(self, path: str) -> tuple[str, Asgi] | None:
+        first = "/" + path.lstrip("/").partition("/")[0]
+        if first not in self._makers:
+            return None
+        application = self._mounted.get(first)
+        if application is None:
+            application = self._mounted[first] = self._makers[first]()
+        return first, application
+
+    def _request(
+        self, scope: Scope, receive: Receive, headers: dict[bytes, bytes], request_id: str
+    ) -> Request:
+        lines = scope["headers"]
+        if len(headers) != len(lines):
+            names = [name for name, _ in lines]
+            for name in _ONCE_ONLY:
+                if names.count(name) > 1:
+                    raise Malformed(f"The header {name.decode()} came twice.", code="header_twice")
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        forwarded: Sequence[str] = ()
+        if self._trusted:
+            forwarded = [value.decode("latin-1") for name, value in lines if name == b"x-forwarded-for"]
+        return Request(scope, receive, headers, client_address(peer, forwarded, self._trusted), request_id)
+
+    def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
+        given = headers.get(b"x-request-id")
+        if given is not None and _GIVEN_ID.fullmatch(given):
+            return given.decode()
+        return f"{self._boot}{next(self._ids):08x}"
+
+    def _refuse(self, error: WatchwordError, scope: Scope, request_id: str) -> Response:
+        """Shape an error; the same refusal from the same address is logged once a minute."""
+        self._meter.refuse(error.code)
+        client = scope.get("client")
+        key = (error.code, client[0] if client else None)
+        now = self._clock()
+        if error.status >= _SERVER_ERROR or now - self._quiet.get(key, -_QUIET_SECONDS) >= _QUIET_SECONDS:
+            if len(self._quiet) >= _MAX_QUIET:
+                self._quiet.clear()
+            self._quiet[key] = now
+            log.warning(
+                "refused",
+                code=error.code,
+                status=error.status,
+                method=scope["method"],
+                path=scope["path"],
+                peer=key[1],
+                request_id=request_id,
+            )
+        return error_response(error)
+
+
+def error_response(error: WatchwordError) -> Response:
+    """An error in the shape of the contracts: `message` for people, `code` for programs."""
+    response = Response.json({"message": error.message, "code": error.code}, error.status)
+    if isinstance(error, Refused) and error.status == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2
+        response.headers.append((b"www-authenticate", b'Bearer realm="watchword"'))
+    return response
+
+
+def _raw_path(scope: Scope) -> str:
+    """The path as it was sent, so that an escaped slash stays one."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.partition(b"?")[0].decode("latin-1")
+
+
+def _no_route(allowed: set[str]) -> Response:
+    if allowed:
+        names = ", ".join(sorted(allowed))
+        error = WatchwordError(f"This path takes {names}.", code="method_not_allowed", status=405)
+        response = error_response(error)
+        response.headers.append((b"allow", names.encode()))
+        return response
+    return error_response(NotFound("Not Found", code="no_such_path"))

@@ -1,0 +1,145 @@
+"""Requests and answers on bare ASGI: what the hot endpoints need and no more."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from watchword.domain.errors import Malformed, TooLarge
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+TEXT = (b"content-type", b"text/plain; charset=utf-8")
+# Answers depend on the token; none may be kept by anyone on the way (RFC 9111 §5.2.2.5).
+_ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+
+DEFAULT_LIMIT = 64 * 1024
+_ENCODER = msgspec.json.Encoder()
+
+
+class ClientGone(Exception):  # noqa: N818 - it names what happened; nobody is left to answer
+    """The client went away before its request was whole."""
+
+
+class Response:
+    """A whole answer."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes, headers: Headers | None = None) -> None:
+        self.status = status
+        self.body = body
+        self.headers = [JSON, *_ALWAYS] if headers is None else [*headers, *_ALWAYS]
+
+    @classmethod
+    def json(cls, content: object, status: int = 200) -> "Response":
+        """An answer of JSON."""
+        return cls(status, _ENCODER.encode(content))
+
+
+EMPTY = Response(200, b"{}")
+
+
+class Request:
+    """One request.
+
+    Attributes:
+        scope: ASGI's scope.
+        headers: header values by lower-case name; the last line where a name came twice.
+        address: the client's address by the strict rule, or None where it is ambiguous.
+        id: the request's id.
+    """
+
+    __slots__ = ("_receive", "address", "headers", "id", "scope")
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: dict[bytes, bytes],
+        address: str | None,
+        request_id: str,
+    ) -> None:
+        self.scope = scope
+        self._receive = receive
+        self.headers = headers
+        self.address = address
+        self.id = request_id
+
+    @property
+    def agent(self) -> str:
+        """The client's User-Agent."""
+        return self.headers.get(b"user-agent", b"").decode("latin-1")
+
+    def credential(self) -> str | None:
+        """The value behind `Token` or `Bearer` in the Authorization header; None if there is none."""
+        header = self.headers.get(b"authorization")
+        if header is None:
+            return None
+        scheme, _, value = header.partition(b" ")
+        if scheme.lower() not in (b"token", b"bearer"):
+            return None
+        return value.strip().decode("latin-1")
+
+    def query(self) -> dict[str, str]:
+        """The query's parameters; the last where a name came twice."""
+        text = self.scope.get("query_string", b"").decode("latin-1")
+        return dict(parse_qsl(text, keep_blank_values=True))
+
+    async def body(self, limit: int = DEFAULT_LIMIT) -> bytes:
+        """The whole body.
+
+        Raises:
+            TooLarge: it is over `limit` bytes.
+            ClientGone: it was cut off.
+        """
+        length = self.headers.get(b"content-length")
+        if length is not None and (not length.isdigit() or int(length) > limit):
+            raise TooLarge(f"The body takes at most {limit} bytes.", code="body_too_large")
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            whole: bytes = message.get("body", b"")
+            if len(whole) > limit:
+                raise TooLarge(f"The body takes at most {limit} bytes.", code="body_too_large")
+            return whole
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            if message["type"] != "http.request":
+                raise ClientGone
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise TooLarge(f"The body takes at most {limit} bytes.", code="body_too_large")
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+            message = await self._receive()
+
+
+def decode(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:  # noqa: ANN401 - as the decoder says
+    """Decode a JSON body.
+
+    Raises:
+        Malformed: it is no JSON (400), or a field has another type than the contract says (422).
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Malformed(f"The body does not fit: {error}", code="invalid_body", status=422) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Malformed("The body is not valid JSON.", code="bad_json") from None
+
+
+async def send_response(send: Send, response: Response, request_id: str) -> None:
+    """Send an answer with its request id."""
+    headers = [*response.headers, (b"x-request-id", request_id.encode())]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

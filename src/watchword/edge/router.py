@@ -1,0 +1,72 @@
+"""Routes of the raw surfaces: exact paths by one look-up, patterns by segment."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from watchword.domain.kinds import Kind
+from watchword.edge.http import Request, Response
+
+Handler = Callable[..., Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation.
+
+    Attributes:
+        method: HTTP method.
+        path: exact path, or a pattern whose `{name}` segments become keyword arguments.
+        handler: takes the request and those arguments.
+        kinds: token kinds it takes; empty where it is public. The authorization test reads this.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    kinds: tuple[Kind, ...]
+
+    @property
+    def name(self) -> str:
+        """Method and path, for metrics and logs."""
+        return f"{self.method} {self.path}"
+
+
+class Router:
+    """Finds the route of a method and a raw path.
+
+    Segments are split before they are decoded, so that `%2F` inside one stays inside it.
+    """
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = tuple(routes)
+        self._exact: dict[tuple[str, str], Route] = {}
+        self._patterns: dict[int, list[tuple[list[str], Route]]] = {}
+        for route in routes:
+            if "{" in route.path:
+                segments = route.path.split("/")
+                self._patterns.setdefault(len(segments), []).append((segments, route))
+            else:
+                self._exact[route.method, route.path] = route
+
+    def exact(self, method: str, path: str) -> Route | None:
+        """The route of an exact path."""
+        return self._exact.get((method, path))
+
+    def find(self, method: str, raw_path: str) -> tuple[Route | None, dict[str, str], set[str]]:
+        """The route, its arguments, and the methods that the path knows."""
+        path = raw_path if raw_path == "/" else raw_path.rstrip("/")
+        while "//" in path:
+            path = path.replace("//", "/")
+        found = self._exact.get((method, path))
+        if found is not None:
+            return found, {}, {method}
+        allowed = {known for known, exact in self._exact if exact == path}
+        given = path.split("/")
+        for segments, route in self._patterns.get(len(given), ()):
+            if all(s[:1] == "{" or s == g for s, g in zip(segments, given, strict=True)):
+                allowed.add(route.method)
+                if route.method == method:
+                    pairs = zip(segments, given, strict=True)
+                    return route, {s[1:-1]: unquote(g) for s, g in pairs if s[:1] == "{"}, allowed
+        return None, {}, allowed

@@ -1,0 +1,209 @@
+"""A call: who asks, what the token opens, and the unit of work that answers.
+
+The order of checks is that of contract rest-graphql §1.3: the guard does token, network and scope;
+`Access` the organization and the role; the handler's unit of work the resource, then the body.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import msgspec
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from watchword.domain.kinds import Kind
+from watchword.rest.bodies import decode
+from watchword.rest.formats import Site
+from watchword.rest.pages import PageRequest
+from watchword.services.authority import Authority
+from watchword.services.context import Context
+from watchword.services.idempotency import once
+from watchword.services.queries import Access, Unit, enter
+from watchword.services.verifying import Presented
+
+T = TypeVar("T")
+RestRequest = Request[Any, Any, Any]
+Work = Callable[[Unit, Access], Awaitable[T]]
+
+_CALL = "watchword_call"
+_BEARER = "bearer "
+
+
+def needs(
+    scope: str | None,
+    *,
+    body: type[msgspec.Struct] | None = None,
+    query: Sequence[str] = (),
+    keyed: bool = False,
+) -> dict[str, Any]:
+    """What a route asks for, kept with its handler.
+
+    Args:
+        scope: the scope an API access token must have; "" takes any token, None takes none at all.
+        body: what the request body holds.
+        query: names of query parameters.
+        keyed: whether it heeds `Idempotency-Key`.
+    """
+    return {"scope": scope, "body": body, "query": tuple(query), "keyed": keyed}
+
+
+PAGED = ("page", "per_page")
+CURSORED = ("after", "before", "per_page")
+
+
+@dataclass(slots=True)
+class Call:
+    """One request of a token that passed.
+
+    Attributes:
+        body: the request body; empty unless it was made by `with_body`.
+    """
+
+    request: RestRequest
+    authority: Authority
+    presented: Presented
+    address: str | None
+    request_id: str
+    body: bytes = b""
+
+    @classmethod
+    def of(cls, request: RestRequest) -> "Call":
+        """The call that the guard let pass."""
+        made: Call = cast("dict[str, Any]", request.scope)[_CALL]
+        made.request = request
+        return made
+
+    @classmethod
+    async def with_body(cls, request: RestRequest) -> "Call":
+        """The call, with its body read."""
+        made = cls.of(request)
+        made.body = await request.body()
+        return made
+
+    @property
+    def context(self) -> Context:
+        """The ground under the services."""
+        return self.authority.context
+
+    @property
+    def site(self) -> Site:
+        """Public addresses."""
+        return Site(self.context.installation.url)
+
+    @property
+    def page(self) -> PageRequest:
+        """Which page is asked for."""
+        return PageRequest.read(self.request.query_params)
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+    def query(self, name: str) -> list[str]:
+        """Values of a query parameter, also where it is written `name[]`; blank ones are left out."""
+        given = self.request.query_params
+        return [value for key in (name, f"{name}[]") for value in given.getall(key, []) if value]
+
+    def decode(self, of: type[T]) -> T:
+        """The body as a record."""
+        return decode(self.body, of)
+
+    async def enter(self, tx: Unit) -> Access:
+        """Enter the organization of the path."""
+        return await enter(tx, self.presented, self.path("org"), self.address, self.request_id)
+
+    async def read(self, work: Work[T]) -> T:
+        """Answer from the newest committed state."""
+
+        async def unit(tx: Unit) -> T:
+            return await work(tx, await self.enter(tx))
+
+        return await self.context.store.read(unit)
+
+    async def write(self, work: Work[T], *, admin: bool) -> T:
+        """Change something, as one unit of work; `admin` asks for that role."""
+        return await self.context.store.write(self._unit(work, admin=admin))
+
+    def _unit(self, work: Work[T], *, admin: bool) -> Callable[[Unit], Awaitable[T]]:
+        async def unit(tx: Unit) -> T:
+            access = await self.enter(tx)
+            if admin:
+                access.require_admin()
+            return await work(tx, access)
+
+        return unit
+
+    async def once(self, work: Work[bytes], *, admin: bool) -> bytes:
+        """Change something, or repeat the first answer to the same idempotency key.
+
+        Whoever lost the organization or the role meanwhile gets no repetition.
+        """
+        key = self.request.headers.get("idempotency-key", "")
+        if key:
+            await self.context.store.read(self._unit(_nothing, admin=admin))
+        return await once(
+            self.context,
+            self.presented.organization_id,
+            self.presented.id,
+            key,
+            f"{self.request.method} {self.request.scope['path']}",
+            self.body,
+            self._unit(work, admin=admin),
+        )
+
+    async def create(self, work: Work[T], *, admin: bool) -> Response[T]:
+        """Create something: 201 and what was created."""
+
+        async def encoded(tx: Unit, access: Access) -> bytes:
+            return msgspec.json.encode(await work(tx, access))
+
+        made = await self.once(encoded, admin=admin)
+        # The bytes are the encoded T, which is what the client and the API description see.
+        return Response(cast("T", made), status_code=201, media_type="application/json")
+
+    def listed(self, items: list[T], rows: Sequence[object]) -> Response[list[T]]:
+        """A page of a list with its `Link` header; `rows` are what the store gave, one more included."""
+        page, request = self.page, self.request
+        parts = [part for part in request.scope["path"].split("/") if part]
+        link = page.link("/".join((self.site.url, *parts)), request.query_params.multi_items(), rows)
+        return Response(items, headers={"link": link} if link else {}, media_type="application/json")
+
+
+async def _nothing(_tx: Unit, _access: Access) -> None:
+    return None
+
+
+def bearer(header: str | None) -> str | None:
+    """The value of an `Authorization` header; None unless it is of the scheme Bearer."""
+    if header is None or header[: len(_BEARER)].lower() != _BEARER:
+        return None
+    return header[len(_BEARER) :].strip() or None
+
+
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let a request pass whose token passes; a route that does not say what it needs lets none pass.
+
+    Raises:
+        Refused: the token does not pass.
+    """
+    scope = cast("dict[str, Any]", connection.scope)
+    if scope["method"] == "OPTIONS":  # what a path takes is public; browsers ask without a token
+        return
+    needed: str | None = handler.opt["scope"]
+    if needed is None:
+        return
+    edge = scope.get("watchword")
+    client = scope.get("client")
+    address = edge["address"] if edge is not None else client[0] if client else None
+    authority: Authority = connection.app.state.authority
+    presented = await authority.verifier.verify(
+        bearer(connection.headers.get("authorization")),
+        (Kind.API_ACCESS,),
+        address=address,
+        scope=needed,
+        agent=connection.headers.get("user-agent", ""),
+    )
+    request_id = edge["request_id"] if edge is not None else ""
+    scope[_CALL] = Call(cast("RestRequest", connection), authority, presented, address, request_id)

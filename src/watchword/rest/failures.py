@@ -1,0 +1,63 @@
+"""Failures: every error leaves as `{"message", "code"}` (contract rest-graphql §1.8)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from watchword.domain.errors import Refused, WatchwordError
+from watchword.domain.tokens import Reason
+
+log = structlog.get_logger("watchword.rest")
+
+AUTHENTICATION_REQUIRED = (
+    "Authentication required. Please supply a valid API Access Token: "
+    "https://buildkite.com/docs/apis/rest-api#authentication"
+)
+# These say nothing beyond the known text, so that an unknown value and none at all read alike.
+_PLAIN = (Reason.MISSING, Reason.MALFORMED, Reason.UNKNOWN)
+_KNOWN = {
+    400: ("The request cannot be understood.", "malformed"),
+    404: ("Not Found", "no_such_path"),
+    405: ("Method Not Allowed", "method_not_allowed"),
+    413: ("The request body is too large.", "too_large"),
+}
+_UNAUTHENTICATED = 401
+_SERVER_ERROR = 500
+_UNAVAILABLE = 503
+
+
+class Failure(msgspec.Struct, kw_only=True, rename=None):
+    """An error: a sentence for people, a stable word for programs."""
+
+    message: str
+    code: str
+
+
+def shape(error: Exception) -> tuple[int, Failure, dict[str, str]]:
+    """Status, body and headers of an error."""
+    if isinstance(error, Refused) and error.status == _UNAUTHENTICATED:
+        text = AUTHENTICATION_REQUIRED
+        if error.code not in _PLAIN:
+            text = f"{text} ({error.message})"
+        headers = {"www-authenticate": 'Bearer realm="watchword"'}
+        return error.status, Failure(message=text, code=error.code), headers
+    if isinstance(error, WatchwordError):
+        headers = {"retry-after": "1"} if error.status == _UNAVAILABLE else {}
+        return error.status, Failure(message=error.message, code=error.code), headers
+    if isinstance(error, HTTPException) and error.status_code in _KNOWN:
+        message, code = _KNOWN[error.status_code]
+        known: Mapping[str, str] = error.headers or {}
+        return error.status_code, Failure(message=message, code=code), dict(known)
+    return _SERVER_ERROR, Failure(message="Something failed here.", code=WatchwordError.code), {}
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Failure]:
+    """The answer to a request that failed; what we did not foresee is logged with its trace."""
+    status, failure, headers = shape(error)
+    if status == _SERVER_ERROR:
+        log.error("unhandled", path=request.scope["path"], error=type(error).__name__, exc_info=error)
+    return Response(failure, status_code=status, headers=headers, media_type="application/json")

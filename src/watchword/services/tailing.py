@@ -1,0 +1,31 @@
+"""Tailing: a job's log from a position on, such that what was read once never changes."""
+
+from collections.abc import Sequence
+
+from watchword.domain.pipelines import Chunk, Job
+from watchword.services.context import Context
+from watchword.services.logs import read_log
+from watchword.store.base import Transaction
+
+
+async def read_tail(context: Context, job: Job, position: int) -> bytes:
+    """The log from a position on.
+
+    Chunks arrive in any order. While the job is in an agent's hands the log therefore ends before the
+    first hole, which a chunk under way may still fill; after its end holes are left out. What a reader
+    has seen stays where it was.
+    """
+    if job.state.ended:
+        return (await read_log(context, job))[position:]
+
+    async def work(tx: Transaction) -> Sequence[Chunk]:
+        return await tx.logs.chunks_after(job.organization_id, job.id, position)
+
+    parts: list[bytes] = []
+    end = position
+    for chunk in await context.store.read(work):
+        if chunk.offset > end:
+            break
+        parts.append(chunk.data[end - chunk.offset :])
+        end = max(end, chunk.offset + chunk.size)
+    return b"".join(parts)

@@ -1,0 +1,184 @@
+"""Settings: one frozen object; each comes from a flag, the environment or a TOML file, in that order."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from watchword.domain.addresses import Block
+from watchword.domain.errors import WatchwordError
+from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
+
+PREFIX = "WATCHWORD_"
+
+
+class SettingsError(WatchwordError):
+    """A setting is unknown or has an unacceptable value."""
+
+    code = "invalid_setting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything an operator can set.
+
+    Attributes:
+        data: Folder of the database, the key file and the lock.
+        listen: Address and port to listen on, as HOST:PORT; port 0 takes a free one.
+        url: Public address of the server; made of `listen` unless set.
+        brand: Prefix of new token values.
+        former_brands: Brands of older values that stay verifiable.
+        cell: Number of this installation in new values.
+        trusted_proxies: Address blocks of proxies whose X-Forwarded-For is heeded.
+        tls_cert: Certificate chain (PEM) to serve TLS with.
+        tls_key: Private key (PEM) to serve TLS with.
+        ping_interval: Seconds that agents wait between pings.
+        job_status_interval: Seconds between an agent's looks at the state of its job.
+        heartbeat_interval: Seconds between heartbeats; three minutes of silence lose an agent.
+        session_on_job_routes: Whether agents older than 3.39 may use their session token for their job.
+        flush_interval: Seconds between writes of the use ledger; a crash loses as much.
+        sweep_interval: Seconds between looks for silent agents and overdue jobs.
+        log_level: debug, info, warning or error.
+        log_format: text for people, json for machines.
+    """
+
+    data: Path = Path("watchword-data")
+    listen: str = "127.0.0.1:8080"
+    url: str = ""
+    brand: str = DEFAULT_BRAND
+    former_brands: tuple[str, ...] = ()
+    cell: int = DEFAULT_CELL
+    trusted_proxies: tuple[str, ...] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    ping_interval: int = 2
+    job_status_interval: int = 2
+    heartbeat_interval: int = 60
+    session_on_job_routes: bool = True
+    flush_interval: int = 5
+    sweep_interval: int = 5
+    log_level: str = "warning"
+    log_format: str = "text"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def public_url(self) -> str:
+        """`url`, or what `listen` makes of it."""
+        if self.url:
+            return self.url.rstrip("/")
+        host, port = self.address
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - a name, no socket
+        scheme = "https" if self.tls_cert else "http"
+        return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+    @property
+    def proxies(self) -> tuple[Block, ...]:
+        """`trusted_proxies` as blocks."""
+        return tuple(Block.parse(text) for text in self.trusted_proxies)
+
+
+def load(
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read settings: `given` wins over the environment, the environment over the file.
+
+    Args:
+        config: a TOML file with the names of the fields as keys.
+        environment: variables `WATCHWORD_<FIELD>`; lists are comma-separated.
+        given: values of flags; None counts as not given.
+
+    Raises:
+        SettingsError: a name is unknown or a value is not acceptable.
+    """
+    variables = os.environ if environment is None else environment
+    known = {field.name: field.type for field in fields(Settings)}
+    values: dict[str, Any] = {}
+    if config is not None:
+        try:
+            document = tomllib.loads(config.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"the settings file {config} cannot be read: {error}") from None
+        for name, value in document.items():
+            if name not in known:
+                raise SettingsError(f"{config}: there is no setting {name!r}")
+            values[name] = _convert(name, value)
+    for name in known:
+        text = variables.get(PREFIX + name.upper())
+        if text is not None:
+            values[name] = _convert(name, text)
+    values |= {name: _convert(name, value) for name, value in (given or {}).items() if value is not None}
+    return check(replace(Settings(), **values))
+
+
+def _convert(name: str, value: Any) -> Any:  # noqa: ANN401 - from TOML, text or a flag
+    default = getattr(Settings(), name)
+    try:
+        if isinstance(default, bool):
+            return value if isinstance(value, bool) else _BOOLEANS[str(value).lower()]
+        if isinstance(default, int):
+            return int(value)
+        if isinstance(default, tuple):
+            items = value.split(",") if isinstance(value, str) else value
+            return tuple(str(item).strip() for item in items if str(item).strip())
+        if isinstance(default, Path) or name in ("tls_cert", "tls_key"):
+            return Path(value)
+        return str(value)
+    except (ValueError, KeyError, TypeError):
+        raise SettingsError(f"the setting {name} does not take {value!r}") from None
+
+
+_BOOLEANS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+def check(settings: Settings) -> Settings:
+    """Refuse what cannot work.
+
+    Raises:
+        SettingsError: naming the setting and what it takes.
+    """
+    try:
+        _, port = settings.address
+    except ValueError:
+        port = -1
+    if not 0 <= port < 65536:  # noqa: PLR2004 - RFC 6335 §6
+        raise SettingsError(f"listen takes HOST:PORT, not {settings.listen!r}")
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingsError("tls_cert and tls_key go together")
+    for name in ("ping_interval", "job_status_interval", "heartbeat_interval"):
+        if getattr(settings, name) < 1:
+            raise SettingsError(f"{name} takes a whole number of seconds from 1; agents crash on 0")
+    for name in ("flush_interval", "sweep_interval"):
+        if getattr(settings, name) < 1:
+            raise SettingsError(f"{name} takes a whole number of seconds from 1")
+    for brand in (settings.brand, *settings.former_brands):
+        if not (brand.isascii() and brand.isalnum() and brand.islower() and len(brand) <= 8):  # noqa: PLR2004
+            raise SettingsError(f"a brand is 1 to 8 lower-case letters and digits, not {brand!r}")
+    if not 0 <= settings.cell <= 999:  # noqa: PLR2004 - two to four characters in a value
+        raise SettingsError("cell takes a number from 0 to 999")
+    if settings.log_level not in ("debug", "info", "warning", "error"):
+        raise SettingsError("log_level is debug, info, warning or error")
+    if settings.log_format not in ("text", "json"):
+        raise SettingsError("log_format is text or json")
+    try:
+        _ = settings.proxies
+    except ValueError as error:
+        raise SettingsError(f"trusted_proxies takes address blocks: {error}") from None
+    return settings
