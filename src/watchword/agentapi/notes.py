@@ -37,7 +37,8 @@ class Notes:
         job, build = "/v3/jobs/{job_id}", "/v3/builds/{build_id}"
         return [
             Route("POST", f"{job}/annotations", self.annotate, JOB),
-            Route("DELETE", f"{job}/annotations/{{name}}", self.remove, JOB),
+            # Agents before 3.55 send a slash in a context as it is (seen with 3.38.0).
+            Route("DELETE", f"{job}/annotations/{{name...}}", self.remove, JOB),
             Route("POST", f"{job}/data/set", self.set, JOB),
             Route("POST", f"{job}/data/set-batch", self.set_batch, JOB),
             Route("POST", f"{job}/data/get", self.get, JOB),

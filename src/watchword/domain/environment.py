@@ -24,6 +24,10 @@ AGENT_OWNED = frozenset(
 )
 
 
+# Stands for a pipeline without a repository: agents refuse a job whose BUILDKITE_REPO is empty (trap 7).
+NO_REPOSITORY = "none"
+
+
 def job_environment(
     url: str, organization: Organization, pipeline: Pipeline, build: Build, job: Job, agent: Agent
 ) -> Mapping[str, str]:
@@ -38,6 +42,8 @@ def job_environment(
         agent: who runs it.
     """
     given = {name: value for name, value in {**build.env, **job.env}.items() if name not in AGENT_OWNED}
+    if pipeline.repository == NO_REPOSITORY:
+        given.setdefault("BUILDKITE_SKIP_CHECKOUT", "true")
     page = f"{url}/{organization.slug}/{pipeline.slug}/builds/{build.number}"
     return given | {
         "CI": "true",

@@ -1,6 +1,6 @@
 """Routes of the raw surfaces: exact paths by one look-up, patterns by segment."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -16,7 +16,8 @@ class Route:
 
     Attributes:
         method: HTTP method.
-        path: exact path, or a pattern whose `{name}` segments become keyword arguments.
+        path: exact path, or a pattern whose `{name}` segments become keyword arguments; a last segment
+            `{name...}` takes the rest of the path, slashes included.
         handler: takes the request and those arguments.
         kinds: token kinds it takes; empty where it is public. The authorization test reads this.
     """
@@ -42,8 +43,11 @@ class Router:
         self.routes = tuple(routes)
         self._exact: dict[tuple[str, str], Route] = {}
         self._patterns: dict[int, list[tuple[list[str], Route]]] = {}
+        self._rests: list[tuple[list[str], Route]] = []
         for route in routes:
-            if "{" in route.path:
+            if route.path.endswith("...}"):
+                self._rests.append((route.path.split("/"), route))
+            elif "{" in route.path:
                 segments = route.path.split("/")
                 self._patterns.setdefault(len(segments), []).append((segments, route))
             else:
@@ -63,10 +67,20 @@ class Router:
             return found, {}, {method}
         allowed = {known for known, exact in self._exact if exact == path}
         given = path.split("/")
-        for segments, route in self._patterns.get(len(given), ()):
-            if all(s[:1] == "{" or s == g for s, g in zip(segments, given, strict=True)):
+        for segments, whole, route in self._candidates(given):
+            if all(s[:1] == "{" or s == g for s, g in zip(segments, whole, strict=True)):
                 allowed.add(route.method)
                 if route.method == method:
-                    pairs = zip(segments, given, strict=True)
+                    pairs = zip(segments, whole, strict=True)
                     return route, {s[1:-1]: unquote(g) for s, g in pairs if s[:1] == "{"}, allowed
         return None, {}, allowed
+
+    def _candidates(self, given: list[str]) -> Iterator[tuple[list[str], list[str], Route]]:
+        """Patterns of as many segments as the path has, and those that take its rest as the last one."""
+        for segments, route in self._patterns.get(len(given), ()):
+            yield segments, given, route
+        for segments, route in self._rests:
+            last = len(segments) - 1
+            if len(given) > last:
+                named = [*segments[:-1], segments[-1].replace("...", "")]
+                yield named, [*given[:last], "/".join(given[last:])], route

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from watchword.domain.accounts import Cluster, Queue, check_slug, slugify
-from watchword.domain.environment import AGENT_OWNED
+from watchword.domain.environment import AGENT_OWNED, NO_REPOSITORY
 from watchword.domain.errors import Conflict, Invalid, NotFound
 from watchword.domain.events import Action
 from watchword.domain.ids import BuildId, ClusterId, JobId, OrganizationId, PipelineId, UserId
@@ -70,8 +70,7 @@ async def create_pipeline(
         cluster_id,
         check_slug(slugify(check_name(name))),
         check_name(name),
-        # Agents want a repository even where nothing is checked out (contract agent-api §4.3).
-        repository or "none",
+        repository or NO_REPOSITORY,
         default_branch,
         configuration,
         context.clock.now(),

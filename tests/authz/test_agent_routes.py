@@ -1,0 +1,203 @@
+"""An authorization row for every raw route: which credential passes, and that no other does."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from support import MINUTE_US, Answer, Client, FakeAgent, FakeClock, LiveServer
+
+from watchword.crypto.values import mint
+from watchword.domain.kinds import Kind
+from watchword.services.accounts import create_organization
+from watchword.services.context import LOCAL
+from watchword.services.issuing import issue_api_token
+
+# Route → credentials that pass. A route of the server that is missing here fails the test below it.
+AGENT, SESSION, OWN_JOB, API = "agent token", "session", "own job", "api token"
+OLD_SESSION = "old agent's session"
+ROWS: dict[str, set[str]] = {
+    "POST /v3/register": {AGENT},
+    "GET /v3/token": {AGENT},
+    "POST /v3/connect": {SESSION},
+    "GET /v3/ping": {SESSION},
+    "POST /v3/heartbeat": {SESSION},
+    "POST /v3/disconnect": {SESSION},
+    "PUT /v3/jobs/{job_id}/accept": {SESSION},
+    "PUT /v3/jobs/{job_id}/start": {OWN_JOB},
+    "GET /v3/jobs/{job_id}": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/chunks": {OWN_JOB},
+    "PUT /v3/jobs/{job_id}/finish": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/annotations": {OWN_JOB},
+    "DELETE /v3/jobs/{job_id}/annotations/{name...}": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/data/set": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/data/set-batch": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/data/get": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/data/exists": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/data/keys": {OWN_JOB},
+    # A job reads meta-data of other builds of its cluster (contract agent-api §1.2).
+    "POST /v3/builds/{build_id}/data/get": {OWN_JOB, "other job"},
+    "POST /v3/builds/{build_id}/data/exists": {OWN_JOB, "other job"},
+    "POST /v3/builds/{build_id}/data/keys": {OWN_JOB, "other job"},
+    "POST /oauth/introspect": {API},
+}
+PUBLIC = {"GET /healthz", "GET /readyz", "GET /metrics"}
+BODIES = {
+    "POST /v3/register": {"name": "x", "version": "3.137.0"},
+    "PUT /v3/jobs/{job_id}/finish": {"exit_status": "0"},
+    "POST /v3/jobs/{job_id}/annotations": {"body": "x"},
+    "POST /v3/jobs/{job_id}/data/set": {"key": "k", "value": "v"},
+    "POST /v3/jobs/{job_id}/data/set-batch": {"items": []},
+    "POST /v3/jobs/{job_id}/data/get": {"key": "k"},
+    "POST /v3/jobs/{job_id}/data/exists": {"key": "k"},
+    "POST /v3/builds/{build_id}/data/get": {"key": "k"},
+    "POST /v3/builds/{build_id}/data/exists": {"key": "k"},
+    "POST /oauth/introspect": "token=x",
+}
+
+
+@dataclass
+class Cast:
+    """Everyone who could knock: one credential of each sort, and a job and build of one of them."""
+
+    server: LiveServer
+    values: dict[str, str] = field(default_factory=dict)
+    job_id: str = ""
+    build_id: str = ""
+
+    def knock(self, route: str, credential: str) -> Answer:
+        method, path = route.split(" ")
+        path = path.replace("{job_id}", self.job_id).replace("{build_id}", self.build_id)
+        path = path.replace("{name...}", "default")
+        if path.endswith("/chunks"):
+            path += "?sequence=1&offset=0&size=0"
+        return Client(self.server.url, self.values[credential]).call(method, path, BODIES.get(route))
+
+
+def job_token(server: LiveServer, agent_token: str, name: str) -> tuple[FakeAgent, str]:
+    agent = FakeAgent(server.url, agent_token, name=name).connect()
+    job = agent.accept()
+    agent.on_job("PUT", f"/v3/jobs/{job}/start", {})
+    return agent, job
+
+
+@pytest.fixture
+def cast(tmp_path: object) -> Iterator[Cast]:
+    clock = FakeClock()
+    server = LiveServer(tmp_path, clock)  # type: ignore[arg-type]
+    made = Cast(server)
+    first, context = server.first, server.authority.context
+    good = first.agent_token.value.reveal()
+    values = made.values
+    values["nothing"] = ""
+    values["garbage"] = "bkct_nonsense"
+    values["never issued"] = mint(Kind.AGENT).reveal()
+    values["never issued session"] = mint(Kind.AGENT_SESSION).reveal()
+    values[AGENT] = good
+    expired = server.issue(expires_at=clock.now() + 10 * MINUTE_US)
+    revoked = server.issue()
+    server.revoke(revoked.token)
+    values["expired agent token"] = expired.value.reveal()
+    values["revoked agent token"] = revoked.value.reveal()
+    values[API] = first.api_token.value.reveal()
+    dead = server.run(
+        context.store.write(
+            lambda tx: issue_api_token(
+                context, tx, LOCAL, first.organization.id, first.admin.id, "dead", ["introspect_tokens"]
+            )
+        )
+    )
+    server.revoke(dead.token)
+    values["revoked api token"] = dead.value.reveal()
+    narrow = server.run(
+        context.store.write(
+            lambda tx: issue_api_token(
+                context, tx, LOCAL, first.organization.id, first.admin.id, "narrow", ["read_user"]
+            )
+        )
+    )
+    values["api token without the scope"] = narrow.value.reveal()
+    build, _ = server.create_build("one", "two", "three")
+    finished, done = job_token(server, good, "finished")
+    finished.finish(done)
+    values["finished job"] = finished.job_token
+    other, _ = job_token(server, good, "other")
+    values["other job"] = other.job_token
+    own, made.job_id = job_token(server, good, "own")
+    made.build_id = build.id
+    values[OWN_JOB] = own.job_token
+    values[SESSION] = FakeAgent(server.url, good, name="idle").connect().session
+    gone = FakeAgent(server.url, good, name="gone").connect()
+    gone.call("POST", "/v3/disconnect")
+    values["ended session"] = gone.session
+    old = FakeAgent(server.url, good, "3.38.0", name="old").connect()
+    values[OLD_SESSION] = old.session
+    foreign = server.run(create_organization(context, LOCAL, "other", "Other", "o@example.com", "Oda"))
+    stranger = FakeAgent(server.url, foreign.agent_token.value.reveal(), name="stranger").connect()
+    values["foreign session"] = stranger.session
+    clock.forward(11 * MINUTE_US)
+    for agent in list(server.authority.fleet.agents.values()):
+        agent.seen_at = clock.now()
+    yield made
+    server.close()
+
+
+def test_every_route_has_a_row(server: LiveServer) -> None:
+    routes = {route.name: route for route in server.application.routes.routes}
+    assert set(routes) == set(ROWS) | PUBLIC
+    assert {name for name, route in routes.items() if not route.kinds} == PUBLIC
+
+
+def test_no_credential_passes_where_it_must_not(cast: Cast) -> None:
+    # Sessions may ping and connect, whoever's agent they are: each acts for itself alone.
+    same_rights = {"foreign session": SESSION, OLD_SESSION: SESSION}
+    wrong = []
+    for route, allowed in ROWS.items():
+        for credential in cast.values:
+            if credential in allowed or same_rights.get(credential) in allowed:
+                continue
+            answer = cast.knock(route, credential)
+            if route == "POST /v3/disconnect" and credential == "ended session":
+                assert answer.status == 200  # idempotent (contract agent-api §2.1), and changes nothing
+                continue
+            if answer.status not in (401, 403) or not answer.body["code"] or not answer.body["message"]:
+                wrong.append((route, credential, answer))
+    assert not wrong
+
+
+def test_every_credential_passes_where_it_must(cast: Cast) -> None:
+    last = ("PUT /v3/jobs/{job_id}/finish", "POST /v3/disconnect")
+    for route in sorted(ROWS, key=lambda name: name in last):
+        for credential in ROWS[route]:
+            answer = cast.knock(route, credential)
+            assert answer.status not in (401, 403), (route, credential, answer)
+            assert answer.status < 500, (route, credential, answer)
+
+
+def test_foreign_session_cannot_take_a_job_and_sees_what_an_unknown_one_sees(cast: Cast) -> None:
+    foreign = cast.knock("PUT /v3/jobs/{job_id}/accept", "foreign session")
+    cast.job_id = "01900000-0000-7000-8000-000000000000"
+    unknown = cast.knock("PUT /v3/jobs/{job_id}/accept", "foreign session")
+    assert foreign.status == unknown.status == 404
+    assert foreign.body == unknown.body
+
+
+def test_public_routes_say_nothing_of_tokens(cast: Cast) -> None:
+    for route in PUBLIC:
+        answer = cast.knock(route, "nothing")
+        assert answer.status == 200
+        for value in cast.values.values():
+            assert not value or value not in str(answer.body)
+
+
+def test_dead_tokens_are_told_why_by_their_holders_alone(cast: Cast) -> None:
+    for credential, code in (
+        ("nothing", "token_missing"),
+        ("garbage", "token_malformed"),
+        ("never issued", "token_unknown"),
+        ("expired agent token", "token_expired"),
+        ("revoked agent token", "token_revoked"),
+        (SESSION, "token_wrong_kind"),
+        (API, "token_wrong_kind"),
+    ):
+        answer = cast.knock("POST /v3/register", credential)
+        assert (answer.status, answer.body["code"]) == (401, code), credential

@@ -1,0 +1,279 @@
+"""The traps of the agent API contract (§11) that touch this surface, and its repeated calls."""
+
+import gzip
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from support import MINUTE_US, SECOND_US, Client, FakeAgent, FakeClock, LiveServer
+from watchword.services.context import LOCAL
+
+
+@pytest.fixture
+def clocked(tmp_path: object) -> Iterator[LiveServer]:
+    made = LiveServer(tmp_path, FakeClock())  # type: ignore[arg-type]
+    yield made
+    made.close()
+
+
+def join(server: LiveServer, **fields: object) -> FakeAgent:
+    return FakeAgent(server.url, server.first.agent_token.value.reveal(), **fields).connect()  # type: ignore[arg-type]
+
+
+def test_register_answers_positive_intervals_and_expands_the_name(server: LiveServer) -> None:
+    agent = FakeAgent(
+        server.url,
+        server.first.agent_token.value.reveal(),
+        name="%hostname-%pid-1",
+        hostname="builder",
+        pid=7,
+        priority="-1",
+        meta_data=None,
+        features=None,
+    )
+    body = agent.registered.body
+    assert body["name"] == "builder-7-1"
+    assert body["meta_data"] == ["queue=default"]
+    assert min(body["ping_interval"], body["job_status_interval"], body["heartbeat_interval"]) > 0
+    assert "endpoint" not in body
+
+
+def test_an_empty_name_gets_one(server: LiveServer) -> None:
+    agent = FakeAgent(server.url, server.first.agent_token.value.reveal(), name="")
+    assert agent.registered.body["name"].startswith("agent-")
+
+
+def test_streaming_is_404_at_the_root_of_the_host(server: LiveServer) -> None:
+    answer = Client(server.url).call("POST", "/agentedge.v1.AgentEdgeService/StreamPings", b"")
+    assert answer.status == 404
+    assert answer.body["message"]
+
+
+def test_ping_and_heartbeat_answer_json_whatever_is_sent(server: LiveServer) -> None:
+    agent = join(server)
+    assert agent.call("GET", "/v3/ping").body == {}
+    for body in (b"", b"{}", b"nonsense", b'{"sent_at": 5}', b"[]", b"\xff", b"x" * 100_000):
+        answer = agent.call("POST", "/v3/heartbeat", body)
+        assert answer.status == 200, (body[:20], answer)
+        assert isinstance(answer.body, dict)
+
+
+def test_bodies_may_be_empty_where_clients_send_none(server: LiveServer) -> None:
+    agent = FakeAgent(server.url, server.first.agent_token.value.reveal())
+    assert agent.call("POST", "/v3/connect").status == 200
+    assert agent.call("POST", "/v3/connect").status == 200
+    server.create_build("true")
+    job = agent.accept()
+    assert agent.on_job("POST", f"/v3/jobs/{job}/data/keys").body == []
+
+
+def test_offer_is_repeated_until_accepted_and_accept_until_started(server: LiveServer) -> None:
+    agent = join(server)
+    _, (job,) = server.create_build("true")
+    assert agent.offered() == job.id
+    assert agent.offered() == job.id
+    first = agent.call("PUT", f"/v3/jobs/{job.id}/accept")
+    again = agent.call("PUT", f"/v3/jobs/{job.id}/accept")
+    assert first.status == again.status == 200
+    assert first.body["token"] == again.body["token"]
+    assert agent.offered() == ""
+
+
+def test_job_object_is_what_agents_need(server: LiveServer) -> None:
+    agent = join(server, meta_data=["queue=default", "os=linux"])
+    server.create_build("echo 'hi'")
+    job = agent.offered()
+    body = agent.call("PUT", f"/v3/jobs/{job}/accept").body
+    assert body["chunks_max_size_bytes"] > 0
+    env = body["env"]
+    assert all(isinstance(value, str) for value in env.values())
+    for name in ("JOB_ID", "REPO", "COMMIT", "BRANCH", "AGENT_NAME", "ORGANIZATION_SLUG", "PIPELINE_SLUG",
+                 "PIPELINE_PROVIDER", "COMMAND", "BUILD_ID"):  # fmt: skip
+        assert env[f"BUILDKITE_{name}"], name
+    assert env["BUILDKITE_PULL_REQUEST"] == "false"
+    assert env["BUILDKITE_AGENT_META_DATA_OS"] == "linux"
+    assert env["BUILDKITE_AGENT_META_DATA_QUEUE"] == "default"
+    assert not {"BUILDKITE_AGENT_ACCESS_TOKEN", "BUILDKITE_AGENT_TOKEN", "BUILDKITE_AGENT_ENDPOINT"} & set(
+        env
+    )
+    assert "exit_status" not in body
+
+
+def test_two_agents_never_get_one_job(server: LiveServer) -> None:
+    one, two = join(server), join(server, name="b")
+    _, (job,) = server.create_build("true")
+    assert one.offered() == job.id
+    assert two.offered() == ""
+    assert two.call("PUT", f"/v3/jobs/{job.id}/accept").status == 422
+    assert one.accept() == job.id
+    assert two.call("PUT", f"/v3/jobs/{job.id}/accept").body["code"] == "job_taken"
+
+
+def test_log_chunks_out_of_order_doubled_and_cut_inside_a_character(server: LiveServer) -> None:
+    agent = join(server)
+    _, (job,) = server.create_build("true")
+    agent.accept()
+    agent.on_job("PUT", f"/v3/jobs/{job.id}/start", {"started_at": "2026-01-01T00:00:00Z"})
+    text = "héllo wörld\r\n".encode()
+    parts = [(1, 0, text[:2]), (2, 2, text[2:9]), (3, 9, text[9:])]
+    for sequence, offset, data in (parts[2], parts[0], parts[0], parts[1]):
+        path = f"/v3/jobs/{job.id}/chunks?sequence={sequence}&offset={offset}&size={len(data)}"
+        headers = {"content-type": "text/plain", "content-encoding": "gzip"}
+        assert agent.on_job("POST", path, gzip.compress(data), headers=headers).status == 200
+    from watchword.services.logs import read_log  # noqa: PLC0415 - this test alone reads it
+
+    assert server.run(read_log(server.authority.context, server.job(job.id))) == text
+
+
+def test_finish_repeated_with_the_same_values_is_answered_alike_and_does_nothing(server: LiveServer) -> None:
+    agent = join(server)
+    server.create_build("true")
+    job = agent.accept()
+    agent.on_job("PUT", f"/v3/jobs/{job}/start", {})
+    assert agent.finish(job, "3").status == 200
+    assert agent.finish(job, "3").status == 200
+    other = agent.finish(job, "0")
+    assert (other.status, other.body["code"]) == (401, "job_finished")
+    assert server.job(job).exit_status == "3"
+
+
+def test_finish_takes_numbers_as_text_and_as_numbers(server: LiveServer) -> None:
+    agent = join(server)
+    for sent in ("-1", -1):
+        server.create_build("true")
+        job = agent.accept()
+        agent.on_job("PUT", f"/v3/jobs/{job}/start", {})
+        assert agent.on_job("PUT", f"/v3/jobs/{job}/finish", {"exit_status": sent}).status == 200
+        assert server.job(job).exit_status == "-1"
+
+
+def test_ignore_agent_in_dispatches_is_kept(server: LiveServer) -> None:
+    agent = join(server)
+    server.create_build("true", "true")
+    job = agent.accept()
+    agent.on_job("PUT", f"/v3/jobs/{job}/start", {})
+    agent.on_job("PUT", f"/v3/jobs/{job}/finish", {"exit_status": "0", "ignore_agent_in_dispatches": True})
+    assert agent.offered() == ""
+
+
+def test_cancelled_job_says_so_until_finish_and_its_token_lives_until_then(server: LiveServer) -> None:
+    agent = join(server)
+    build, (job,) = server.create_build("sleep 9")
+    agent.accept()
+    agent.on_job("PUT", f"/v3/jobs/{job.id}/start", {})
+    server.run(server.authority.builder.cancel(LOCAL, build))
+    assert agent.on_job("GET", f"/v3/jobs/{job.id}").body == {"state": "canceling"}
+    assert agent.finish(job.id, "-1").status == 200
+    assert server.job(job.id).state == "canceled"
+
+
+def test_start_of_a_cancelled_job_is_refused_and_the_server_cleans_up(server: LiveServer) -> None:
+    agent = join(server)
+    build, (job,) = server.create_build("sleep 9")
+    agent.accept()
+    server.run(server.authority.builder.cancel(LOCAL, build))
+    assert agent.on_job("PUT", f"/v3/jobs/{job.id}/start", {}).status == 422
+    assert server.job(job.id).state == "canceled"
+    server.create_build("true")
+    assert agent.run()
+
+
+def test_disconnect_is_idempotent_and_ends_the_session(server: LiveServer) -> None:
+    agent = join(server)
+    assert agent.call("POST", "/v3/disconnect").status == 200
+    assert agent.call("POST", "/v3/disconnect").status == 200
+    ended = agent.call("GET", "/v3/ping")
+    assert (ended.status, ended.body["code"]) == (401, "session_ended")
+
+
+def test_disconnect_gives_an_unstarted_job_back_and_fails_a_started_one(server: LiveServer) -> None:
+    _, (first,) = server.create_build("true")
+    agent = join(server)
+    agent.accept()
+    agent.call("POST", "/v3/disconnect")
+    assert server.job(first.id).state == "scheduled"
+    second = join(server)
+    assert second.accept() == first.id
+    second.on_job("PUT", f"/v3/jobs/{first.id}/start", {})
+    second.call("POST", "/v3/disconnect")
+    assert (server.job(first.id).exit_status, server.job(first.id).signal_reason) == ("-1", "agent_stop")
+
+
+def test_silent_agent_is_lost_after_three_minutes_and_its_job_fails(clocked: LiveServer) -> None:
+    assert clocked.clock is not None
+    agent = join(clocked)
+    _, (job,) = clocked.create_build("true")
+    agent.accept()
+    agent.on_job("PUT", f"/v3/jobs/{job.id}/start", {})
+    clocked.clock.forward(2 * MINUTE_US)
+    agent.call("POST", "/v3/heartbeat", {"sent_at": "2026-08-21T11:02:03+10:00"})
+    clocked.clock.forward(2 * MINUTE_US)
+    clocked.run(clocked.authority.sweep(LOCAL))
+    assert agent.call("GET", "/v3/ping").status == 200
+    clocked.clock.forward(3 * MINUTE_US + SECOND_US)
+    clocked.run(clocked.authority.sweep(LOCAL))
+    assert agent.call("GET", "/v3/ping").body["code"] == "session_ended"
+    assert (clocked.job(job.id).exit_status, clocked.job(job.id).signal_reason) == ("-1", "agent_lost")
+    assert agent.on_job("GET", f"/v3/jobs/{job.id}").status == 401
+
+
+def test_agents_before_3_39_work_on_the_session_token_for_their_job_alone(server: LiveServer) -> None:
+    old = join(server, version="3.38.0")
+    _, (mine, other) = server.create_build("true", "true")
+    job = old.offered()
+    body = old.call("PUT", f"/v3/jobs/{job}/accept").body
+    assert "token" not in body
+    assert old.call("PUT", f"/v3/jobs/{job}/start", {}).status == 200
+    foreign = other.id if job == mine.id else mine.id
+    assert old.call("GET", f"/v3/jobs/{foreign}").status == 403
+    assert old.call("PUT", f"/v3/jobs/{job}/finish", {"exit_status": "0"}).status == 200
+    assert old.call("GET", f"/v3/jobs/{job}").status in (401, 403)
+
+
+def test_a_new_agents_session_token_is_no_job_token(server: LiveServer) -> None:
+    agent = join(server)
+    server.create_build("true")
+    job = agent.accept()
+    refused = agent.call("GET", f"/v3/jobs/{job}")
+    assert (refused.status, refused.body["code"]) == (401, "token_wrong_kind")
+
+
+def test_annotation_context_with_slash_and_dots_escaped_or_not(server: LiveServer) -> None:
+    agent = join(server)
+    build, (job,) = server.create_build("true")
+    agent.accept()
+    for path in ("a%2Eb%2Fc", "a.b/c"):
+        note = {"body": "x", "context": "a.b/c", "style": "info", "priority": 3, "scope": "build"}
+        assert agent.on_job("POST", f"/v3/jobs/{job.id}/annotations", note).status == 200
+        assert agent.on_job("DELETE", f"/v3/jobs/{job.id}/annotations/{path}?scope=build").status == 200
+        store = server.authority.context.store
+        left = server.run(store.read(lambda tx: tx.logs.annotations(build.organization_id, build.id)))
+        assert not left
+
+
+def test_meta_data_unset_key_is_404_and_exists_is_200(server: LiveServer) -> None:
+    agent = join(server)
+    build, (job,) = server.create_build("true")
+    agent.accept()
+    base = f"/v3/jobs/{job.id}/data"
+    assert agent.on_job("POST", f"{base}/get", {"key": "k"}).status == 404
+    assert agent.on_job("POST", f"{base}/exists", {"key": "k"}).body == {"exists": False}
+    batch = {"items": [{"key": "k", "value": "v"}, {"key": "", "value": "v"}]}
+    assert agent.on_job("POST", f"{base}/set-batch", batch).status == 422
+    assert agent.on_job("POST", f"{base}/exists", {"key": "k"}).body == {"exists": False}
+    assert agent.on_job("POST", f"{base}/set", {"key": "k", "value": "v"}).status == 200
+    assert agent.on_job("POST", f"/v3/builds/{build.id}/data/get", {"key": "k"}).body == {
+        "key": "k",
+        "value": "v",
+    }
+    assert agent.on_job("POST", f"/v3/builds/{build.id}/data/keys").body == ["k"]
+
+
+def test_connection_survives_95_idle_seconds(idle_connection: "tuple[socket.socket, float]") -> None:
+    """The connection was opened when the run began; this test comes last and waits for the rest."""
+    connection, opened = idle_connection
+    time.sleep(max(0.0, 95 - (time.monotonic() - opened)))
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert connection.recv(64).startswith(b"HTTP/1.1 200")
