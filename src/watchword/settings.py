@@ -155,10 +155,10 @@ def check(settings: Settings) -> Settings:
         SettingsError: naming the setting and what it takes.
     """
     try:
-        _, port = settings.address
+        host, port = settings.address
     except ValueError:
-        port = -1
-    if not 0 <= port < 65536:  # noqa: PLR2004 - RFC 6335 §6
+        host, port = "", -1
+    if not host or not 0 <= port < 65536:  # noqa: PLR2004 - RFC 6335 §6
         raise SettingsError(f"listen takes HOST:PORT, not {settings.listen!r}")
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingsError("tls_cert and tls_key go together")
