@@ -167,7 +167,7 @@ class Call:
         """A page of a list with its `Link` header; `rows` are what the store gave, one more included."""
         page, request = self.page, self.request
         parts = [part for part in request.scope["path"].split("/") if part]
-        link = page.link("/".join((self.site.url, *parts)), request.query_params.multi_items(), rows)
+        link = page.link("/".join((self.site.url, *parts)), list(request.query_params.multi_items()), rows)
         return Response(items, headers={"link": link} if link else {}, media_type="application/json")
 
 

@@ -30,7 +30,7 @@ _SERVER_ERROR = 500
 _UNAVAILABLE = 503
 
 
-class Failure(msgspec.Struct, kw_only=True, rename=None):
+class Failure(msgspec.Struct, kw_only=True):
     """An error: a sentence for people, a stable word for programs."""
 
     message: str

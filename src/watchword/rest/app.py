@@ -1,0 +1,118 @@
+"""The REST API v2 as an ASGI application (contract rest-graphql §1, §2)."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+import msgspec
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Message, Scope
+
+from watchword.rest import (
+    access_token,
+    agents,
+    annotations,
+    builds,
+    clusters,
+    jobs,
+    logs,
+    meta,
+    organizations,
+    pipelines,
+    queues,
+    tokens,
+    users,
+)
+from watchword.rest.bodies import MAX_BODY
+from watchword.rest.call import guard
+from watchword.rest.documentation import describe, plain_path
+from watchword.rest.failures import answer
+from watchword.services.authority import Authority
+from watchword.services.context import Installation
+
+HANDLERS: tuple[HTTPRouteHandler, ...] = (
+    *meta.HANDLERS,
+    *users.HANDLERS,
+    *access_token.HANDLERS,
+    *organizations.HANDLERS,
+    *clusters.HANDLERS,
+    *tokens.HANDLERS,
+    *queues.HANDLERS,
+    *agents.HANDLERS,
+    *pipelines.HANDLERS,
+    *builds.HANDLERS,
+    *jobs.HANDLERS,
+    *logs.HANDLERS,
+    *annotations.HANDLERS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation, for the authorization test.
+
+    Attributes:
+        scope: the scope it asks for; "" takes any API access token, None takes none at all.
+    """
+
+    method: str
+    path: str
+    scope: str | None
+
+
+ROUTES: tuple[Route, ...] = tuple(
+    Route(method, plain_path(path), handler.opt["scope"])
+    for handler in HANDLERS
+    for path in sorted(handler.paths)
+    for method in sorted(handler.http_methods)
+)
+
+_CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Link"),
+)
+_PREFLIGHT = (
+    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
+    (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key"),
+)
+_NO_CONTENT = 204
+
+
+def build(authority: Authority) -> Litestar:
+    """Make the application; it serves paths that begin with `/v2`."""
+
+    @cache
+    def description() -> bytes:
+        return msgspec.json.encode(openapi(authority))
+
+    return Litestar(
+        route_handlers=HANDLERS,
+        guards=[guard],
+        exception_handlers={Exception: answer},
+        before_send=[_finish],
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=MAX_BODY,
+        state=State({"authority": authority, "description": description}),
+        debug=False,
+    )
+
+
+def openapi(authority: Authority | None) -> dict[str, Any]:
+    """The API's description in OpenAPI 3.1; for a default installation where no authority is given."""
+    installation = Installation() if authority is None else authority.context.installation
+    return describe(HANDLERS, installation.url)
+
+
+async def _finish(message: Message, scope: Scope) -> None:
+    """Add the headers that every answer has; an answer without a body has no content type."""
+    if message["type"] != "http.response.start":
+        return
+    headers = [*message["headers"], *_CORS, (b"cache-control", b"no-store")]
+    if cast("dict[str, Any]", scope)["method"] == "OPTIONS":
+        headers += _PREFLIGHT
+    if message["status"] == _NO_CONTENT:
+        headers = [(name, value) for name, value in headers if name.lower() != b"content-type"]
+    message["headers"] = headers

@@ -1,0 +1,217 @@
+"""Pipelines (contract rest-graphql §2.17): list, get, create."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from msgspec import Meta
+
+from watchword.domain import accounts, pipelines
+from watchword.domain.errors import Invalid
+from watchword.domain.ids import ClusterId, UserId, is_uuid
+from watchword.rest.bodies import Body
+from watchword.rest.call import PAGED, Call, RestRequest, needs
+from watchword.rest.formats import Site, graphql_id, instant
+from watchword.rest.users import User, show_person
+from watchword.services.builds import CommandStep, create_pipeline
+from watchword.services.queries import Access, Unit, find_pipeline, people, pipelines_of
+from watchword.services.steps import read_configuration, read_steps, write_configuration
+
+PIPELINES = "/v2/organizations/{org:str}/pipelines"
+PIPELINE = PIPELINES + "/{pipeline:str}"
+FILTERS = ("name", "repository")
+
+
+class Step(msgspec.Struct, kw_only=True):
+    """A command step as a pipeline shows it."""
+
+    type: str
+    name: str | None
+    key: str | None
+    command: str
+    env: dict[str, str]
+    agent_query_rules: list[str]
+    priority: int
+
+
+class Provider(msgspec.Struct, kw_only=True):
+    """Where the repository lives; this version does not look."""
+
+    id: str
+    settings: dict[str, str]
+
+
+class Pipeline(msgspec.Struct, kw_only=True):
+    """A named sequence of steps."""
+
+    id: str
+    graphql_id: str
+    url: str
+    web_url: str
+    name: str
+    slug: str
+    description: str | None
+    repository: str
+    cluster_id: str | None
+    default_branch: str
+    branch_configuration: str | None
+    configuration: str
+    steps: list[Step]
+    env: dict[str, str]
+    provider: Provider
+    builds_url: str
+    created_at: str
+    created_by: User | None
+    archived_at: str | None
+    visibility: str
+    tags: list[str]
+
+
+Text = Annotated[str, Meta(max_length=1024)]
+Configuration = Annotated[str, Meta(max_length=512 * 1024)]
+
+
+class NewPipeline(Body):
+    """What a new pipeline is; its steps stand in `steps`, or as JSON text in `configuration`."""
+
+    name: str | None = None
+    repository: Text | None = None
+    cluster_id: Text | None = None
+    default_branch: Text | None = None
+    configuration: Configuration | None = None
+    steps: Any = None
+
+
+def show_step(step: CommandStep) -> Step:
+    """A step as JSON."""
+    return Step(
+        type="script",
+        name=step.label or None,
+        key=step.key or None,
+        command=step.command,
+        env=dict(step.env),
+        agent_query_rules=list(step.agents),
+        priority=step.priority,
+    )
+
+
+def show_pipeline(
+    site: Site,
+    organization: accounts.Organization,
+    pipeline: pipelines.Pipeline,
+    people: Mapping[UserId, accounts.User],
+) -> Pipeline:
+    """A pipeline as JSON."""
+    at = ("organizations", organization.slug, "pipelines", pipeline.slug)
+    steps: tuple[CommandStep, ...] = ()
+    # A configuration of another version is shown as text alone.
+    with suppress(Invalid):
+        steps = read_configuration(pipeline.configuration)
+    return Pipeline(
+        id=pipeline.id,
+        graphql_id=graphql_id("Pipeline", pipeline.id),
+        url=site.rest(*at),
+        web_url=site.web(organization.slug, pipeline.slug),
+        name=pipeline.name,
+        slug=pipeline.slug,
+        description=None,
+        repository=pipeline.repository,
+        cluster_id=pipeline.cluster_id,
+        default_branch=pipeline.default_branch,
+        branch_configuration=None,
+        configuration=pipeline.configuration,
+        steps=[show_step(step) for step in steps],
+        env={},
+        provider=Provider(id="unknown", settings={}),
+        builds_url=site.rest(*at, "builds"),
+        created_at=instant(pipeline.created_at),
+        created_by=show_person(people, pipeline.created_by),
+        archived_at=None,
+        visibility="private",
+        tags=[],
+    )
+
+
+def _filter(call: Call) -> Callable[[pipelines.Pipeline], bool] | None:
+    asked = {name: values[0] for name in FILTERS if (values := call.query(name))}
+    if not asked:
+        return None
+    return lambda pipeline: (
+        asked.get("name", "").lower() in pipeline.name.lower()
+        and asked.get("repository", pipeline.repository) == pipeline.repository
+    )
+
+
+@get(PIPELINES, opt=needs("read_pipelines", query=(*FILTERS, *PAGED)), summary="List pipelines")
+async def list_pipelines(request: RestRequest) -> Response[list[Pipeline]]:
+    """Pipelines of the organization, oldest first."""
+    call = Call.of(request)
+
+    async def work(tx: Unit, access: Access) -> tuple[list[pipelines.Pipeline], list[Pipeline]]:
+        rows = await pipelines_of(tx, access.id, call.page.window, _filter(call))
+        found = await people(tx, [pipeline.created_by for pipeline in rows])
+        page = call.page.cut(rows)
+        return rows, [show_pipeline(call.site, access.organization, pipeline, found) for pipeline in page]
+
+    rows, items = await call.read(work)
+    return call.listed(items, rows)
+
+
+@get(PIPELINE, opt=needs("read_pipelines"), summary="Get a pipeline")
+async def get_pipeline(request: RestRequest) -> Pipeline:
+    """One pipeline by its slug."""
+    call = Call.of(request)
+
+    async def work(tx: Unit, access: Access) -> Pipeline:
+        pipeline = await find_pipeline(tx, access.id, call.path("pipeline"))
+        found = await people(tx, [pipeline.created_by])
+        return show_pipeline(call.site, access.organization, pipeline, found)
+
+    return await call.read(work)
+
+
+@post(PIPELINES, opt=needs("write_pipelines", body=NewPipeline, keyed=True), summary="Create a pipeline")
+async def create_one(request: RestRequest) -> Response[Pipeline]:
+    """Create a pipeline; without a cluster it goes to the organization's default one."""
+    call = await Call.with_body(request)
+
+    async def work(tx: Unit, access: Access) -> Pipeline:
+        asked = call.decode(NewPipeline)
+        cluster_id = access.organization.default_cluster_id
+        if asked.cluster_id:
+            cluster_id = ClusterId(asked.cluster_id.lower() if is_uuid(asked.cluster_id) else "")
+        pipeline = await create_pipeline(
+            call.context,
+            tx,
+            access.caller,
+            access.id,
+            asked.name or "",
+            cluster_id=cluster_id,
+            repository=asked.repository or "",
+            configuration=_configuration(asked),
+            default_branch=asked.default_branch or "main",
+            created_by=access.user.id,
+        )
+        return show_pipeline(call.site, access.organization, pipeline, {access.user.id: access.user})
+
+    return await call.create(work, admin=False)
+
+
+def _configuration(asked: NewPipeline) -> str:
+    """The text to keep.
+
+    Raises:
+        Invalid: a step is not acceptable, or steps and configuration are both given.
+    """
+    text = asked.configuration or ""
+    if asked.steps is None:
+        read_configuration(text)
+        return text
+    if text:
+        raise Invalid("Validation failed: give steps or configuration, not both", code="two_configurations")
+    return write_configuration(read_steps(asked.steps))
+
+
+HANDLERS = (list_pipelines, get_pipeline, create_one)

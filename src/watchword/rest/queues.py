@@ -1,0 +1,136 @@
+"""Queues of a cluster (contract rest-graphql §2.7): list, get, create."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+
+from watchword.domain import accounts
+from watchword.domain.errors import Invalid
+from watchword.domain.ids import UserId
+from watchword.rest.bodies import Body
+from watchword.rest.call import PAGED, Call, RestRequest, needs
+from watchword.rest.clusters import CLUSTER, Description
+from watchword.rest.formats import Site, graphql_id, instant
+from watchword.rest.users import User, show_person
+from watchword.services.accounts import add_queue
+from watchword.services.queries import Access, Unit, find_cluster, find_queue, people, queues_of
+
+QUEUES = CLUSTER + "/queues"
+
+# The only way in which this version retries.
+_AFFINITY = "prefer-warmest"
+
+
+class Queue(msgspec.Struct, kw_only=True):
+    """A line of jobs, which agents join by its key."""
+
+    id: str
+    graphql_id: str
+    key: str
+    description: str | None
+    url: str
+    web_url: str
+    cluster_url: str
+    retry_agent_affinity: str
+    dispatch_paused: bool
+    dispatch_paused_by: User | None
+    dispatch_paused_at: str | None
+    dispatch_paused_note: str | None
+    created_at: str
+    created_by: User | None
+
+
+class NewQueue(Body):
+    """What a new queue is."""
+
+    key: str | None = None
+    description: Description | None = None
+    retry_agent_affinity: str | None = None
+    hostedAgents: dict[str, Any] | None = None  # noqa: N815 - the contract's own spelling
+
+
+def show_queue(
+    site: Site,
+    organization: accounts.Organization,
+    queue: accounts.Queue,
+    people: Mapping[UserId, accounts.User],
+) -> Queue:
+    """A queue as JSON."""
+    at = ("organizations", organization.slug, "clusters", queue.cluster_id)
+    return Queue(
+        id=queue.id,
+        graphql_id=graphql_id("ClusterQueue", queue.id),
+        key=queue.key,
+        description=queue.description or None,
+        url=site.rest(*at, "queues", queue.id),
+        web_url=site.web(*at, "queues", queue.id),
+        cluster_url=site.rest(*at),
+        retry_agent_affinity=_AFFINITY,
+        dispatch_paused=queue.dispatch_paused,
+        dispatch_paused_by=None,
+        dispatch_paused_at=None,
+        dispatch_paused_note=None,
+        created_at=instant(queue.created_at),
+        created_by=show_person(people, queue.created_by),
+    )
+
+
+@get(QUEUES, opt=needs("read_clusters", query=PAGED), summary="List queues")
+async def list_queues(request: RestRequest) -> Response[list[Queue]]:
+    """Queues of the cluster, oldest first."""
+    call = Call.of(request)
+
+    async def work(tx: Unit, access: Access) -> tuple[list[accounts.Queue], list[Queue]]:
+        cluster = await find_cluster(tx, access.id, call.path("cluster"))
+        rows = await queues_of(tx, cluster, call.page.window)
+        found = await people(tx, [queue.created_by for queue in rows])
+        page = call.page.cut(rows)
+        return rows, [show_queue(call.site, access.organization, queue, found) for queue in page]
+
+    rows, items = await call.read(work)
+    return call.listed(items, rows)
+
+
+@get(QUEUES + "/{queue:str}", opt=needs("read_clusters"), summary="Get a queue")
+async def get_queue(request: RestRequest) -> Queue:
+    """One queue by its id."""
+    call = Call.of(request)
+
+    async def work(tx: Unit, access: Access) -> Queue:
+        cluster = await find_cluster(tx, access.id, call.path("cluster"))
+        queue = await find_queue(tx, cluster, call.path("queue"))
+        return show_queue(call.site, access.organization, queue, await people(tx, [queue.created_by]))
+
+    return await call.read(work)
+
+
+@post(QUEUES, opt=needs("write_clusters", body=NewQueue, keyed=True), summary="Create a queue")
+async def create_queue(request: RestRequest) -> Response[Queue]:
+    """Create a self-hosted queue; organization admins only."""
+    call = await Call.with_body(request)
+
+    async def work(tx: Unit, access: Access) -> Queue:
+        cluster = await find_cluster(tx, access.id, call.path("cluster"))
+        asked = call.decode(NewQueue)
+        if asked.hostedAgents is not None or asked.retry_agent_affinity not in (None, _AFFINITY):
+            raise Invalid(
+                f"Validation failed: queues are self-hosted and retry as {_AFFINITY} in this version",
+                code="unsupported",
+            )
+        queue = await add_queue(
+            call.context,
+            tx,
+            access.caller,
+            cluster,
+            asked.key or "",
+            description=asked.description or "",
+            created_by=access.user.id,
+        )
+        return show_queue(call.site, access.organization, queue, {access.user.id: access.user})
+
+    return await call.create(work, admin=True)
+
+
+HANDLERS = (list_queues, get_queue, create_queue)
