@@ -1,9 +1,8 @@
 """The local agent of `watchword up`: a child process that joins with a token for one use."""
 
 import asyncio
-import os
-import sys
 
+from watchword.cli.childagent import start_agent
 from watchword.domain.accounts import Organization
 from watchword.domain.tokens import MINUTE_US
 from watchword.services.authority import Authority
@@ -18,8 +17,7 @@ _VALID_US = 15 * MINUTE_US
 class LocalAgent:
     """Starts one agent beside the server and ends it with the server.
 
-    Its token serves one registration within 15 minutes and reaches the child through a pipe: nothing
-    of it is on disk, on a command line or in an environment.
+    Its token serves one registration within 15 minutes.
     """
 
     def __init__(self, authority: Authority, settings: Settings) -> None:
@@ -50,25 +48,10 @@ class LocalAgent:
         issued = await self._issue()
         if issued is None:
             return
-        reader, writer = os.pipe()
-        os.write(writer, issued.value.reveal().encode())
-        os.close(writer)
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "watchword",
-                "agent",
-                "start",
-                f"--token-file=/dev/fd/{reader}",
-                f"--endpoint={self._settings.public_url}/v3",
-                f"--build-path={self._settings.data / 'builds'}",
-                "--name=local-%random",
-                pass_fds=(reader,),
-                start_new_session=True,
-            )
-        finally:
-            os.close(reader)
+        builds = self._settings.data / "builds"
+        self._process = await start_agent(
+            self._settings.public_url, issued.value, builds, "local-%random"
+        )
 
     async def _issue(self) -> Issued | None:
         context = self._authority.context

@@ -8,12 +8,17 @@ from watchword import __doc__ as purpose
 from watchword.domain.errors import WatchwordError
 
 app = App(name="watchword", help=purpose)
-app.command("watchword.cli.server:up", name="up")
-app.command("watchword.cli.server:serve", name="serve")
-app.command("watchword.cli.tour:tour", name="tour")
-app.command("watchword.cli.tokens:app", name="token")
-app.command("watchword.cli.agents:app", name="agent")
-app.command("watchword.cli.builds:app", name="build")
+_COMMANDS = {
+    "up": ("watchword.cli.server:up", "Start a server with everything it needs, and one local agent."),
+    "serve": ("watchword.cli.server:serve", "Serve an installation that `up` made: the production form."),
+    "tour": ("watchword.cli.tour:tour", "Play the life of a token in one minute, on a scratch folder."),
+    "token": ("watchword.cli.tokens:app", "Create, list, show and revoke agent tokens; print patterns."),
+    "agent": ("watchword.cli.fleet:app", "Run an agent, list agents, talk to the server inside a job."),
+    "build": ("watchword.cli.builds:app", "Create, watch, list, show and cancel builds."),
+}
+for _name, (_where, _help) in _COMMANDS.items():
+    # By name, so that a command imports what it needs and nothing else.
+    app.command(_where, name=_name, help=_help)
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from cyclopts import Parameter
 
 from watchword.app import Application
 from watchword.cli.localagent import LocalAgent
+from watchword.cli.ports import free_port
 from watchword.crypto.keys import write_private
 from watchword.domain.errors import WatchwordError
 from watchword.edge.logging import configure
@@ -92,15 +92,8 @@ def _settings(config: Path | None, data: Path | None, listen: str | None, **more
     host, port = settings.address
     if port == 0:
         shown = f"[{host}]" if ":" in host else host
-        settings = replace(settings, listen=f"{shown}:{_free_port(host)}")
+        settings = replace(settings, listen=f"{shown}:{free_port(host)}")
     return settings
-
-
-def _free_port(host: str) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def _has_data(settings: Settings) -> bool:
@@ -124,8 +117,7 @@ async def _up(
     application = await Application.open(settings)
     first = await _first_things(application, slug, email)
     if first is not None and credentials is not None:
-        document = credentials_document(settings, first)
-        write_private(credentials, json.dumps(document, indent=2) + "\n")
+        credentials = _write_credentials(settings, first, credentials)
     local = LocalAgent(application.authority, settings) if with_agent else None
     _stop_on_signals(application)
 
@@ -168,24 +160,33 @@ def credentials_document(settings: Settings, first: FirstThings) -> dict[str, st
     }
 
 
+def _write_credentials(settings: Settings, first: FirstThings, path: Path) -> Path | None:
+    """Write the file; where that fails, None, so that the values are shown instead and not lost."""
+    try:
+        write_private(path, json.dumps(credentials_document(settings, first), indent=2) + "\n")
+    except OSError as error:
+        print(f"watchword: {path} cannot be written ({error}); see below", file=sys.stderr)
+        return None
+    return path
+
+
 def _welcome(settings: Settings, first: FirstThings | None, credentials: Path | None) -> None:
     """Say where the server is, what is shown once, and what to do next."""
     url = settings.public_url
     lines = [f"Watchword serves {url}   (data: {settings.data})"]
-    if first is None:
+    if credentials is not None and credentials.exists():
+        lines.append(f"Tokens and addresses are in {credentials} (mode 0600).")
+    elif first is None:
         lines.append("This installation exists already: its token values were shown at its first start.")
-    elif credentials is not None:
-        lines.append(f"What is shown once is in {credentials} (mode 0600).")
     else:
         lines += [
             "Shown once, now; keep them in a safe place:",
             f"  agent token       {first.agent_token.value.reveal()}",
             f"  API access token  {first.api_token.value.reveal()}   ({first.admin.email}, every scope)",
         ]
-    known = credentials if credentials is not None else Path("…")
-    hint = f"  export WATCHWORD_CREDENTIALS={known.resolve() if credentials else known}"
-    if credentials is None:
-        hint = f"  export WATCHWORD_URL={url} WATCHWORD_TOKEN=<API access token>"
+    hint = f"  export WATCHWORD_URL={url} WATCHWORD_TOKEN=<API access token>"
+    if credentials is not None:
+        hint = f"  export WATCHWORD_CREDENTIALS={credentials.resolve()}"
     lines += [
         "Next, in another terminal:",
         hint,

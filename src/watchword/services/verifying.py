@@ -14,7 +14,7 @@ from watchword.crypto.values import Recogniser, digest
 from watchword.domain.errors import Refused
 from watchword.domain.events import TOPIC_TOKEN_CHANGED, TOPIC_TOKEN_ENDED, Notice
 from watchword.domain.ids import JobId, OrganizationId
-from watchword.domain.kinds import KINDS, Body, Kind, Shape
+from watchword.domain.kinds import KINDS, Body, Kind, Shape, kinds_of
 from watchword.domain.pipelines import Job
 from watchword.domain.restrictions import Restrictions, load
 from watchword.domain.tokens import Reason, State, Token
@@ -200,7 +200,7 @@ class Verifier:
         if found is None or found.checksum is False:
             raise refusal(Reason.MALFORMED)
         if all(KINDS[kind].shape is not found.shape for kind in kinds):
-            raise _wrong_kind(found.shape.name, kinds)
+            raise _wrong_kind(KINDS[kinds_of(found.shape)[0]].title, kinds)
         return found.shape
 
     async def _load(self, key: bytes) -> Presented:

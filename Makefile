@@ -1,0 +1,41 @@
+# Watchword: the commands of the house. `make` alone prints this list.
+.DEFAULT_GOAL := help
+.PHONY: ready help up test lint bench bench-quick tour golden
+
+# uv from the machine, else one of our own in .tools: Python with venv and pip is all that is needed.
+UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
+RUN := $(UV) run --frozen
+
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+.tools/bin/uv:
+	python3 -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check uv
+
+ready: $(filter .tools/bin/uv,$(UV))
+	@$(UV) sync --frozen --quiet
+
+up: ready ## start a server and a local agent; data in watchword-data/
+	$(RUN) watchword up --data watchword-data --credentials watchword-data/credentials.json
+
+tour: ready ## the life of a token in one minute, on a scratch folder
+	$(RUN) watchword tour
+
+test: ready ## all tests; installs what they need
+	$(RUN) pytest
+
+lint: ready ## format, lint, types, layers
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+bench: ready ## the figures of docs/architecture.md beside their peers (about 15 minutes)
+	$(RUN) --group bench python bench/run.py
+
+bench-quick: ready ## the same in a minute or two, small and not to be judged
+	$(RUN) --group bench python bench/run.py --quick
+
+golden: ready ## write the golden files anew; read the difference before you commit it
+	$(RUN) pytest tests/golden --write-golden

@@ -1,0 +1,48 @@
+"""Starts a reference agent as a child process; its token travels through a pipe alone."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from watchword.crypto.values import Secret
+
+
+async def start_agent(
+    url: str, value: Secret, builds: Path, name: str, *, quiet: bool = False
+) -> asyncio.subprocess.Process:
+    """Start `watchword agent start` against a server.
+
+    The token reaches the child through an inherited pipe: nothing of it is on disk, on a command line
+    or in an environment.
+
+    Args:
+        url: the server's address.
+        value: the agent token.
+        builds: where its jobs run.
+        name: the agent's name.
+        quiet: keep its output, to be read from the process, instead of showing it.
+    """
+    reader, writer = os.pipe()
+    os.write(writer, value.reveal().encode())
+    os.close(writer)
+    output = asyncio.subprocess.PIPE if quiet else None
+    try:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "watchword",
+            "agent",
+            "start",
+            f"--token-file=/dev/fd/{reader}",
+            f"--endpoint={url}/v3",
+            f"--build-path={builds}",
+            f"--name={name}",
+            pass_fds=(reader,),
+            start_new_session=True,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT if quiet else None,
+        )
+    finally:
+        os.close(reader)
