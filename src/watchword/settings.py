@@ -1,6 +1,7 @@
 """Settings: one frozen object; each comes from a flag, the environment or a TOML file, in that order."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -136,6 +137,16 @@ def _convert(name: str, value: Any) -> Any:  # noqa: ANN401 - from TOML, text or
         raise SettingsError(f"the setting {name} does not take {value!r}") from None
 
 
+# Agents crash on an interval of 0 (contract agent-api, trap 1).
+_SECONDS = (
+    "ping_interval",
+    "job_status_interval",
+    "heartbeat_interval",
+    "flush_interval",
+    "sweep_interval",
+)
+_CHOICES = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("text", "json")}
+_BRAND = re.compile(r"[a-z0-9]{1,8}")
 _BOOLEANS = {
     "1": True,
     "true": True,
@@ -154,31 +165,38 @@ def check(settings: Settings) -> Settings:
     Raises:
         SettingsError: naming the setting and what it takes.
     """
+    for problem in (_network_problem(settings), _value_problem(settings)):
+        if problem:
+            raise SettingsError(problem)
+    return settings
+
+
+def _network_problem(settings: Settings) -> str:
     try:
         host, port = settings.address
     except ValueError:
         host, port = "", -1
     if not host or not 0 <= port < 65536:  # noqa: PLR2004 - RFC 6335 §6
-        raise SettingsError(f"listen takes HOST:PORT, not {settings.listen!r}")
+        return f"listen takes HOST:PORT, not {settings.listen!r}"
     if (settings.tls_cert is None) != (settings.tls_key is None):
-        raise SettingsError("tls_cert and tls_key go together")
-    for name in ("ping_interval", "job_status_interval", "heartbeat_interval"):
-        if getattr(settings, name) < 1:
-            raise SettingsError(f"{name} takes a whole number of seconds from 1; agents crash on 0")
-    for name in ("flush_interval", "sweep_interval"):
-        if getattr(settings, name) < 1:
-            raise SettingsError(f"{name} takes a whole number of seconds from 1")
-    for brand in (settings.brand, *settings.former_brands):
-        if not (brand.isascii() and brand.isalnum() and brand.islower() and len(brand) <= 8):  # noqa: PLR2004
-            raise SettingsError(f"a brand is 1 to 8 lower-case letters and digits, not {brand!r}")
-    if not 0 <= settings.cell <= 999:  # noqa: PLR2004 - two to four characters in a value
-        raise SettingsError("cell takes a number from 0 to 999")
-    if settings.log_level not in ("debug", "info", "warning", "error"):
-        raise SettingsError("log_level is debug, info, warning or error")
-    if settings.log_format not in ("text", "json"):
-        raise SettingsError("log_format is text or json")
+        return "tls_cert and tls_key go together"
     try:
         _ = settings.proxies
     except ValueError as error:
-        raise SettingsError(f"trusted_proxies takes address blocks: {error}") from None
-    return settings
+        return f"trusted_proxies takes address blocks: {error}"
+    return ""
+
+
+def _value_problem(settings: Settings) -> str:
+    for name in _SECONDS:
+        if getattr(settings, name) < 1:
+            return f"{name} takes a whole number of seconds from 1"
+    for brand in (settings.brand, *settings.former_brands):
+        if not _BRAND.fullmatch(brand):
+            return f"a brand is 1 to 8 lower-case letters and digits, not {brand!r}"
+    if not 0 <= settings.cell <= 999:  # noqa: PLR2004 - two to four characters in a value
+        return "cell takes a number from 0 to 999"
+    for name, choices in _CHOICES.items():
+        if getattr(settings, name) not in choices:
+            return f"{name} is one of {', '.join(choices)}"
+    return ""

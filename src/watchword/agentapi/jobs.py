@@ -12,8 +12,8 @@ from watchword.edge.http import EMPTY, Request, Response, decode
 from watchword.edge.router import Route
 from watchword.services.authority import Authority
 from watchword.services.context import Caller
-from watchword.services.verifying import JobEnded
 from watchword.services.logs import CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_LOG_BYTES, add_chunk, inflate
+from watchword.services.verifying import JobEnded
 
 SESSION = (Kind.AGENT_SESSION,)
 JOB = (Kind.JOB, Kind.AGENT_SESSION)  # a session token for agents older than 3.39 alone

@@ -31,7 +31,7 @@ _BASE58_INDEX = {character: index for index, character in enumerate(BASE58)}
 
 
 class Secret:
-    """A value that must not be seen: masked in repr, str and format; never pickled, compared in constant time."""
+    """A value that must not be seen: masked when printed, never pickled, compared in constant time."""
 
     __slots__ = ("_value",)
 

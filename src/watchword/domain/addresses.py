@@ -38,6 +38,8 @@ class Block:
         Raises:
             ValueError: it is neither, or host bits are set.
         """
+        if "%" in text:
+            raise ValueError(f"{text} names an interface of one machine")
         network: IPv4Network | IPv6Network = ip_network(text)
         shown = text if "/" in text else str(network.network_address)
         if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:

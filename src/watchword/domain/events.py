@@ -19,7 +19,6 @@ class Action(StrEnum):
     TOKEN_CREATED = "token.created"  # noqa: S105 - the name of an event
     TOKEN_UPDATED = "token.updated"  # noqa: S105 - the name of an event
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an event
-    REGISTRATION_BLOCKED = "token.registration_blocked"
     AGENT_REGISTERED = "agent.registered"
     AGENT_CONNECTED = "agent.connected"
     AGENT_DISCONNECTED = "agent.disconnected"

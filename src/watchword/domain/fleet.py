@@ -102,6 +102,10 @@ def split_tags(items: Sequence[str]) -> tuple[str, tuple[str, ...]]:
             raise Invalid(f"A tag is 1 to {MAX_TAG} characters, as key=value.", code="invalid_tag")
         key, _, value = item.partition("=")
         if key == "queue":
+            if not value:
+                raise Invalid(
+                    "The tag queue= names no queue; leave it out for the default one.", code="invalid_tag"
+                )
             if queue and queue != value:
                 raise Invalid("An agent joins one queue; the tags name two.", code="two_queues")
             queue = value

@@ -71,18 +71,39 @@ def load(text: str) -> Restrictions:
     queue = ""
     tags: tuple[str, ...] = ()
     try:
-        for number, content in json.loads(text):
+        for number, content in _parts(text):
             if number == _NETWORKS:
-                networks = tuple(Block.parse(item) for item in content)
+                networks = tuple(Block.parse(item) for item in _words(content))
             elif number == _QUEUE:
-                queue = str(content)
+                (queue,) = _words([content])
             elif number == _TAGS:
-                tags = tuple(str(item) for item in content)
+                tags = _words(content)
             else:
                 return Restrictions(unknown=True)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return Restrictions(unknown=True)
     return Restrictions(networks, queue, tags)
+
+
+def _parts(text: str) -> list[tuple[int, object]]:
+    """Numbered parts of a stored text; a number that comes twice could widen what the first narrowed."""
+    parts = json.loads(text)
+    if not isinstance(parts, list):
+        raise TypeError("a list of numbered restrictions")
+    found = [(number, content) for number, content in parts]
+    numbers = [number for number, _ in found]
+    if any(type(number) is not int for number in numbers) or len(set(numbers)) < len(numbers):
+        raise ValueError("each restriction has a number of its own")
+    return found
+
+
+def _words(content: object) -> tuple[str, ...]:
+    """Texts of a restriction; one without any would narrow nothing, so it is damaged."""
+    if not isinstance(content, list) or not content:
+        raise TypeError("a list of texts")
+    if not all(isinstance(item, str) and item for item in content):
+        raise TypeError("a list of texts")
+    return tuple(content)
 
 
 def parse_networks(text: str) -> tuple[Block, ...]:

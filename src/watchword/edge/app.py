@@ -113,10 +113,8 @@ class Edge:
             return
         except WatchwordError as error:
             response = self._refuse(error, scope, request_id)
-        except Exception as error:  # noqa: BLE001 - the last line: nothing reaches a client unshaped
-            log.error(
-                "unhandled", route=name, request_id=request_id, error=type(error).__name__, exc_info=True
-            )
+        except Exception as error:  # the last line: nothing reaches a client unshaped
+            log.exception("unhandled", route=name, request_id=request_id, error=type(error).__name__)
             failure = WatchwordError(f"Something failed here; tell the operator request {request_id}.")
             response = error_response(failure)
         await send_response(send, response, request_id)

@@ -24,7 +24,7 @@ DEFAULT_LIMIT = 64 * 1024
 _ENCODER = msgspec.json.Encoder()
 
 
-class ClientGone(Exception):  # noqa: N818 - it names what happened; nobody is left to answer
+class ClientGone(Exception):
     """The client went away before its request was whole."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from watchword.domain.kinds import Kind
-from watchword.edge.http import Request, Response
+from watchword.edge.http import Response
 
 Handler = Callable[..., Awaitable[Response]]
 

@@ -77,7 +77,7 @@ async def register(
     async def work(tx: Transaction) -> Joined:
         queue_id, key = await _find_queue(tx, parent, queue_key)
         effective = tags if queue_key else (*tags, f"queue={key}")
-        await _check_restrictions(context, tx, caller, presented, key, effective)
+        await _check_restrictions(context, tx, presented, key, effective)
         replaced = await _take_use(context, tx, fleet, caller, parent, registration)
         session = build_token(
             context,
@@ -143,7 +143,6 @@ async def _find_queue(tx: Transaction, parent: Token, key: str) -> tuple[QueueId
 async def _check_restrictions(
     context: Context,
     tx: Transaction,
-    caller: Caller,
     presented: Presented,
     queue: str,
     tags: Sequence[str],

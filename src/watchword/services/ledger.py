@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from watchword.domain.use import HOUR_US, Refusals, Use
 from watchword.domain.ids import OrganizationId, TokenId
+from watchword.domain.use import HOUR_US, Refusals, Use
 from watchword.services.context import Context
 from watchword.store.base import Transaction
 

@@ -31,7 +31,7 @@ from watchword.domain.use import Refusals, Use
 T = TypeVar("T")
 
 
-class Duplicate(Exception):  # noqa: N818 - it names what was found, as the database does
+class Duplicate(Exception):
     """A unique value is taken already."""
 
 
@@ -65,7 +65,7 @@ class Tokens(Protocol):
     ) -> bool:
         """Change what may be changed of an active token."""
 
-    async def end(  # noqa: D417 - the arguments are the columns
+    async def end(
         self,
         organization_id: OrganizationId,
         token_id: TokenId,
@@ -172,12 +172,12 @@ class Fleet(Protocol):
         """The agent that asked for this name, registered from this host and has not connected yet."""
 
     async def connect(self, organization_id: OrganizationId, agent_id: AgentId, at: int) -> bool:
-        """registered → connected; False from any other state."""
+        """Registered → connected; False from any other state."""
 
     async def end(
         self, organization_id: OrganizationId, agent_id: AgentId, state: AgentState, at: int
     ) -> bool:
-        """registered or connected → an ended state; False if it had ended before."""
+        """Registered or connected → an ended state; False if it had ended before."""
 
     async def give_job(
         self, organization_id: OrganizationId, agent_id: AgentId, job_id: JobId | None
@@ -245,19 +245,19 @@ class Builds(Protocol):
     async def accept(
         self, job: Job, agent_id: AgentId, at: int, token_key: int, token_expires_at: int
     ) -> bool:
-        """scheduled → accepted, one fence higher; False if the job changed hands meanwhile."""
+        """Scheduled → accepted, one fence higher; False if the job changed hands meanwhile."""
 
     async def start(self, job: Job, at: int) -> bool:
-        """accepted → running under the same fence."""
+        """Accepted → running under the same fence."""
 
     async def finish(self, job: Job, state: JobState) -> bool:
         """Held → ended under the same fence, with the outcome that `job` carries."""
 
     async def release(self, job: Job) -> bool:
-        """accepted → scheduled, one fence higher, so that the former holder's token is dead."""
+        """Accepted → scheduled, one fence higher, so that the former holder's token is dead."""
 
     async def cancel(self, job: Job, at: int) -> JobState | None:
-        """scheduled → canceled, held → canceling; the new state, or None if it had ended."""
+        """Scheduled → canceled, held → canceling; the new state, or None if it had ended."""
 
 
 class Logs(Protocol):

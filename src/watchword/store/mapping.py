@@ -5,7 +5,7 @@ import json
 import types
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, Union, get_origin, get_type_hints
 
 from sqlalchemy import Column, Table
 

@@ -41,5 +41,5 @@ async def _run(job: Periodic) -> None:
         await asyncio.sleep(job.interval)
         try:
             await job.work()
-        except Exception as error:  # noqa: BLE001 - one bad round must not end the work for good
-            log.error("worker_failed", worker=job.name, error=type(error).__name__, exc_info=True)
+        except Exception as error:  # one bad round must not end the work for good
+            log.exception("worker_failed", worker=job.name, error=type(error).__name__)
