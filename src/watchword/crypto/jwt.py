@@ -13,6 +13,7 @@ from watchword.crypto.keys import Key
 from watchword.crypto.values import Secret
 
 _ALGORITHM = "HS512"
+_HEADER = "eyJhbGciOiJIUzUxMiJ9"  # {"alg":"HS512"}, the seeds' header, written in this one way
 MAX_TOKEN = 2048
 
 
@@ -56,7 +57,7 @@ def read_claims(value: str, prefix: str) -> JobClaims | None:
     if len(parts) != 3:  # noqa: PLR2004 - RFC 7515 §3.1
         return None
     try:
-        claims = json.loads(_decode(parts[1]))
+        claims = json.loads(_decode(parts[1]).decode("utf-8"), object_pairs_hook=_unique)
         return JobClaims(
             sub=_text(claims, "sub"),
             aud=_text(claims, "aud"),
@@ -72,10 +73,9 @@ def read_claims(value: str, prefix: str) -> JobClaims | None:
 def signature_holds(value: str, prefix: str, key: Key) -> bool:
     """Whether the value is signed with `key`, with HS512 and a header that says no more than that."""
     token = value[len(prefix) :]
+    if token.partition(".")[0] != _HEADER:
+        return False
     try:
-        header = json.loads(_decode(token.partition(".")[0]))
-        if header != {"alg": _ALGORITHM}:
-            return False
         jws.deserialize_compact(token, OctKey.import_key(key.secret), algorithms=[_ALGORITHM])
     except (JoseError, ValueError, TypeError, RecursionError):
         return False
@@ -86,9 +86,18 @@ def _decode(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose names are unique: readers differ in which of two they take (RFC 7519 §4)."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name comes twice")
+    return found
+
+
 def _text(claims: Mapping[str, object], name: str) -> str:
     found = claims[name]
-    if not isinstance(found, str):
+    # Ids go into queries before the signature is checked; lone surrogates and NUL cannot.
+    if not isinstance(found, str) or not (found.isascii() and found.isprintable()):
         raise TypeError(name)
     return found
 
