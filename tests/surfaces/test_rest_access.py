@@ -12,6 +12,8 @@ from watchword.domain.restrictions import Restrictions, parse_networks
 from watchword.rest.app import ROUTES
 from watchword.services.accounts import create_organization
 from watchword.services.context import LOCAL
+from watchword.services.issuing import Issued, issue_api_token
+from watchword.store.base import Transaction
 
 KNOWN_401 = (
     "Authentication required. Please supply a valid API Access Token: "
@@ -85,25 +87,14 @@ def test_malformed_unknown_and_wrong_kind(world: World) -> None:
 
 
 def test_expired_token_is_told_so(world: World) -> None:
-    context = world.context
-    first = world.first
+    context, first = world.context, world.first
+    until = context.clock.now() + 10 * MINUTE_US
 
-    async def issue(tx: object) -> object:
-        from watchword.services.issuing import issue_api_token  # noqa: PLC0415 - one use
+    async def issue(tx: Transaction) -> Issued:
+        owner = (first.organization.id, first.admin.id)
+        return await issue_api_token(context, tx, LOCAL, *owner, "short", ["read_user"], until)
 
-        return await issue_api_token(
-            context,
-            tx,  # type: ignore[arg-type]
-            LOCAL,
-            first.organization.id,
-            first.admin.id,
-            "short",
-            ["read_user"],
-            context.clock.now() + 10 * MINUTE_US,
-        )
-
-    issued = world.run(context.store.write(issue))
-    rest = Rest(world, issued.value)  # type: ignore[attr-defined]
+    rest = Rest(world, world.run(context.store.write(issue)).value)
     assert rest("GET", "/v2/user").status_code == 200
     world.clock.forward(10 * MINUTE_US)
     response = rest("GET", "/v2/user")

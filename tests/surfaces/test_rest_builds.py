@@ -1,6 +1,7 @@
 """REST: agents, pipelines, builds, jobs, logs and annotations."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,8 +49,6 @@ def accept(world: World, build: Any, agent: Agent) -> Job:
 
 
 def finish(world: World, job: Job, exit_status: str) -> None:
-    from dataclasses import replace  # noqa: PLC0415 - one use
-
     done = replace(job, exit_status=exit_status, finished_at=world.clock.now())
     world.run(world.authority.finisher.finish(LOCAL, done))
 

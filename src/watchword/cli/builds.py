@@ -9,7 +9,7 @@ from urllib.parse import quote
 from cyclopts import App, Parameter
 
 from watchword.cli.client import AsJson, Client, CommandError, CredentialsFile
-from watchword.cli.output import say, show_fields, show_json, show_table
+from watchword.cli.output import clean, say, show_fields, show_json, show_table
 from watchword.domain.accounts import slugify
 
 app = App(name="build", help="Run commands on agents.")
@@ -22,6 +22,9 @@ _PARTIAL = 206
 _NO_MORE = 416
 _TAKEN = "taken"
 _ENDED = ("passed", "failed", "canceled")
+# A server that restarts is away for a moment; whoever watches waits for it for a minute.
+_PASSING = ("unreachable", "unavailable")
+_PATIENCE = 120
 
 _Text = Annotated[str | None, Parameter(show_default=False)]
 _Texts = Annotated[list[str] | None, Parameter(negative=(), show_default=False)]
@@ -122,17 +125,25 @@ def follow(client: Client, build: dict[str, Any]) -> int:
     job = build["jobs"][0]
     say(f"build {build['number']}: {build['url']}")
     seen = ""
-    position = 0
+    position = failures = 0
     held = b""
     try:
         while True:
-            # The state is read first: once it is an end, the log that follows is whole.
-            job = client.call("GET", f"jobs/{job['id']}")
+            try:
+                # The state is read first: once it is an end, the log that follows is whole.
+                job = client.call("GET", f"jobs/{job['id']}")
+                part = _log(client, job["id"], position)
+            except CommandError as error:
+                failures += 1
+                if error.code not in _PASSING or failures > _PATIENCE:
+                    raise
+                pause(_INTERVAL_S)
+                continue
+            failures = 0
+            position += len(part)
             if job["state"] != seen:
                 seen = job["state"]
-                say(f"job {seen}" + (f" on {job['agent']['name']}" if job["agent"] else ""))
-            part = _log(client, job["id"], position)
-            position += len(part)
+                say(f"job {seen}" + (f" on {clean(job['agent']['name'])}" if job["agent"] else ""))
             held = _write(held + part, last=False)
             if seen in _ENDED and not part:
                 _write(held, last=True)

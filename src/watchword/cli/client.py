@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from watchword.cli.output import clean
 from watchword.crypto.values import Secret
 from watchword.domain.errors import WatchwordError
 
@@ -236,4 +237,4 @@ def _refusal(response: "httpx.Response") -> CommandError:
         message, code = str(document["message"]), str(document.get("code", response.status_code))
     except (ValueError, KeyError, TypeError, AttributeError):
         message, code = f"the server answers {response.status_code}", "bad_answer"
-    return CommandError(message, code=code, status=response.status_code)
+    return CommandError(clean(message), code=clean(code), status=response.status_code)
