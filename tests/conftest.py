@@ -48,3 +48,8 @@ def _open_idle_connection(request: pytest.FixtureRequest) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The test that waits for the idle connection comes last."""
     items.sort(key=lambda item: "95_idle_seconds" in item.name)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--write-golden` writes golden files instead of comparing them."""
+    parser.addoption("--write-golden", action="store_true", help="write golden files anew")

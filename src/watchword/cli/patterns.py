@@ -23,7 +23,7 @@ def patterns(
     """
     if not (brand.isascii() and brand.isalnum() and brand.islower() and len(brand) <= _MAX_BRAND):
         raise Invalid("a brand is 1 to 8 lower-case letters and digits", code="invalid_brand")
-    print(_FORMATS[format](brand), end="")
+    print(FORMATS[format](brand), end="")
 
 
 def _title(shape: Shape) -> str:
@@ -71,7 +71,7 @@ def _github(brand: str) -> str:
     )
 
 
-_FORMATS: dict[str, Callable[[str], str]] = {
+FORMATS: dict[str, Callable[[str], str]] = {
     "plain": _plain,
     "gitleaks": _gitleaks,
     "trufflehog": _trufflehog,

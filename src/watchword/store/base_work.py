@@ -1,0 +1,124 @@
+"""The store's contract for work: pipelines, builds, jobs, and what jobs leave behind."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from watchword.domain.ids import AgentId, BuildId, JobId, OrganizationId, PipelineId
+from watchword.domain.pipelines import Annotation, Build, BuildState, Chunk, Job, JobState, Pipeline
+from watchword.store.page import Page
+
+
+class Builds(Protocol):
+    """Pipelines, builds and jobs."""
+
+    async def add_pipeline(self, pipeline: Pipeline) -> None:
+        """Insert. Raises `Duplicate` where the slug is taken."""
+
+    async def pipeline(self, organization_id: OrganizationId, pipeline_id: PipelineId) -> Pipeline | None:
+        """By id."""
+
+    async def pipeline_by_slug(self, organization_id: OrganizationId, slug: str) -> Pipeline | None:
+        """By slug."""
+
+    async def pipelines(self, organization_id: OrganizationId, page: Page) -> Sequence[Pipeline]:
+        """Oldest first."""
+
+    async def next_build_number(self, organization_id: OrganizationId, pipeline_id: PipelineId) -> int:
+        """Count up and return."""
+
+    async def add_build(self, build: Build) -> None:
+        """Insert."""
+
+    async def build(self, organization_id: OrganizationId, build_id: BuildId) -> Build | None:
+        """By id."""
+
+    async def build_by_number(
+        self, organization_id: OrganizationId, pipeline_id: PipelineId, number: int
+    ) -> Build | None:
+        """By number."""
+
+    async def builds(
+        self, organization_id: OrganizationId, pipeline_id: PipelineId | None, page: Page
+    ) -> Sequence[Build]:
+        """Newest first."""
+
+    async def set_build_state(
+        self, organization_id: OrganizationId, build_id: BuildId, state: BuildState, at: int
+    ) -> None:
+        """Write a state; the first running and the first ended one leave their times."""
+
+    async def add_job(self, job: Job) -> None:
+        """Insert."""
+
+    async def job(self, organization_id: OrganizationId, job_id: JobId) -> Job | None:
+        """By id."""
+
+    async def jobs(self, organization_id: OrganizationId, build_id: BuildId) -> Sequence[Job]:
+        """Jobs of a build, in order."""
+
+    async def open_jobs(self) -> Sequence[Job]:
+        """Jobs of all organizations that have not ended, for a start."""
+
+    async def accept(
+        self, job: Job, agent_id: AgentId, at: int, token_key: int, token_expires_at: int
+    ) -> bool:
+        """Scheduled → accepted, one fence higher; False if the job changed hands meanwhile."""
+
+    async def start(self, job: Job, at: int) -> bool:
+        """Accepted → running under the same fence."""
+
+    async def finish(self, job: Job, state: JobState) -> bool:
+        """Held → ended under the same fence, with the outcome that `job` carries."""
+
+    async def release(self, job: Job) -> bool:
+        """Accepted → scheduled, one fence higher, so that the former holder's token is dead."""
+
+    async def cancel(self, job: Job, at: int) -> JobState | None:
+        """Scheduled → canceled, held → canceling; the new state, or None if it had ended."""
+
+
+class Logs(Protocol):
+    """What jobs leave behind: logs, annotations, meta-data."""
+
+    async def add_chunk(self, chunk: Chunk) -> bool:
+        """Insert; False if this sequence is known."""
+
+    async def grow_log(self, organization_id: OrganizationId, job_id: JobId, size: int) -> None:
+        """Add to a job's log size."""
+
+    async def chunks(self, organization_id: OrganizationId, job_id: JobId) -> Sequence[Chunk]:
+        """By offset, then sequence."""
+
+    async def chunks_after(
+        self, organization_id: OrganizationId, job_id: JobId, position: int
+    ) -> Sequence[Chunk]:
+        """Those that hold a byte at or after a position of the log, by offset, then sequence."""
+
+    async def annotation(
+        self, organization_id: OrganizationId, build_id: BuildId, scope: str, scope_id: str, context: str
+    ) -> Annotation | None:
+        """One annotation; `scope_id` is the build's or the job's id by `scope`."""
+
+    async def save_annotation(self, annotation: Annotation) -> None:
+        """Insert or replace."""
+
+    async def delete_annotation(
+        self, organization_id: OrganizationId, build_id: BuildId, scope: str, scope_id: str, context: str
+    ) -> bool:
+        """Delete; False if there was none."""
+
+    async def annotations(self, organization_id: OrganizationId, build_id: BuildId) -> Sequence[Annotation]:
+        """Highest priority first, then oldest."""
+
+    async def set_meta_data(
+        self, organization_id: OrganizationId, build_id: BuildId, key: str, value: str
+    ) -> None:
+        """Insert or overwrite."""
+
+    async def meta_data(self, organization_id: OrganizationId, build_id: BuildId, key: str) -> str | None:
+        """A value, or None where the key is unset."""
+
+    async def all_meta_data(
+        self, organization_id: OrganizationId, build_id: BuildId
+    ) -> Sequence[tuple[str, str]]:
+        """Keys and values, by key."""

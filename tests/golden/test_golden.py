@@ -1,0 +1,78 @@
+"""Golden files: what clients and users depend on changes only on purpose (`make golden`)."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from watchword.cli.patterns import FORMATS
+
+FOLDER = Path(__file__).parent
+COMMANDS = [
+    "",
+    "up",
+    "serve",
+    "tour",
+    "token",
+    "token create",
+    "token list",
+    "token show",
+    "token revoke",
+    "token patterns",
+    "build",
+    "build create",
+    "build list",
+    "build show",
+    "build cancel",
+    "agent",
+    "agent start",
+    "agent list",
+    "agent annotate",
+    "agent annotation remove",
+    "agent meta-data",
+    "agent meta-data set",
+    "agent meta-data set-batch",
+    "agent meta-data get",
+    "agent meta-data exists",
+    "agent meta-data keys",
+]
+
+
+def compare(name: str, text: str, request: pytest.FixtureRequest) -> None:
+    path = FOLDER / name
+    if request.config.getoption("--write-golden"):
+        path.write_text(text)
+    assert path.read_text() == text, f"{name} differs; if that is meant: make golden"
+
+
+def test_command_line_help(request: pytest.FixtureRequest) -> None:
+    script = (
+        "import os, sys, io, contextlib\n"
+        "from watchword.cli.main import app\n"
+        "from rich.console import Console\n"
+        f"for words in {COMMANDS!r}:\n"
+        "    print('$ watchword', words)\n"
+        "    console = Console(width=100, file=sys.stdout, color_system=None, force_terminal=False)\n"
+        "    app.help_print(words.split(), console=console)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "COLUMNS": "100"},
+    )
+    compare("cli-help.txt", done.stdout, request)
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_token_patterns(form: str, request: pytest.FixtureRequest) -> None:
+    compare(f"patterns-{form}.txt", FORMATS[form]("bk"), request)
+
+
+def test_a_difference_is_found(request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--write-golden"):
+        return
+    with pytest.raises(AssertionError, match="make golden"):
+        compare("cli-help.txt", "something else", request)
