@@ -38,4 +38,4 @@ bench-quick: ready ## the same in a minute or two, small and not to be judged
 	$(RUN) --group bench python bench/run.py --quick
 
 golden: ready ## write the golden files anew; read the difference before you commit it
-	$(RUN) pytest tests/golden --write-golden
+	$(RUN) pytest --write-golden tests/golden tests/docs tests/authz/test_rest_routes.py tests/surfaces/test_rest_description.py

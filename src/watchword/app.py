@@ -38,6 +38,7 @@ __all__ = ["Application", "DataInUse", "SystemClock", "agentapi", "oauth"]
 DATABASE = "watchword.db"
 KEYS = "keys.json"
 LOCK = "lock"
+_REST = "watchword.rest.app"
 # Agents keep idle connections for 90 s (contract agent-api §1.6, trap 22).
 IDLE_MS = 120_000
 _MAX_HEADER_BYTES = 32 * 1024
@@ -91,7 +92,7 @@ def _lazy_rest(authority: Authority) -> Callable[[], Asgi]:
     """REST, imported when the first request for it comes: agents need not wait for it at a start."""
 
     def make() -> Asgi:
-        application: Asgi = import_module("watchword.rest.app").build(authority)
+        application: Asgi = import_module(_REST).build(authority)
         return application
 
     return make
@@ -189,9 +190,11 @@ class Application:
         self.workers.start()
         serving = asyncio.create_task(self._server.serve())
         try:
+            await _listening(host, port, serving)
             if started is not None:
-                await _listening(host, port, serving)
                 started()
+            # After the start, beside it: the first call of a person need not wait for these imports.
+            await asyncio.to_thread(import_module, _REST)
             await serving
         finally:
             await self.workers.stop()

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from support import MINUTE_US, Answer, Client, FakeAgent, FakeClock, LiveServer
 
+from support import MINUTE_US, Answer, Client, FakeAgent, FakeClock, LiveServer
 from watchword.crypto.values import mint
 from watchword.domain.kinds import Kind
 from watchword.services.accounts import create_organization

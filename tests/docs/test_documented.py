@@ -32,8 +32,8 @@ def settings_page() -> str:
         [
             "# Settings",
             "",
-            "A flag wins over the environment, the environment over the TOML file of `--config`. Lists are "
-            "comma-separated in\nthe environment. This page is made of `watchword.settings` by `make golden`.",
+            "A flag wins over the environment, the environment over the TOML file of `--config`. Lists are",
+            "comma-separated in the environment. `make golden` makes this page of `watchword.settings`.",
             "",
             *rows,
             "",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support import Answer, Client, LiveServer
 
 RECORDINGS = sorted((Path(__file__).parent / "recordings").glob("*.json"))

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import Client, FakeAgent, LiveServer
 
+from support import Client, FakeAgent, LiveServer
 from watchword.crypto.values import Secret, digest
 from watchword.edge.logging import configure
 from watchword.services.logs import read_log

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support import Client, FakeAgent
 
 WATCHWORD = [sys.executable, "-m", "watchword"]
@@ -105,7 +106,7 @@ def test_up_shows_what_to_do_and_the_first_job_runs(installation: Installation) 
 
 
 def test_the_local_agent_leaves_no_token_anywhere(installation: Installation) -> None:
-    script = "env; cat /proc/$PPID/environ /proc/$PPID/cmdline 2>/dev/null | tr '\\0' '\\n'; ls -l /proc/$PPID/fd; true"
+    script = "env; cat /proc/$PPID/environ /proc/$PPID/cmdline | tr '\\0' '\\n'; ls -l /proc/$PPID/fd; true"
     done = installation.run("build", "create", "--command", script, "--watch")
     for prefix in ("bkct_", "bkaa_", "bkua_"):
         assert f"{prefix}MTA" not in done.stdout

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import MINUTE_US, Client, FakeAgent, FakeClock, LiveServer
 
+from support import MINUTE_US, Client, FakeAgent, FakeClock, LiveServer
 from watchword.domain.restrictions import Restrictions, parse_networks
 from watchword.services.context import LOCAL
 from watchword.services.revoking import edit_agent_token

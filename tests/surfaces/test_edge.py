@@ -4,8 +4,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from support import Client, FakeAgent, LiveServer
 
+from support import Client, FakeAgent, LiveServer
 from watchword.app import Application, DataInUse
 from watchword.domain.restrictions import Restrictions, parse_networks
 from watchword.settings import SettingsError, load

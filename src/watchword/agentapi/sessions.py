@@ -1,7 +1,9 @@
 """Sessions: register, connect, ping, heartbeat, disconnect, and what an agent token is."""
 
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -118,8 +120,8 @@ class Sessions:
         seconds = self.authority.context.clock.now() / 1_000_000
         return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
-    async def _verify(self, request: Request, kinds: tuple[Kind, ...]) -> Presented:
-        return await self.authority.verifier.verify(
+    def _verify(self, request: Request, kinds: tuple[Kind, ...]) -> Coroutine[Any, Any, Presented]:
+        return self.authority.verifier.verify(
             request.credential(), kinds, address=request.address, agent=request.agent
         )
 

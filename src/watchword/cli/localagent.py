@@ -49,9 +49,7 @@ class LocalAgent:
         if issued is None:
             return
         builds = self._settings.data / "builds"
-        self._process = await start_agent(
-            self._settings.public_url, issued.value, builds, "local-%random"
-        )
+        self._process = await start_agent(self._settings.public_url, issued.value, builds, "local-%random")
 
     async def _issue(self) -> Issued | None:
         context = self._authority.context

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from dataclasses import replace
@@ -102,7 +101,7 @@ def _has_data(settings: Settings) -> bool:
 
 async def _serve(settings: Settings) -> None:
     application = await Application.open(settings)
-    _stop_on_signals(application)
+    _on_signals(Ending(application, None))
     try:
         await application.serve(
             lambda: print(f"Watchword serves {settings.public_url}", file=sys.stderr, flush=True)
@@ -119,7 +118,7 @@ async def _up(
     if first is not None and credentials is not None:
         credentials = _write_credentials(settings, first, credentials)
     local = LocalAgent(application.authority, settings) if with_agent else None
-    _stop_on_signals(application)
+    _on_signals(Ending(application, local))
 
     def started() -> None:
         _welcome(settings, first, credentials)
@@ -129,8 +128,6 @@ async def _up(
     try:
         await application.serve(started)
     finally:
-        if local is not None:
-            await local.stop()
         await application.close()
 
 
@@ -197,11 +194,31 @@ def _welcome(settings: Settings, first: FirstThings | None, credentials: Path | 
     print("\n".join(lines), flush=True)
 
 
-def _stop_on_signals(application: Application) -> None:
+class Ending:
+    """Ends a server on a signal: the local agent leaves first, while the server still answers it."""
+
+    def __init__(self, application: Application, local: LocalAgent | None) -> None:
+        self._application = application
+        self._local = local
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """The first signal waits for the agent, a second one does not."""
+        if self._local is None or self._task is not None:
+            self._application.stop()
+            return
+        self._task = asyncio.create_task(self._end(self._local))
+
+    async def _end(self, local: LocalAgent) -> None:
+        try:
+            await local.stop()
+        finally:
+            self._application.stop()
+
+
+def _on_signals(ending: Ending) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, application.stop)
+        loop.add_signal_handler(number, ending.begin)
     # A pipe that closed is no reason to die.
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    os.umask(0o077)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import structlog
 
@@ -140,9 +141,9 @@ class Edge:
                     raise Malformed(f"The header {name.decode()} came twice.", code="header_twice")
         client = scope.get("client")
         peer = client[0] if client else ""
-        forwarded: Sequence[str] = ()
-        if self._trusted:
-            forwarded = [value.decode("latin-1") for name, value in lines if name == b"x-forwarded-for"]
+        if not self._trusted:
+            return Request(scope, receive, headers, _direct(peer), request_id)
+        forwarded = [value.decode("latin-1") for name, value in lines if name == b"x-forwarded-for"]
         return Request(scope, receive, headers, client_address(peer, forwarded, self._trusted), request_id)
 
     def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
@@ -171,6 +172,12 @@ class Edge:
                 request_id=request_id,
             )
         return error_response(error)
+
+
+@lru_cache(maxsize=65536)
+def _direct(peer: str) -> str | None:
+    """The address of a client that no proxy stands before."""
+    return client_address(peer, (), ())
 
 
 def error_response(error: WatchwordError) -> Response:

@@ -1,7 +1,7 @@
 """Routes of the raw surfaces: exact paths by one look-up, patterns by segment."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from watchword.domain.kinds import Kind
@@ -20,17 +20,17 @@ class Route:
             `{name...}` takes the rest of the path, slashes included.
         handler: takes the request and those arguments.
         kinds: token kinds it takes; empty where it is public. The authorization test reads this.
+        name: method and path, for metrics and logs.
     """
 
     method: str
     path: str
     handler: Handler
     kinds: tuple[Kind, ...]
+    name: str = field(init=False)
 
-    @property
-    def name(self) -> str:
-        """Method and path, for metrics and logs."""
-        return f"{self.method} {self.path}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.method} {self.path}")
 
 
 class Router:

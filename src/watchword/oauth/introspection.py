@@ -1,5 +1,6 @@
 """Introspection (RFC 7662): whether a token is alive, for whom, and what it may do."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -13,7 +14,7 @@ from watchword.services.verifying import Presented
 
 CALLER = (Kind.API_ACCESS,)
 _SECOND_US = 1_000_000
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:")
+_PLAIN = re.compile(rb"token=([A-Za-z0-9._:-]+)")
 _KINDS = tuple(Kind)
 # RFC 7662 §2.2: nothing more is said of a token that is not active, or not this caller's to ask about.
 _INACTIVE = Response(200, b'{"active":false}')
@@ -46,13 +47,17 @@ class Introspection:
             return _INACTIVE
         if presented.organization_id != caller.organization_id:
             return _INACTIVE
-        return Response.json(_describe(presented))
+        answer = presented.rendered
+        if not isinstance(answer, Response):
+            answer = presented.rendered = Response.json(_describe(presented))
+        return answer
 
 
 def _form(body: bytes) -> tuple[str, str | None]:
     """`token` and `client_address` of a form body; the plain common case is read without a parser."""
-    if body.startswith(b"token=") and _PLAIN.issuperset(body[6:]):
-        return body[6:].decode(), None
+    plain = _PLAIN.fullmatch(body)
+    if plain is not None:
+        return plain[1].decode(), None
     try:
         fields = parse_qs(body.decode(), strict_parsing=True, max_num_fields=10)
     except ValueError:

@@ -21,7 +21,7 @@ from watchword.domain.scopes import ALL_SCOPES
 from watchword.services.context import Caller, Context
 from watchword.services.issuing import Issued, TokenRequest, issue_agent_token, issue_api_token
 from watchword.services.revoking import revoke
-from watchword.store.base import Duplicate, Page, Transaction
+from watchword.store.base import EVERYTHING, Duplicate, Transaction
 
 DEFAULT_CLUSTER = "Default"
 DEFAULT_QUEUE = "default"
@@ -220,10 +220,8 @@ async def delete_cluster(
             "The organization's default cluster cannot be deleted; choose another default first.",
             code="default_cluster",
         )
-    page = Page(limit=1000)
-    while tokens := await tx.tokens.list(cluster.organization_id, Kind.AGENT, cluster.id, page):
-        for token in tokens:
-            await revoke(context, tx, caller, token, by, "cluster deleted")
+    for token in await tx.tokens.list(cluster.organization_id, Kind.AGENT, cluster.id, EVERYTHING):
+        await revoke(context, tx, caller, token, by, "cluster deleted")
     await tx.accounts.delete_cluster(cluster.organization_id, cluster.id)
     await context.record(tx, caller, Action.CLUSTER_DELETED, cluster.organization_id, ("cluster", cluster.id))
 

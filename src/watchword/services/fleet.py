@@ -11,7 +11,7 @@ from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, Queu
 from watchword.domain.tokens import MINUTE_US
 from watchword.services.context import Caller, Context
 from watchword.services.revoking import end_token
-from watchword.store.base import Page, Transaction
+from watchword.store.base import EVERYTHING, Page, Transaction
 
 LOST_AFTER_US = 3 * MINUTE_US
 # An agent retries `connect` for 50 s and `register` for 5 minutes (contract agent-api §1.9).
@@ -190,5 +190,5 @@ async def list_agents(
 
 async def joined_with(context: Context, organization_id: OrganizationId, token_id: TokenId) -> list[Agent]:
     """Connected agents that joined with a token."""
-    agents = await list_agents(context, organization_id, None, Page(limit=1_000_000))
+    agents = await list_agents(context, organization_id, None, EVERYTHING)
     return [agent for agent in agents if agent.token_id == token_id]

@@ -91,10 +91,16 @@ async def edit_agent_token(
 
     Raises:
         Invalid: a new value is not acceptable.
-        Conflict: the token ended meanwhile.
+        Conflict: the token ended meanwhile, or carries a restriction that this version does not know.
         NotFound: it vanished meanwhile.
     """
     restrictions = load(token.restrictions)
+    if restrictions.unknown:
+        # Writing it anew would drop what this version cannot read, and so widen the token.
+        raise Conflict(
+            "This token carries a restriction that this version does not know; it can only be revoked.",
+            code="restriction_unknown",
+        )
     text = token.restrictions
     if networks is not None:
         blocks = parse_networks(networks)

@@ -25,9 +25,10 @@ from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State, Token
 from watchword.domain.use import Refusals, Use
 from watchword.store.base_work import Builds, Logs
-from watchword.store.page import Duplicate, Page
+from watchword.store.page import EVERYTHING, Duplicate, Page
 
 __all__ = [
+    "EVERYTHING",
     "Accounts",
     "Audit",
     "Builds",

@@ -13,3 +13,6 @@ class Page:
 
     limit: int = 100
     offset: int = 0
+
+
+EVERYTHING = Page(limit=2**31 - 1)
