@@ -1,0 +1,73 @@
+"""REST under generated requests (schemathesis): no 5xx, and only answers that the description knows."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from support import FakeAgent, LiveServer
+
+from watchword.rest.app import openapi
+
+SCHEMA = schemathesis.openapi.from_dict(openapi(None))
+# The presented token itself would be revoked, and every later call refused.
+TESTED = SCHEMA.exclude(path="/v2/access-token", method="DELETE")
+
+
+@pytest.fixture(scope="module")
+def world_of_things(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, dict[str, str]]]:
+    server = LiveServer(tmp_path_factory.mktemp("generated"))
+    agent = FakeAgent(server.url, server.first.agent_token.value.reveal()).connect()
+    build, (job,) = server.create_build("true")
+    agent.run()
+    names = {
+        "org": "acme",
+        "cluster": server.first.cluster.id,
+        "token": server.first.agent_token.token.id,
+        "queue": server.first.queue.id,
+        "agent": agent.registered.body["id"],
+        "pipeline": "app",
+        "number": str(build.number),
+        "job": job.id,
+    }
+    yield server, names
+    server.close()
+
+
+@TESTED.parametrize()
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+    ],
+)
+def test_generated_requests_get_described_answers(
+    case: Any, world_of_things: tuple[LiveServer, dict[str, str]]
+) -> None:
+    server, names = world_of_things
+    # Mostly on things that exist, so that more than the 404 is tried.
+    for name in case.path_parameters or {}:
+        if name in names:
+            case.path_parameters[name] = names[name]
+    headers = {"Authorization": f"Bearer {server.first.api_token.value.reveal()}"}
+    case.call_and_validate(
+        base_url=server.url,
+        headers=headers,
+        checks=(
+            not_a_server_error,
+            status_code_conformance,
+            content_type_conformance,
+            response_schema_conformance,
+        ),
+    )
