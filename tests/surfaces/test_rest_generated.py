@@ -12,8 +12,8 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from support import FakeAgent, LiveServer
 
+from support import FakeAgent, LiveServer
 from watchword.rest.app import openapi
 
 SCHEMA = schemathesis.openapi.from_dict(openapi(None))
