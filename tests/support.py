@@ -71,7 +71,7 @@ class World:
 
     def restart(self) -> None:
         """Stop and start again on the same database, as a new process would."""
-        self.run(self.authority.flush())
+        self.run(self.authority.flush(everything=True))
         self.run(self.store.close())
         self.feed = LocalFeed()
         self.store = SqliteStore(self.path, self.feed.publish)

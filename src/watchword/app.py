@@ -207,7 +207,7 @@ class Application:
     async def close(self) -> None:
         """Write what memory holds, let go of database and folder."""
         with suppress(WatchwordError):
-            await self.authority.flush()
+            await self.authority.flush(everything=True)
         await self.store.close()
         self.lock.close()
 

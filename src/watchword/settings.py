@@ -58,7 +58,7 @@ class Settings:
     job_status_interval: int = 2
     heartbeat_interval: int = 60
     session_on_job_routes: bool = True
-    flush_interval: int = 5
+    flush_interval: int = 15
     sweep_interval: int = 5
     log_level: str = "warning"
     log_format: str = "text"

@@ -39,10 +39,14 @@ class Authority:
         await self.fleet.load()
         await self.dispatcher.load()
 
-    async def flush(self) -> None:
-        """Write what memory holds and the database does not: use, signs of life."""
+    async def flush(self, *, everything: bool = False) -> None:
+        """Write what memory holds and the database does not: use, signs of life.
+
+        Args:
+            everything: at the end of a process; else recent signs of life may wait for a later round.
+        """
         await self.ledger.flush()
-        await self.fleet.flush()
+        await self.fleet.flush(everything=everything)
 
     async def sweep(self, caller: Caller) -> None:
         """End what is overdue and forget what has expired."""

@@ -16,6 +16,8 @@ from watchword.store.base import EVERYTHING, Page, Transaction
 LOST_AFTER_US = 3 * MINUTE_US
 # An agent retries `connect` for 50 s and `register` for 5 minutes (contract agent-api §1.9).
 UNCONNECTED_AFTER_US = 6 * MINUTE_US
+SEEN_MAY_LAG_US = MINUTE_US
+_BATCH = 500
 
 END_REASONS = {
     AgentState.DISCONNECTED: "agent disconnected",
@@ -39,8 +41,8 @@ class LiveAgent:
         seen_at: last sign of life, microseconds.
         flushed_at: the sign of life that the database knows.
         job_id: the job it holds.
-        offered: the job it was offered and has not accepted.
         idle_since: when it first pinged although it holds a job; 0 if it did not.
+        idle_at: when it last did.
     """
 
     organization_id: OrganizationId
@@ -52,8 +54,8 @@ class LiveAgent:
     seen_at: int
     flushed_at: int
     job_id: JobId | None = None
-    offered: JobId | None = None
     idle_since: int = 0
+    idle_at: int = 0
 
 
 def line_of(organization_id: OrganizationId, queue_id: QueueId | None, key: str) -> str:
@@ -152,11 +154,18 @@ class Fleet:
         """Take an agent out of memory, after its end was committed."""
         self.agents.pop(agent_id, None)
 
-    async def flush(self) -> int:
-        """Write when agents were last heard of; returns how many changed."""
-        changed = [live for live in self.agents.values() if live.seen_at > live.flushed_at]
-        if not changed:
-            return 0
+    async def flush(self, *, everything: bool = False) -> int:
+        """Write when agents were last heard of, for people; returns how many rows changed.
+
+        A start counts every agent as just heard of, so the column may be behind by a minute.
+        """
+        age = 0 if everything else SEEN_MAY_LAG_US
+        changed = [live for live in self.agents.values() if live.seen_at - live.flushed_at > age]
+        for start in range(0, len(changed), _BATCH):
+            await self._write_seen(changed[start : start + _BATCH])
+        return len(changed)
+
+    async def _write_seen(self, changed: list[LiveAgent]) -> None:
         seen = [(live.organization_id, live.id, live.seen_at) for live in changed]
 
         async def work(tx: Transaction) -> None:
@@ -165,7 +174,6 @@ class Fleet:
         await self.context.store.write(work)
         for live, (_, _, at) in zip(changed, seen, strict=True):
             live.flushed_at = at
-        return len(seen)
 
     def silent(self, now: int) -> list[LiveAgent]:
         """Agents past their deadline: connected without a sign of life, or registered only."""

@@ -1,6 +1,8 @@
 """Use ledger: counts in memory, written in batches; a crash loses one flush interval, no more."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 from watchword.domain.ids import OrganizationId, TokenId
 from watchword.domain.use import HOUR_US, Refusals, Use
@@ -9,8 +11,11 @@ from watchword.store.base import Transaction
 
 MAX_ROWS = 50_000
 _MAX_AGENT = 100
+_BATCH = 500
 
 UseKey = tuple[str, str, str, str, str, int]
+RefusalKey = tuple[str, str, str, int]
+K = TypeVar("K")
 
 
 class Ledger:
@@ -19,7 +24,7 @@ class Ledger:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._uses: dict[UseKey, list[int]] = {}
-        self._refusals: dict[tuple[str, str, str, int], list[int]] = {}
+        self._refusals: dict[RefusalKey, list[int]] = {}
 
     def note(
         self,
@@ -59,8 +64,16 @@ class Ledger:
         """
         taken = {key: tuple(counter) for key, counter in self._uses.items() if counter[2]}
         refused = {key: tuple(counter) for key, counter in self._refusals.items() if counter[2]}
-        if not taken and not refused:
-            return 0
+        for keys in _batches(list(taken)):
+            await self._write({key: taken[key] for key in keys}, {})
+        for refusals in _batches(list(refused)):
+            await self._write({}, {key: refused[key] for key in refusals})
+        return len(taken) + len(refused)
+
+    async def _write(
+        self, taken: dict[UseKey, tuple[int, ...]], refused: dict[RefusalKey, tuple[int, ...]]
+    ) -> None:
+        """One unit of work: some rows, so that requests' own writes come in between."""
         uses = [
             Use(OrganizationId(key[0]), TokenId(key[1]), key[2], key[3], key[4], key[5], *counter)
             for key, counter in taken.items()
@@ -76,12 +89,11 @@ class Ledger:
 
         await self._context.store.write(work)
         self._subtract(taken, refused)
-        return len(uses) + len(refusals)
 
     def _subtract(
         self,
         taken: dict[UseKey, tuple[int, ...]],
-        refused: dict[tuple[str, str, str, int], tuple[int, ...]],
+        refused: dict[RefusalKey, tuple[int, ...]],
     ) -> None:
         """Take what was written off the counters; rows of past hours are dropped."""
         hour = self._context.clock.now() // HOUR_US
@@ -115,3 +127,8 @@ class Ledger:
             return None
         latest = max(found, key=lambda use: use.last_at)
         return replace(latest, count=sum(use.count for use in found))
+
+
+def _batches(keys: list[K]) -> Iterator[list[K]]:
+    for start in range(0, len(keys), _BATCH):
+        yield keys[start : start + _BATCH]
