@@ -1,0 +1,104 @@
+"""Agents by the thousand: register, connect and ping over a few connections, in step."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import Self
+
+_CONNECTIONS = 32
+_Answer = tuple[int, bytes]
+
+
+class Clients:
+    """Keep-alive connections to a server on loopback; one request each is under way at a time."""
+
+    def __init__(self, port: int) -> None:
+        self._sockets = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(_CONNECTIONS)]
+        for one in self._sockets:
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._sockets:
+            one.close()
+
+    def send(self, requests: Sequence[bytes]) -> Iterator[bytes]:
+        """Send requests; the bodies of their answers, in order.
+
+        Raises:
+            RuntimeError: an answer is no success.
+        """
+        for start in range(0, len(requests), len(self._sockets)):
+            pairs = list(zip(self._sockets, requests[start : start + len(self._sockets)], strict=False))
+            for one, request in pairs:
+                one.sendall(request)
+            for one, _ in pairs:
+                status, body = _read(one)
+                if status != 200:
+                    raise RuntimeError(f"status {status}: {body[:300]!r}")
+                yield body
+
+
+def _read(one: socket.socket) -> _Answer:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _more(one)
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
+    while len(body) < length:
+        body += _more(one)
+    return int(lines[0].split()[1]), body
+
+
+def _more(one: socket.socket) -> bytes:
+    data = one.recv(65536)
+    if not data:
+        raise RuntimeError("the server hung up")
+    return data
+
+
+def _request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token {token}\r\n"
+    head += f"User-Agent: buildkite-agent/3.138.0 (bench)\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def registration(number: int) -> str:
+    """What an agent says of itself when it registers."""
+    return json.dumps(
+        {
+            "name": f"bench-{number}",
+            "hostname": f"host-{number % 1000}.example.com",
+            "os": "linux",
+            "arch": "x86_64",
+            "version": "3.138.0",
+            "build": "9999",
+            "pid": 1000 + number,
+            "machine_id": f"{number:032x}",
+            "priority": "0",
+            "features": [],
+            "meta_data": ["queue=default"],
+        }
+    )
+
+
+def join(
+    port: int, agent_token: str, first: int, count: int, tell: Callable[[str], None] = lambda _: None
+) -> list[str]:
+    """Register, connect and ping agents; their session tokens."""
+    step = 1000
+    sessions: list[str] = []
+    with Clients(port) as clients:
+        for start in range(first, first + count, step):
+            numbers = range(start, min(start + step, first + count))
+            bodies = [registration(number).encode() for number in numbers]
+            answers = clients.send([_request("POST", "/v3/register", agent_token, body) for body in bodies])
+            fresh = [str(json.loads(answer)["access_token"]) for answer in answers]
+            list(clients.send([_request("POST", "/v3/connect", token, b"{}") for token in fresh]))
+            list(clients.send([_request("GET", "/v3/ping", token) for token in fresh]))
+            sessions += fresh
+            tell(f"{len(sessions):,} of {count:,} agents joined")
+    return sessions
