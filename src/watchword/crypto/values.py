@@ -8,6 +8,7 @@ import secrets
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 
 from watchword.domain.kinds import (
@@ -93,6 +94,7 @@ def encode_cell(cell: int) -> str:
     return base64.urlsafe_b64encode(str(cell).encode()).rstrip(b"=").decode()
 
 
+@lru_cache(maxsize=1024)
 def decode_cell(text: str) -> int | None:
     """Read a cell; None where the text is none."""
     try:

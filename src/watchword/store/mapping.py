@@ -38,7 +38,7 @@ def _codec(hint: Any) -> tuple[Encode, Decode]:
     if hint is bool:
         return int, bool
     if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return (lambda value: value.value), hint
+        return (lambda value: value.value), {each.value: each for each in hint}.__getitem__
     return _same, _same
 
 
