@@ -164,6 +164,8 @@ class Builder:
         cluster = None
         if pipeline.cluster_id is not None:
             cluster = await tx.accounts.cluster(pipeline.organization_id, pipeline.cluster_id)
+            if cluster is None:  # without it the job would wait in the line of unclustered agents
+                raise Invalid("Validation failed: the pipeline's cluster was deleted", code="unknown_cluster")
         queue = await _queue_of(tx, cluster, step.agents)
         rules = step.agents
         if queue is not None and not any(rule.startswith("queue=") for rule in rules):

@@ -65,6 +65,7 @@ class Dispatcher:
         now = agent.seen_at = self.context.clock.now()
         if agent.job_id is not None:
             agent.idle_since = agent.idle_since or now
+            agent.idle_at = now
             return None
         if agent.line not in self.lines.waiting or not agent.connected or not agent.dispatch:
             return None
@@ -81,27 +82,35 @@ class Dispatcher:
         if agent is None:
             raise Conflict("This agent is not connected.", code="agent_not_connected")
         now = self.context.clock.now()
-        if self.lines.elsewhere(job_id, agent_id, now):
-            raise Conflict("This job was offered to another agent.", code="job_taken")
+        elsewhere = self.lines.elsewhere(job_id, agent_id, now)
 
         async def work(tx: Transaction) -> Accepted:
-            return await self._accept_in(tx, caller, agent, job_id, now)
+            return await self._accept_in(tx, caller, agent, job_id, now, elsewhere=elsewhere)
 
         accepted = await self.context.store.write(work)
         self.lines.withdraw(accepted.job)
         self.held[job_id] = accepted.job
         agent.job_id = job_id
-        agent.idle_since = 0
+        agent.idle_since = agent.idle_at = 0
         return accepted
 
     async def _accept_in(
-        self, tx: Transaction, caller: Caller, live: LiveAgent, job_id: JobId, now: int
+        self,
+        tx: Transaction,
+        caller: Caller,
+        live: LiveAgent,
+        job_id: JobId,
+        now: int,
+        *,
+        elsewhere: bool,
     ) -> Accepted:
         organization_id, agent_id = live.organization_id, live.id
         agent = await tx.fleet.find(organization_id, agent_id)
         job = await tx.builds.job(organization_id, job_id)
         if agent is None or job is None or not _fits(live, job):
-            raise NotFound("No job found")
+            raise NotFound("No job found")  # a foreign job and none answer alike, on offer or not
+        if elsewhere:
+            raise Conflict("This job was offered to another agent.", code="job_taken")
         if agent.state is not AgentState.CONNECTED:
             raise Conflict("This agent is not connected.", code="agent_not_connected")
         if job.state is JobState.ACCEPTED and job.agent_id == agent_id:

@@ -15,8 +15,8 @@ from watchword.services.dispatching import Dispatcher
 from watchword.services.fleet import Fleet
 from watchword.store.base import Transaction
 
-# A polling agent pings only when it runs nothing (contract agent-api §3.2); the delay lets a finish
-# that is under way arrive first.
+# A polling agent pings only when it runs nothing (contract agent-api §3.2). Its pings must go on for
+# this long: a finish that is under way arrives first, and one late ping ends no healthy job.
 GIVEN_UP_AFTER_US = 30_000_000
 
 
@@ -124,7 +124,7 @@ class Finisher:
         agent = self.fleet.agents.get(job.agent_id) if job.agent_id is not None else None
         if agent is not None and agent.job_id == job.id:
             agent.job_id = None
-            agent.idle_since = 0
+            agent.idle_since = agent.idle_at = 0
             agent.dispatch = agent.dispatch and not ignore_agent
 
     async def disconnect(self, caller: Caller, agent_id: AgentId, state: AgentState) -> None:
@@ -151,6 +151,7 @@ class Finisher:
         released, ended = await self.context.store.write(work)
         self.fleet.forget(agent_id)
         if released is not None:
+            self.settle(released)
             self.dispatcher.lines.enqueue(released)
         if ended is not None:
             self.settle(ended)
@@ -189,12 +190,12 @@ class Finisher:
 
     async def _sweep_job(self, caller: Caller, job: Job, now: int) -> None:
         agent = self.fleet.agents.get(job.agent_id) if job.agent_id is not None else None
-        idle = agent.idle_since if agent is not None and agent.job_id == job.id else 0
+        pings = agent.idle_at - agent.idle_since if agent is not None and agent.job_id == job.id else 0
         if job.state is JobState.ACCEPTED and now - job.accepted_at >= START_DEADLINE_US:
             await self.release(caller, job)
         elif job.state is JobState.CANCELING and now - job.canceling_at >= CANCEL_GRACE_US:
             await self.end(caller, _outcome(job, now, "-1", reason="cancel"))
-        elif idle and now - idle >= GIVEN_UP_AFTER_US:
+        elif pings >= GIVEN_UP_AFTER_US:
             if job.state is JobState.ACCEPTED:
                 await self.release(caller, job)
             else:
