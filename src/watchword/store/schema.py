@@ -13,28 +13,39 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class SchemaError(WatchwordError):
-    """The database was written by a version that this one does not know."""
+    """The file is no database of a version that this one knows."""
 
     code = "unknown_schema"
 
 
 def version_of(path: Path) -> str | None:
-    """The schema version that a SQLite file is stamped with; None for a fresh one."""
+    """The schema version that a SQLite file is stamped with; None for a fresh one.
+
+    Raises:
+        SchemaError: it is no database, or one without our stamp.
+    """
     connection = sqlite3.connect(path)
     try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+        if not tables - {"alembic_version"}:
+            return None
+        row = None
+        if "alembic_version" in tables:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise SchemaError(f"{path} cannot be read as a database: {error}") from error
     finally:
         connection.close()
-    return str(row[0]) if row else None
+    if row is None:
+        raise SchemaError(f"{path} is a database that Watchword did not make; name another file")
+    return str(row[0])
 
 
 def prepare(path: Path) -> None:
     """Bring a SQLite file to the current schema; a test holds that both ways give the same.
 
     Raises:
-        SchemaError: the file has a version that this program does not know.
+        SchemaError: the file has a version that this program does not know, or is something else.
     """
     version = version_of(path)
     if version == HEAD:
@@ -46,11 +57,13 @@ def prepare(path: Path) -> None:
 
 
 def _create(path: Path) -> None:
+    """Make everything in one transaction: a process that dies meanwhile leaves a fresh file."""
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver alone would begin none for DDL
         metadata.create_all(connection)
         connection.exec_driver_sql(
-            "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY NOT NULL)"
+            "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) PRIMARY KEY NOT NULL)"
         )
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD,))
     engine.dispose()
@@ -64,15 +77,16 @@ def upgrade(path: Path, revision: str = "head") -> None:
     """
     from alembic import command  # noqa: PLC0415 - slow to import, needed for an old database only
     from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("sqlalchemy.url", f"sqlite:///{path}")
-    try:
-        command.upgrade(config, revision)
-    except CommandError as error:
+    version = version_of(path)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if version is not None and version not in known:
         raise SchemaError(
-            f"{path} has schema version {version_of(path)}, which this program does not know; "
+            f"{path} has schema version {version}, which this program does not know; "
             "it was written by a newer one"
-        ) from error
+        )
+    command.upgrade(config, revision)

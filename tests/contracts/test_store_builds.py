@@ -1,0 +1,232 @@
+"""The store's contract: pipelines, builds and jobs."""
+
+from dataclasses import replace
+
+import pytest
+
+from contracts import store_records as make
+from contracts.store_backends import Shelf
+from contracts.store_records import AGENT, BUILD, JOB, ORGANIZATION, OTHER, PIPELINE
+from watchword.domain.ids import BuildId, JobId, OrganizationId, PipelineId
+from watchword.domain.pipelines import BuildState, Job, JobState
+from watchword.store.base import Duplicate, Page, Transaction
+
+HELD = (JobState.ACCEPTED, JobState.RUNNING, JobState.CANCELING)
+
+
+def find(shelf: Shelf) -> Job | None:
+    return shelf.read(lambda tx: tx.builds.job(ORGANIZATION, JOB))
+
+
+def test_pipelines_are_kept_whole_and_slugs_taken_once(shelf: Shelf) -> None:
+    second = make.pipeline(id=PipelineId("pipeline-0"), slug="lib", cluster_id=None, created_by=None)
+    shelf.write(lambda tx: tx.builds.add_pipeline(make.pipeline()))
+    shelf.write(lambda tx: tx.builds.add_pipeline(second))
+    shelf.write(lambda tx: tx.builds.add_pipeline(make.pipeline(organization_id=OTHER)))
+    with pytest.raises(Duplicate):
+        shelf.write(lambda tx: tx.builds.add_pipeline(make.pipeline(id=PipelineId("pipeline-2"))))
+    assert shelf.read(lambda tx: tx.builds.pipeline(ORGANIZATION, PIPELINE)) == make.pipeline()
+    assert shelf.read(lambda tx: tx.builds.pipeline_by_slug(ORGANIZATION, "lib")) == second
+    assert shelf.read(lambda tx: tx.builds.pipeline_by_slug(OTHER, "lib")) is None
+    found = shelf.read(lambda tx: tx.builds.pipelines(ORGANIZATION, Page()))
+    assert list(found) == [second, make.pipeline()]
+    assert list(shelf.read(lambda tx: tx.builds.pipelines(ORGANIZATION, Page(1, 1)))) == [make.pipeline()]
+
+
+def test_build_numbers_count_up_by_pipeline(shelf: Shelf) -> None:
+    def take(organization_id: str = ORGANIZATION, pipeline_id: str = PIPELINE) -> int:
+        async def work(tx: Transaction) -> int:
+            return await tx.builds.next_build_number(OrganizationId(organization_id), PipelineId(pipeline_id))
+
+        return shelf.write(work)
+
+    assert [take(), take(), take()] == [1, 2, 3]
+    assert take(pipeline_id="another") == 1
+    assert take(OTHER) == 1
+    assert take() == 4
+
+
+def test_a_number_of_a_unit_that_failed_is_taken_again(shelf: Shelf) -> None:
+    async def fails(tx: Transaction) -> None:
+        await tx.builds.next_build_number(ORGANIZATION, PIPELINE)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        shelf.write(fails)
+    assert shelf.write(lambda tx: tx.builds.next_build_number(ORGANIZATION, PIPELINE)) == 1
+
+
+def test_builds_are_kept_whole_and_listed_newest_first(shelf: Shelf) -> None:
+    second = make.build(id=BuildId("build-2"), number=2, env={})
+    elsewhere = make.build(id=BuildId("build-3"), pipeline_id=PipelineId("another"))
+
+    async def work(tx: Transaction) -> None:
+        for build in (make.build(), elsewhere, second, make.build(organization_id=OTHER)):
+            await tx.builds.add_build(build)
+
+    shelf.write(work)
+    assert shelf.read(lambda tx: tx.builds.build(ORGANIZATION, BUILD)) == make.build()
+    assert shelf.read(lambda tx: tx.builds.build(OTHER, second.id)) is None
+    assert shelf.read(lambda tx: tx.builds.build_by_number(ORGANIZATION, PIPELINE, 2)) == second
+    assert shelf.read(lambda tx: tx.builds.build_by_number(ORGANIZATION, PIPELINE, 3)) is None
+    found = shelf.read(lambda tx: tx.builds.builds(ORGANIZATION, None, Page()))
+    assert list(found) == [elsewhere, second, make.build()]
+    found = shelf.read(lambda tx: tx.builds.builds(ORGANIZATION, PIPELINE, Page(1, 1)))
+    assert list(found) == [make.build()]
+
+
+def test_a_build_keeps_the_time_at_which_a_state_was_first_reached(shelf: Shelf) -> None:
+    shelf.write(lambda tx: tx.builds.add_build(make.build()))
+    times = []
+    for at, state in [
+        (10, BuildState.RUNNING),
+        (11, BuildState.SCHEDULED),
+        (12, BuildState.RUNNING),
+        (13, BuildState.CANCELING),
+        (14, BuildState.CANCELED),
+        (15, BuildState.FAILED),
+    ]:
+
+        async def work(tx: Transaction, state: BuildState = state, at: int = at) -> None:
+            await tx.builds.set_build_state(ORGANIZATION, BUILD, state, at)
+            await tx.builds.set_build_state(OTHER, BUILD, state, at)
+
+        shelf.write(work)
+        build = shelf.read(lambda tx: tx.builds.build(ORGANIZATION, BUILD))
+        assert build is not None
+        assert build.state is state
+        times.append((build.started_at, build.finished_at))
+    assert times == [(10, 0), (10, 0), (10, 0), (10, 0), (10, 14), (10, 14)]
+
+
+@pytest.mark.parametrize("state", [BuildState.PASSED, BuildState.FAILED, BuildState.CANCELED])
+def test_a_build_that_ends_at_once_has_both_times(shelf: Shelf, state: BuildState) -> None:
+    shelf.write(lambda tx: tx.builds.add_build(make.build()))
+    shelf.write(lambda tx: tx.builds.set_build_state(ORGANIZATION, BUILD, state, 9))
+    assert shelf.read(lambda tx: tx.builds.build(ORGANIZATION, BUILD)) == make.build(
+        state=state, started_at=9, finished_at=9
+    )
+
+
+def test_jobs_are_kept_whole_in_order(shelf: Shelf) -> None:
+    second = make.job(id=JobId("job-2"), cluster_id=None, queue_id=None, env={}, rules=())
+    elsewhere = make.job(id=JobId("job-3"), build_id=BuildId("build-2"))
+
+    async def work(tx: Transaction) -> None:
+        for job in (second, elsewhere, make.job()):
+            await tx.builds.add_job(job)
+
+    shelf.write(work)
+    assert find(shelf) == make.job()
+    assert shelf.read(lambda tx: tx.builds.job(OTHER, JOB)) is None
+    assert list(shelf.read(lambda tx: tx.builds.jobs(ORGANIZATION, BUILD))) == [make.job(), second]
+    with pytest.raises(Duplicate):  # an agent names a job by its id alone
+        shelf.write(lambda tx: tx.builds.add_job(make.job(organization_id=OTHER)))
+
+
+def test_open_jobs_are_those_of_all_organizations_that_have_not_ended(shelf: Shelf) -> None:
+    async def work(tx: Transaction) -> None:
+        for place, state in enumerate(JobState):
+            await tx.builds.add_job(make.job(id=JobId(f"job-{place}"), state=state))
+        await tx.builds.add_job(make.job(id=JobId("job-9"), organization_id=OTHER))
+
+    shelf.write(work)
+    found = shelf.read(lambda tx: tx.builds.open_jobs())
+    assert [job.id for job in found] == ["job-0", "job-1", "job-2", "job-3", "job-9"]
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_a_scheduled_job_alone_is_accepted(shelf: Shelf, state: JobState) -> None:
+    kept = make.job(state=state, fence=4)
+    shelf.write(lambda tx: tx.builds.add_job(kept))
+    scheduled = state is JobState.SCHEDULED
+    assert not shelf.write(lambda tx: tx.builds.accept(replace(kept, fence=3), AGENT, 9, 2, 99))
+    assert not shelf.write(lambda tx: tx.builds.accept(replace(kept, organization_id=OTHER), AGENT, 9, 2, 99))
+    assert shelf.write(lambda tx: tx.builds.accept(kept, AGENT, 9, 2, 99)) is scheduled
+    assert not shelf.write(lambda tx: tx.builds.accept(kept, AGENT, 10, 2, 99))
+    accepted = make.job(
+        state=JobState.ACCEPTED,
+        fence=5,
+        agent_id=AGENT,
+        token_key=2,
+        token_issued_at=9,
+        token_expires_at=99,
+        accepted_at=9,
+    )
+    assert find(shelf) == (accepted if scheduled else kept)
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_an_accepted_job_alone_starts(shelf: Shelf, state: JobState) -> None:
+    kept = make.job(state=state, fence=4)
+    shelf.write(lambda tx: tx.builds.add_job(kept))
+    accepted = state is JobState.ACCEPTED
+    assert not shelf.write(lambda tx: tx.builds.start(replace(kept, fence=3), 9))
+    assert shelf.write(lambda tx: tx.builds.start(kept, 9)) is accepted
+    assert not shelf.write(lambda tx: tx.builds.start(kept, 10))
+    assert find(shelf) == (replace(kept, state=JobState.RUNNING, started_at=9) if accepted else kept)
+
+
+@pytest.mark.parametrize("end", [JobState.FINISHED, JobState.CANCELED])
+@pytest.mark.parametrize("state", list(JobState))
+def test_a_held_job_alone_finishes_once(shelf: Shelf, state: JobState, end: JobState) -> None:
+    kept = make.job(state=state, fence=4, agent_id=AGENT)
+    shelf.write(lambda tx: tx.builds.add_job(kept))
+    outcome = replace(
+        kept, exit_status="-1", signal="SIGTERM", signal_reason="cancel", chunks_failed=2, finished_at=9
+    )
+    assert not shelf.write(lambda tx: tx.builds.finish(replace(outcome, fence=3), end))
+    assert shelf.write(lambda tx: tx.builds.finish(outcome, end)) is (state in HELD)
+    assert not shelf.write(lambda tx: tx.builds.finish(replace(outcome, exit_status="0"), end))
+    assert find(shelf) == (replace(outcome, state=end) if state in HELD else kept)
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_an_accepted_job_alone_is_released(shelf: Shelf, state: JobState) -> None:
+    kept = make.job(
+        state=state,
+        fence=4,
+        agent_id=AGENT,
+        token_key=2,
+        token_issued_at=8,
+        token_expires_at=99,
+        accepted_at=8,
+    )
+    shelf.write(lambda tx: tx.builds.add_job(kept))
+    accepted = state is JobState.ACCEPTED
+    assert not shelf.write(lambda tx: tx.builds.release(replace(kept, fence=3)))
+    assert shelf.write(lambda tx: tx.builds.release(kept)) is accepted
+    assert not shelf.write(lambda tx: tx.builds.release(kept))
+    found = find(shelf)
+    assert found is not None
+    if accepted:
+        assert (found.state, found.fence, found.agent_id) == (JobState.SCHEDULED, 5, None)
+        assert (found.token_issued_at, found.accepted_at) == (0, 0)
+    else:
+        assert found == kept
+
+
+@pytest.mark.parametrize(
+    ("state", "after"),
+    [
+        (JobState.SCHEDULED, JobState.CANCELED),
+        (JobState.ACCEPTED, JobState.CANCELING),
+        (JobState.RUNNING, JobState.CANCELING),
+        (JobState.CANCELING, JobState.CANCELING),
+        (JobState.FINISHED, None),
+        (JobState.CANCELED, None),
+    ],
+)
+def test_a_job_is_cancelled_by_its_state(shelf: Shelf, state: JobState, after: JobState | None) -> None:
+    kept = make.job(state=state, fence=4, agent_id=AGENT)
+    shelf.write(lambda tx: tx.builds.add_job(kept))
+    assert shelf.write(lambda tx: tx.builds.cancel(replace(kept, organization_id=OTHER), 8)) is None
+    # Whoever cancels may have seen the job in other hands: the fence does not matter.
+    assert shelf.write(lambda tx: tx.builds.cancel(replace(kept, fence=1), 9)) is after
+    found = find(shelf)
+    assert found is not None
+    assert found.state is (after or state)
+    assert found.fence == 4
+    again = shelf.write(lambda tx: tx.builds.cancel(kept, 10))
+    assert again is (JobState.CANCELING if after is JobState.CANCELING else None)
+    assert (found.canceling_at == 9) is (after is JobState.CANCELING and state is not after)
