@@ -26,7 +26,8 @@ def version_of(path: Path) -> str | None:
     """
     connection = sqlite3.connect(path)
     try:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+        names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*'"
+        tables = {name for (name,) in connection.execute(names)}
         if not tables - {"alembic_version"}:
             return None
         row = None
