@@ -1,33 +1,34 @@
 """The rows of design §6 about tokens and agents; each starts what it needs and ends it."""
 
 import json
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from clients import join, registration
-from machine import free_port, memory, process, python
-from report import Goal, Row, show
-from seeding import save, seed, values
-from servers import (
+from bench.clients import join, registration
+from bench.machine import free_port, memory, process, python
+from bench.report import Goal, Row, show
+from bench.seeding import save, seed, values
+from bench.servers import (
     Installation,
     Server,
     bao_in_memory,
     bao_on_raft,
     call,
     gauge,
-    install,
     introspection,
     noop,
     ours,
     uncached,
 )
+from bench.wrk import Target, interleave, median_difference, median_ratio, raw_request
+
 from watchword.crypto.values import digest
-from wrk import Target, interleave, median_difference, median_ratio, raw_request
 
 NOOP = Goal(must=0.65, moonshot=0.80)
 
@@ -43,17 +44,23 @@ class Size:
     agents: int
     many_agents: int
     starts: int
+    settle: int
 
 
-FULL = Size(5, 3, 200_000, 10_000_000, 1_000, 20_000, 5)
-QUICK = Size(2, 1, 40_000, 200_000, 100, 1_000, 2)
+FULL = Size(5, 3, 200_000, 10_000_000, 1_000, 20_000, 5, 12)
+QUICK = Size(1, 1, 20_000, 200_000, 100, 1_000, 1, 3)
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a row is given: its own folder, the size of the run, and a way to say how far it is."""
+    """What a row is given: its own folder, the size of the run, and a way to say how far it is.
+
+    Attributes:
+        fresh: an installation that never served; rows work on copies of it.
+    """
 
     folder: Path
+    fresh: Installation
     size: Size
     tell: Callable[[str], None]
 
@@ -61,7 +68,12 @@ class Bench:
     def place(self) -> Iterator["Bench"]:
         """The same with a fresh folder, which is gone afterwards."""
         with TemporaryDirectory(prefix="watchword-bench-", dir=self.folder) as name:
-            yield Bench(Path(name), self.size, self.tell)
+            yield Bench(Path(name), self.fresh, self.size, self.tell)
+
+    def install(self, name: str) -> Installation:
+        """A fresh installation in the row's folder."""
+        shutil.copytree(self.fresh.data, self.folder / name)
+        return replace(self.fresh, data=self.folder / name)
 
     def request(self, name: str, installation: Installation, body: str, value_length: int = 0) -> Path:
         """An introspection as the load generator sends it."""
@@ -79,7 +91,8 @@ def both(target: Target, floor: Target) -> tuple[float, str]:
     """Ratio of the work per CPU second, and of the requests per second in words."""
     per_cpu = median_ratio(floor, target, lambda load: load.cost)
     rate = median_ratio(target, floor, lambda load: load.rate)
-    return per_cpu, f"by CPU; {rate:.2f}x by requests/s; p99 {median_p99(target):.1f} ms"
+    late = f"p99 {median_p99(target):.0f} ms, of the peer {median_p99(floor):.0f} ms"
+    return per_cpu, f"by CPU; {rate:.2f}x by requests/s; {late}"
 
 
 def median_p99(target: Target) -> float:
@@ -89,7 +102,7 @@ def median_p99(target: Target) -> float:
 
 def verify_noop(bench: Bench) -> list[Row]:
     """Introspection of one live token beside the no-op."""
-    known = install(bench.folder)
+    known = bench.install("data")
     request = bench.request("introspect", known, f"token={known.agent_token}")
     with ExitStack() as stack:
         server = stack.enter_context(ours(known.data))
@@ -111,7 +124,7 @@ def verify_noop(bench: Bench) -> list[Row]:
 
 def verify_bao(bench: Bench) -> list[Row]:
     """Introspection beside OpenBao's lookup-self."""
-    known = install(bench.folder)
+    known = bench.install("data")
     request = bench.request("introspect", known, f"token={known.agent_token}")
     with ours(known.data) as server, bao_in_memory(bench.folder) as (peer, token):
         asked = raw_request(
@@ -135,7 +148,7 @@ def verify_bao(bench: Bench) -> list[Row]:
 
 def cold(bench: Bench) -> list[Row]:
     """What a token costs that was not asked for since the start."""
-    known = install(bench.folder)
+    known = bench.install("data")
     sample = values(bench.size.sample)
     seed(known, sample, bench.size.sample, bench.tell)
     listed = save(bench.folder / "values", sample)
@@ -168,9 +181,7 @@ def cold(bench: Bench) -> list[Row]:
 
 def _stored(bench: Bench, count: int, sample: list[str]) -> Installation:
     """An installation in a folder of its own with `count` tokens."""
-    folder = bench.folder / str(count)
-    folder.mkdir()
-    known = install(folder)
+    known = bench.install(f"data-{count}")
     started = time.monotonic()
     seed(known, sample, count, bench.tell)
     bench.tell(f"{count:,} tokens stored in {time.monotonic() - started:.0f} s")
@@ -201,7 +212,7 @@ def millions(bench: Bench) -> list[Row]:
         for server, cold_ in running:
             misses = gauge(server.port, "bench_cache_misses")
             asked = sum(load.requests for load in cold_.rounds)
-            shares.append(f"{misses:,.0f} reads of the store for {asked:,} counted requests")
+            shares.append(f"{misses:,.0f} reads of the store, {asked:,} requests in the counted rounds")
         bench.rounds(*warm)
     goal = Goal(must=1.3, moonshot=1.1, lower=True)
     made = []
@@ -224,7 +235,7 @@ def millions(bench: Bench) -> list[Row]:
 
 def ping(bench: Bench) -> list[Row]:
     """Pings of connected agents in turn, beside the no-op."""
-    known = install(bench.folder)
+    known = bench.install("data")
     with ours(known.data) as server, noop(bench.folder, read=False) as floor_server:
         sessions = join(server.port, known.agent_token, 0, bench.size.agents, bench.tell)
         listed = save(bench.folder / "sessions", sessions)
@@ -248,7 +259,7 @@ def ping(bench: Bench) -> list[Row]:
 
 def register(bench: Bench) -> list[Row]:
     """Durable registrations beside durable service tokens of OpenBao."""
-    known = install(bench.folder)
+    known = bench.install("data")
     with ours(known.data) as server, bao_on_raft(bench.folder) as (peer, root):
         headers = {"Authorization": f"Token {known.agent_token}", "Content-Type": "application/json"}
         joining = raw_request(bench.folder / "join", "POST", "/v3/register", headers, registration(1))
@@ -310,7 +321,7 @@ def _start_once(folder: Path) -> float:
 
 def memory_rows(bench: Bench) -> list[Row]:
     """Memory of an idle server, and what each connected agent adds."""
-    known = install(bench.folder)
+    known = bench.install("data")
     count = bench.size.many_agents
     with ours(known.data) as server:
         bench.tell("idle")
@@ -319,9 +330,9 @@ def memory_rows(bench: Bench) -> list[Row]:
         idle = memory(server.pid)
         # The first thousands fill the database's page cache and the allocator's first arenas.
         join(server.port, known.agent_token, 0, count // 4, bench.tell)
-        before = _settled(server)
+        before = _settled(bench, server)
         join(server.port, known.agent_token, count // 4, count, bench.tell)
-        after = _settled(server)
+        after = _settled(bench, server)
     grown = {name: (after[name] - before[name]) / count for name in after}
     return [
         Row(
@@ -342,9 +353,9 @@ def memory_rows(bench: Bench) -> list[Row]:
     ]
 
 
-def _settled(server: Server) -> dict[str, int]:
+def _settled(bench: Bench, server: Server) -> dict[str, int]:
     """Memory after the periodic writes have caught up."""
-    time.sleep(12)
+    time.sleep(bench.size.settle)
     return memory(server.pid)
 
 

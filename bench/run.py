@@ -14,24 +14,35 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from machine import HERE, Unavailable, facts
-from report import Row, print_report, save
-from rows import FULL, QUICK, ROWS, Bench
+# Modules of the bench are named from the repository's folder, as the type checker names them.
+sys.path[0] = str(Path(__file__).parents[1])
+
+from bench.machine import HERE, Unavailable, facts  # noqa: E402
+from bench.report import Row, print_report, save  # noqa: E402
+from bench.rows import FULL, QUICK, ROWS, Bench  # noqa: E402
+from bench.servers import install  # noqa: E402
+
+_QUIET_SECONDS = 5.0
 
 
 def measure(names: list[str], folder: Path, console: Console, *, quick: bool) -> list[Row]:
     """Measure rows one after the other; a row that cannot run says why."""
     made: list[Row] = []
+    with console.status("a fresh installation"):
+        fresh = install(folder)
     for name in names:
         began = time.monotonic()
         with console.status(name) as status:
+            told = 0.0
 
             def tell(what: str, name: str = name) -> None:
+                nonlocal told
                 status.update(f"{name}: {what}")
-                if not console.is_terminal:
+                if not console.is_terminal and time.monotonic() - told >= _QUIET_SECONDS:
+                    told = time.monotonic()
                     console.print(f"  {name}: {what}", highlight=False)
 
-            with Bench(folder, QUICK if quick else FULL, tell).place() as bench:
+            with Bench(folder, fresh, QUICK if quick else FULL, tell).place() as bench:
                 try:
                     found = ROWS[name](bench)
                 except Unavailable as lack:

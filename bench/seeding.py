@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from servers import Installation
+from bench.servers import Installation
+
 from watchword.crypto.values import checksum_base58, digest, encode_cell, prefix
 from watchword.domain.kinds import BASE58, DEFAULT_CELL, KINDS, Kind
 

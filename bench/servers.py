@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from machine import HERE, SERVER_CPU, Unavailable, free_port, process, python, wait_for_port
+from bench.machine import HERE, SERVER_CPU, Unavailable, free_port, process, python, wait_for_port
 
 _FORM = "application/x-www-form-urlencoded"
 

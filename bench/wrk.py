@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from machine import HERE, LOAD_CPU, Unavailable, cpu_seconds, pinned
+from bench.machine import HERE, LOAD_CPU, Unavailable, cpu_seconds, pinned
 
 CONNECTIONS = 64
 _SCRIPT = HERE / "load.lua"

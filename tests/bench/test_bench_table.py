@@ -10,14 +10,16 @@ from rich.console import Console
 
 from watchword import app
 
-BENCH = Path(__file__).parents[2] / "bench"
-sys.path.insert(0, str(BENCH))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import noop  # noqa: E402
-import seeding  # noqa: E402
-from report import Goal, Row, save, show, table  # noqa: E402
-from watchword.crypto.values import Recogniser  # noqa: E402
-from wrk import Load, Target, median_difference, median_ratio, raw_request  # noqa: E402
+from bench.report import Goal, Row, save, show, table
+from bench.wrk import Load, Target, median_difference, median_ratio, raw_request
+
+from bench import (
+    noop,
+    seeding,
+)
+from watchword.crypto.values import Recogniser
 
 RATIO = Goal(must=0.65, moonshot=0.80)
 ADDED = Goal(must=40, moonshot=15, unit="µs", lower=True)
