@@ -17,7 +17,6 @@ from watchword.domain.kinds import (
     CHECKSUM_HEX,
     DEFAULT_BRAND,
     DEFAULT_CELL,
-    HEX,
     KINDS,
     SHAPES,
     Body,
@@ -28,6 +27,9 @@ from watchword.domain.kinds import (
 MAX_VALUE = 2048
 _CELL = r"[A-Za-z0-9_-]{2,4}"
 _B64URL = r"[A-Za-z0-9_-]"
+_ROUNDS = 256 // len(BASE58)
+_EVEN_BASE58 = bytes(ord(BASE58[byte % len(BASE58)]) for byte in range(256))
+_UNEVEN = bytes(range(_ROUNDS * len(BASE58), 256))
 _BASE58_INDEX = {character: index for index, character in enumerate(BASE58)}
 
 
@@ -129,7 +131,7 @@ def mint(
     *,
     brand: str = DEFAULT_BRAND,
     cell: int = DEFAULT_CELL,
-    randbelow: Callable[[int], int] = secrets.randbelow,
+    token_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Secret:
     """Make a value of a kind that is random through and through.
 
@@ -137,7 +139,7 @@ def mint(
         kind: any kind with a base58 or hex body.
         brand: the installation's brand.
         cell: the installation's number.
-        randbelow: source of randomness; replaced by property tests alone.
+        token_bytes: source of that many random bytes; replaced by property tests alone.
 
     Raises:
         ValueError: the kind's value is signed (`jwt`, `signing`) or belongs to an organization.
@@ -146,10 +148,17 @@ def mint(
     if not shape.checked:
         raise ValueError(f"a {KINDS[kind].title} is not random alone; it has its own constructor")
     base58 = shape.body is Body.BASE58
-    alphabet = BASE58 if base58 else HEX
-    random = "".join(alphabet[randbelow(len(alphabet))] for _ in range(shape.random))
+    random = _base58(shape.random, token_bytes) if base58 else token_bytes(shape.random // 2).hex()
     text = prefix(shape, brand) + encode_cell(cell) + shape.separator + random
     return Secret(text + (checksum_base58(text) if base58 else checksum_hex(text)))
+
+
+def _base58(count: int, token_bytes: Callable[[int], bytes]) -> str:
+    """Random base58 characters, each as likely: bytes of the last, incomplete round are thrown away."""
+    found = b""
+    while len(found) < count:
+        found += token_bytes(2 * count).translate(_EVEN_BASE58, _UNEVEN)
+    return found[:count].decode()
 
 
 def mint_dagster(kind: Kind, organization: str = "") -> Secret:

@@ -1,10 +1,11 @@
 """What every use case stands on: store, clock, keys, installation; who asks; and how it is recorded."""
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from watchword.crypto.keys import KeyRing
 from watchword.crypto.values import Recogniser
@@ -121,6 +122,6 @@ class Context:
             subject_id=subject[1],
             address=caller.address or "",
             request_id=caller.request_id,
-            data=json.dumps(data or {}, separators=(",", ":")),
+            data=msgspec.json.encode(data or {}).decode(),
         )
         await tx.audit.add(event)

@@ -201,7 +201,7 @@ def _build_agent(
         registration.name,
         hostname=registration.hostname,
         pid=registration.pid,
-        random="".join(secrets.choice(BASE58) for _ in range(_RANDOM_NAME)),
+        random=_random_name(registration.name),
         number="1",
     )
     return Agent(
@@ -234,6 +234,13 @@ def _build_agent(
         seen_at=now,
         ended_at=0,
     )
+
+
+def _random_name(asked: str) -> str:
+    """What `%random` becomes, where the name asks for it or is empty."""
+    if asked.strip() and "%random" not in asked:
+        return ""
+    return "".join(secrets.choice(BASE58) for _ in range(_RANDOM_NAME))
 
 
 async def describe(context: Context, token: Token) -> dict[str, str]:

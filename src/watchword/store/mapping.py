@@ -1,12 +1,13 @@
 """Mapping between records (frozen dataclasses) and rows: the codec of each column follows its type."""
 
 import dataclasses
-import json
 import types
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, Union, get_origin, get_type_hints
 
+import msgspec
 from sqlalchemy import Column, Table
 
 R = TypeVar("R")
@@ -19,11 +20,11 @@ def _same(value: Any) -> Any:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return msgspec.json.encode(value).decode()
 
 
 def _tuple(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text)) if text != "[]" else ()
+    return tuple(msgspec.json.decode(text)) if text != "[]" else ()
 
 
 def _codec(hint: Any) -> tuple[Encode, Decode]:
@@ -32,9 +33,9 @@ def _codec(hint: Any) -> tuple[Encode, Decode]:
     if origin is Union or origin is types.UnionType:
         return _same, _same  # optional ids: text or None
     if origin is tuple:
-        return (lambda value: _dump(list(value))), _tuple
+        return _dump, _tuple
     if origin is not None and issubclass(origin, Mapping):
-        return (lambda value: _dump(dict(value))), json.loads
+        return (lambda value: _dump(dict(value))), msgspec.json.decode
     if hint is bool:
         return int, bool
     if isinstance(hint, type) and issubclass(hint, StrEnum):
@@ -51,18 +52,22 @@ class Mapper(Generic[R]):
         self.table = table
         self.columns: list[Column[Any]] = [table.c[name] for name in fields]
         self._record = record
-        self._codecs = [(name, *_codec(hints[name])) for name in fields]
-        self._decoders = [
-            (index, decode) for index, (_, _, decode) in enumerate(self._codecs) if decode is not _same
-        ]
+        codecs = [_codec(hints[name]) for name in fields]
+        self._names = tuple(fields)
+        self._values = attrgetter(*fields)
+        self._encoders = [(at, encode) for at, (encode, _) in enumerate(codecs) if encode is not _same]
+        self._decoders = [(at, decode) for at, (_, decode) in enumerate(codecs) if decode is not _same]
 
     def encode(self, record: R) -> dict[str, Any]:
         """Parameters for an insert or update of the whole record."""
-        return {name: encode(getattr(record, name)) for name, encode, _ in self._codecs}
+        values = list(self._values(record))
+        for at, encode in self._encoders:
+            values[at] = encode(values[at])
+        return dict(zip(self._names, values, strict=True))
 
     def decode(self, row: Sequence[Any]) -> R:
         """The record of a row that was selected by `columns`."""
         values = list(row)
-        for index, decode in self._decoders:
-            values[index] = decode(values[index])
+        for at, decode in self._decoders:
+            values[at] = decode(values[at])
         return self._record(*values)

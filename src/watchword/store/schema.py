@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import create_engine
 
 from watchword.domain.errors import WatchwordError
+from watchword.store.planner import advise
 from watchword.store.tables import metadata
 
 HEAD = "0001"
@@ -55,6 +56,12 @@ def prepare(path: Path) -> None:
         _create(path)
         return
     upgrade(path)
+    connection = sqlite3.connect(path)
+    try:
+        advise(connection.execute)
+        connection.commit()
+    finally:
+        connection.close()
 
 
 def _create(path: Path) -> None:
@@ -66,6 +73,7 @@ def _create(path: Path) -> None:
         connection.exec_driver_sql(
             "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) PRIMARY KEY NOT NULL)"
         )
+        advise(connection.exec_driver_sql)
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD,))
     engine.dispose()
 

@@ -1,13 +1,13 @@
-"""SQLite behind the store's contract: one writer thread with group commit, reads on the loop's thread.
+"""SQLite behind the store's contract: one writer with group commit, reads on the loop's thread.
 
 WAL with `synchronous=FULL`: a unit is acknowledged after the commit that carries it is on disk.
 """
 
 import asyncio
-import queue
 import sqlite3
-import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -25,6 +25,10 @@ Publish = Callable[[Sequence[Notice]], None]
 _DIALECT = sqlite_dialect(paramstyle="qmark")
 _BATCH = 256
 _BUSY_MS = 5000
+_BUSY_SECONDS = 5.0
+_RETRY_SECONDS = 0.02
+# How long units may hold the loop before their commit; what is left waits for the next one.
+_SLICE_SECONDS = 0.004
 _STATEMENTS = 512
 
 
@@ -98,24 +102,34 @@ def _refusal(error: sqlite3.Error) -> Unavailable:
 class _Unit:
     """One queued unit of work and the caller that waits for it."""
 
-    __slots__ = ("error", "future", "loop", "notices", "result", "work")
+    __slots__ = ("error", "future", "notices", "result", "work")
 
-    def __init__(self, work: Work[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, work: Work[Any], future: "asyncio.Future[Any]") -> None:
         self.work = work
-        self.loop = loop
-        self.future: asyncio.Future[Any] = loop.create_future()
+        self.future = future
         self.notices: Sequence[Notice] = ()
         self.result: Any = None
         self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        """Give the caller its answer, if it still waits."""
+        if self.future.cancelled():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
 
 
 class SqliteStore:
     """`store.base.Store` on one SQLite file.
 
+    Units are run on the loop's thread and committed together by a thread of its own, which waits for the
+    disk while the loop goes on: two threads that run statements would fight for the interpreter.
+
     Args:
         path: the database file, migrated already.
-        publish: called on the loop's thread with the notices of committed units, before any of them
-            is acknowledged.
+        publish: called with the notices of committed units, before any of them is acknowledged.
     """
 
     def __init__(self, path: Path, publish: Publish) -> None:
@@ -123,17 +137,25 @@ class SqliteStore:
         self._reader = SqliteConnection(open_connection(path, read_only=True))
         self._read_rows = Rows(self._reader)
         self._writer = SqliteConnection(open_connection(path))
+        # The loop never waits for a lock: a busy database is asked again later.
+        self._writer.raw.execute("PRAGMA busy_timeout=0")
         self._write_rows = Rows(self._writer)
-        self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._pending: deque[_Unit] = deque()
+        self._busy = False
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="sqlite-writer", daemon=True)
-        self._thread.start()
+        self._idle: asyncio.Future[None] | None = None
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
 
     async def write(self, work: Work[T]) -> T:
         if self._closed:
             raise Unavailable("The server is shutting down; try again.")
-        unit = _Unit(work, asyncio.get_running_loop())
-        self._queue.put(unit)
+        loop = asyncio.get_running_loop()
+        unit = _Unit(work, loop.create_future())
+        self._pending.append(unit)
+        if not self._busy:
+            self._busy = True
+            # What other tasks of this round of the loop write joins the same commit.
+            loop.call_soon(self._next, loop, 0.0)
         # A caller that goes away does not take the unit with it: it is committed or not, as it may be.
         return cast("T", await asyncio.shield(unit.future))
 
@@ -144,41 +166,45 @@ class SqliteStore:
         if self._closed:
             return
         self._closed = True
-        self._queue.put(None)
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        if self._busy:
+            self._idle = asyncio.get_running_loop().create_future()
+            await self._idle
+        self._committer.shutdown()
         self._reader.raw.close()
         self._writer.raw.close()
 
-    def _work(self) -> None:
-        """The writer thread: take what is queued, commit it together, acknowledge it."""
-        open_ = True
-        while open_:
-            first = self._queue.get()
-            if first is None:
-                return
-            batch = [first]
-            while len(batch) < _BATCH and not self._queue.empty():
-                unit = self._queue.get()
-                if unit is None:
-                    open_ = False
-                    break
-                batch.append(unit)
-            self._commit(batch)
-            self._acknowledge(batch)
-
-    def _commit(self, batch: list[_Unit]) -> None:
+    def _next(self, loop: asyncio.AbstractEventLoop, waited: float) -> None:
+        """Run what is queued and hand it to the committer; `waited` seconds were spent on a lock."""
+        if not self._pending:
+            self._busy = False
+            if self._idle is not None:
+                self._idle.set_result(None)
+            return
         raw = self._writer.raw
         try:
             raw.execute("BEGIN IMMEDIATE")
-            for unit in batch:
-                self._run(unit)
-            raw.execute("COMMIT")
         except sqlite3.Error as error:
-            if raw.in_transaction:
-                raw.execute("ROLLBACK")
-            for unit in batch:
-                unit.error = unit.error or _refusal(error)
-                unit.notices = ()
+            if waited < _BUSY_SECONDS and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                loop.call_later(_RETRY_SECONDS, self._next, loop, waited + _RETRY_SECONDS)
+            else:
+                self._settle(loop, self._refused(self._take_all(), error))
+            return
+        batch: list[_Unit] = []
+        try:
+            until = loop.time() + _SLICE_SECONDS
+            while self._pending and len(batch) < _BATCH and loop.time() < until:
+                batch.append(self._pending.popleft())
+                self._run(batch[-1])
+        except sqlite3.Error as error:
+            self._settle(loop, self._refused(batch, error))
+            return
+        commit = loop.run_in_executor(self._committer, self._commit, batch)
+        commit.add_done_callback(lambda done: self._settle(loop, done.result()))
+
+    def _take_all(self) -> list[_Unit]:
+        taken = list(self._pending)
+        self._pending.clear()
+        return taken
 
     def _run(self, unit: _Unit) -> None:
         """One unit inside a savepoint, so that its failure undoes it alone."""
@@ -194,24 +220,28 @@ class SqliteStore:
             raw.execute("ROLLBACK TO unit")
         raw.execute("RELEASE unit")
 
-    def _acknowledge(self, batch: list[_Unit]) -> None:
-        loops = {unit.loop for unit in batch}
-        for loop in loops:
-            mine = [unit for unit in batch if unit.loop is loop]
-            try:
-                loop.call_soon_threadsafe(self._settle, mine)
-            except RuntimeError:
-                continue  # the loop is closed; nobody waits any more
+    def _commit(self, batch: list[_Unit]) -> list[_Unit]:
+        """On the committer's thread: wait for the disk."""
+        try:
+            self._writer.raw.execute("COMMIT")
+        except sqlite3.Error as error:
+            return self._refused(batch, error)
+        return batch
 
-    def _settle(self, units: list[_Unit]) -> None:
-        """On the loop: publish first, so that no acknowledged revocation is unknown to the caches."""
-        notices = [notice for unit in units for notice in unit.notices]
+    def _refused(self, batch: list[_Unit], error: sqlite3.Error) -> list[_Unit]:
+        """Undo a batch that the database did not take."""
+        if self._writer.raw.in_transaction:
+            self._writer.raw.execute("ROLLBACK")
+        for unit in batch:
+            unit.error = unit.error or _refusal(error)
+            unit.notices = ()
+        return batch
+
+    def _settle(self, loop: asyncio.AbstractEventLoop, batch: list[_Unit]) -> None:
+        """Publish first, so that no acknowledged revocation is unknown to the caches; then answer."""
+        notices = [notice for unit in batch for notice in unit.notices]
         if notices:
             self._publish(notices)
-        for unit in units:
-            if unit.future.cancelled():
-                continue
-            if unit.error is not None:
-                unit.future.set_exception(unit.error)
-            else:
-                unit.future.set_result(unit.result)
+        for unit in batch:
+            unit.settle()
+        self._next(loop, 0.0)

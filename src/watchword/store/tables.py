@@ -4,7 +4,7 @@
 can be distributed by it; the digest directory is keyed by digest.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData()
 
@@ -110,7 +110,16 @@ tokens = _owned(
     _number("ended_at"),
     _text("ended_by", null=True),
     _text("ended_reason"),
-    Index("tokens_cluster", "organization_id", "kind", "cluster_id", "id"),
+    # Sessions are not listed: an index over them would cost every registration a page.
+    Index(
+        "tokens_listed",
+        "organization_id",
+        "kind",
+        "cluster_id",
+        "id",
+        sqlite_where=text("kind <> 'agent_session'"),
+        postgresql_where=text("kind <> 'agent_session'"),
+    ),
 )
 
 agents = _owned(
@@ -142,8 +151,14 @@ agents = _owned(
     _number("connected_at"),
     _number("seen_at"),
     _number("ended_at"),
-    Index("agents_state", "state", "organization_id", "id"),
-    Index("agents_token", "organization_id", "token_id", "state"),
+    Index(
+        "agents_live",
+        "organization_id",
+        "token_id",
+        "id",
+        sqlite_where=text("ended_at = 0"),
+        postgresql_where=text("ended_at = 0"),
+    ),
 )
 
 pipelines = _owned(

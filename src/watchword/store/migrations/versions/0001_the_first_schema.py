@@ -45,8 +45,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("agents", schema=None) as batch_op:
-        batch_op.create_index("agents_state", ["state", "organization_id", "id"], unique=False)
-        batch_op.create_index("agents_token", ["organization_id", "token_id", "state"], unique=False)
+        batch_op.create_index(
+            "agents_live",
+            ["organization_id", "token_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("ended_at = 0"),
+            postgresql_where=sa.text("ended_at = 0"),
+        )
 
     op.create_table(
         "annotations",
@@ -319,7 +324,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("tokens", schema=None) as batch_op:
-        batch_op.create_index("tokens_cluster", ["organization_id", "kind", "cluster_id", "id"], unique=False)
+        batch_op.create_index(
+            "tokens_listed",
+            ["organization_id", "kind", "cluster_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("kind <> 'agent_session'"),
+            postgresql_where=sa.text("kind <> 'agent_session'"),
+        )
 
     op.create_table(
         "users",
@@ -353,7 +364,11 @@ def downgrade() -> None:
     op.drop_table("uses")
     op.drop_table("users")
     with op.batch_alter_table("tokens", schema=None) as batch_op:
-        batch_op.drop_index("tokens_cluster")
+        batch_op.drop_index(
+            "tokens_listed",
+            sqlite_where=sa.text("kind <> 'agent_session'"),
+            postgresql_where=sa.text("kind <> 'agent_session'"),
+        )
 
     op.drop_table("tokens")
     op.drop_table("token_digests")
@@ -393,8 +408,9 @@ def downgrade() -> None:
     op.drop_table("audit_events")
     op.drop_table("annotations")
     with op.batch_alter_table("agents", schema=None) as batch_op:
-        batch_op.drop_index("agents_token")
-        batch_op.drop_index("agents_state")
+        batch_op.drop_index(
+            "agents_live", sqlite_where=sa.text("ended_at = 0"), postgresql_where=sa.text("ended_at = 0")
+        )
 
     op.drop_table("agents")
     # ### end Alembic commands ###
