@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_server import (
+from agent.agent_server import (
     AGENT_TOKEN,
     JOB_TOKEN,
     SESSION_TOKEN,

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import io
 
-from agent_server import quick_policy
+from agent.agent_server import quick_policy
 
 from watchword.agent.errors import ApiError
 from watchword.agent.logs import make_log

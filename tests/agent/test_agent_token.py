@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from agent_server import AGENT_TOKEN
+from agent.agent_server import AGENT_TOKEN
 
 from watchword.agent.conceal import is_exposed, without_token
 from watchword.agent.errors import ConfigError

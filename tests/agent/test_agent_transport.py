@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from agent_server import AGENT_TOKEN
+from agent.agent_server import AGENT_TOKEN
 
 from watchword.agent.api import AgentApi, JobApi
 from watchword.agent.errors import ApiError

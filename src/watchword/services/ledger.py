@@ -1,5 +1,6 @@
 """Use ledger: counts in memory, written in batches; a crash loses one flush interval, no more."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeVar
@@ -25,6 +26,7 @@ class Ledger:
         self._context = context
         self._uses: dict[UseKey, list[int]] = {}
         self._refusals: dict[RefusalKey, list[int]] = {}
+        self._one_at_a_time = asyncio.Lock()
 
     def note(
         self,
@@ -60,8 +62,16 @@ class Ledger:
     async def flush(self) -> int:
         """Write what was counted since the last flush; returns the number of rows.
 
-        What cannot be written is kept and counted on.
+        What cannot be written is kept and counted on. A caller that goes away, as a worker that is
+        stopped, does not stop the write: the next flush waits for it, so that nothing is counted twice.
         """
+        return await asyncio.shield(asyncio.ensure_future(self._flush()))
+
+    async def _flush(self) -> int:
+        async with self._one_at_a_time:
+            return await self._flush_all()
+
+    async def _flush_all(self) -> int:
         taken = {key: tuple(counter) for key, counter in self._uses.items() if counter[2]}
         refused = {key: tuple(counter) for key, counter in self._refusals.items() if counter[2]}
         for keys in _batches(list(taken)):

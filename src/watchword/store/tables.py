@@ -118,7 +118,6 @@ tokens = _owned(
         "cluster_id",
         "id",
         sqlite_where=text("kind <> 'agent_session'"),
-        postgresql_where=text("kind <> 'agent_session'"),
     ),
 )
 
@@ -157,7 +156,6 @@ agents = _owned(
         "token_id",
         "id",
         sqlite_where=text("ended_at = 0"),
-        postgresql_where=text("ended_at = 0"),
     ),
 )
 
