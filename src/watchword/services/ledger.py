@@ -78,7 +78,14 @@ class Ledger:
             await self._write({key: taken[key] for key in keys}, {})
         for refusals in _batches(list(refused)):
             await self._write({}, {key: refused[key] for key in refusals})
+        self._drop_past_hours()
         return len(taken) + len(refused)
+
+    def _drop_past_hours(self) -> None:
+        """Forget rows that nothing is added to any more: else the bound is reached and use is lost."""
+        hour = self._context.clock.now() // HOUR_US
+        for key in [key for key, counter in self._uses.items() if not counter[2] and key[5] != hour]:
+            del self._uses[key]
 
     async def _write(
         self, taken: dict[UseKey, tuple[int, ...]], refused: dict[RefusalKey, tuple[int, ...]]
@@ -105,13 +112,9 @@ class Ledger:
         taken: dict[UseKey, tuple[int, ...]],
         refused: dict[RefusalKey, tuple[int, ...]],
     ) -> None:
-        """Take what was written off the counters; rows of past hours are dropped."""
-        hour = self._context.clock.now() // HOUR_US
+        """Take what was written off the counters."""
         for key, counter in taken.items():
-            left = self._uses[key]
-            left[2] -= counter[2]
-            if not left[2] and key[5] != hour:
-                del self._uses[key]
+            self._uses[key][2] -= counter[2]
         for refusal, counter in refused.items():
             left = self._refusals[refusal]
             left[2] -= counter[2]
