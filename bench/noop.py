@@ -1,9 +1,10 @@
 """The floor: a raw ASGI no-op behind the server and settings of the application."""
 
 import argparse
-import asyncio
+import sys
 from typing import Any
 
+import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
@@ -45,7 +46,8 @@ def main() -> None:
     async def serve() -> None:
         await Server(application, address="127.0.0.1", port=given.port, **SETTINGS).serve()
 
-    asyncio.run(serve())
+    sys.setswitchinterval(0.0005)
+    uvloop.run(serve())
 
 
 if __name__ == "__main__":

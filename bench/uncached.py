@@ -6,6 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from watchword.app import Application
 from watchword.settings import load
 
@@ -55,7 +57,7 @@ def main() -> None:
     parser.add_argument("--listen", required=True)
     parser.add_argument("--keep", action="append", default=[], help="digest (hex) that the cache may keep")
     given = parser.parse_args()
-    asyncio.run(serve(given.data, given.listen, frozenset(bytes.fromhex(text) for text in given.keep)))
+    uvloop.run(serve(given.data, given.listen, frozenset(bytes.fromhex(text) for text in given.keep)))
 
 
 if __name__ == "__main__":

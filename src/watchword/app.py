@@ -2,15 +2,18 @@
 
 import asyncio
 import fcntl
+import gc
 import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
@@ -44,6 +47,17 @@ IDLE_MS = 120_000
 _MAX_HEADER_BYTES = 32 * 1024
 _BACKLOG = 4096
 _MAX_CONNECTIONS = 100_000
+
+
+# The server's own threads and the loop take turns at the interpreter this often; the usual 5 ms would
+# let a request wait that long for each hand-over (measured: p99 of 55 ms against 12).
+_SWITCH_SECONDS = 0.0005
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a server to its end, on the loop and with the settings of the interpreter that suit one."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    uvloop.run(work)
 
 
 class DataInUse(WatchwordError):
@@ -190,6 +204,9 @@ class Application:
         self.workers.start()
         serving = asyncio.create_task(self._server.serve())
         try:
+            # What start-up made stays: the collector need not walk over it again and again.
+            gc.collect()
+            gc.freeze()
             await _listening(host, port, serving)
             if started is not None:
                 started()

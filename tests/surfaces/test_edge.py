@@ -225,3 +225,25 @@ def test_flag_beats_environment_beats_file(tmp_path: Path) -> None:
     file.write_text("nonsense = 1\n")
     with pytest.raises(SettingsError, match="nonsense"):
         load(file, {}, {})
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_in_pieces_is_one_body(server: LiveServer, chunked: bool) -> None:  # noqa: FBT001
+    value = server.first.agent_token.value.reveal()
+    body = b'{"name": "in pieces", "version": "3.137.0", "os": "' + b"o" * 30_000 + b'"}'
+    pieces = [body[:1], body[1:10], body[10:20_000], body[20_000:]]
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+    head = f"POST /v3/register HTTP/1.1\r\nHost: x\r\nAuthorization: Token {value}\r\n{length}\r\n\r\n"
+    with socket.create_connection(server.settings.address, timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(head.encode())
+        for piece in pieces:
+            connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+        if chunked:
+            connection.sendall(b"0\r\n\r\n")
+        answer = connection.makefile("rb")
+        assert answer.readline().split()[1] == b"200"
+        # The connection is whole afterwards: nothing of the body is taken for the next request.
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b'{"status":"ok"}' in answer.read()
+    assert [agent.id for agent in server.authority.fleet.agents.values()]

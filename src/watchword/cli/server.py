@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from watchword.app import Application
+from watchword.app import Application, run
 from watchword.cli.localagent import LocalAgent
 from watchword.cli.ports import free_port
 from watchword.crypto.keys import write_private
@@ -54,7 +54,7 @@ def up(
             f"{credentials} exists and is never overwritten; remove it or name another file",
             code="credentials_exist",
         )
-    asyncio.run(_up(settings, credentials, organization, admin_email, with_agent=agent))
+    run(_up(settings, credentials, organization, admin_email, with_agent=agent))
 
 
 def serve(
@@ -82,7 +82,7 @@ def serve(
             f"there is no installation in {settings.data}; run: watchword up --data {settings.data}",
             code="no_installation",
         )
-    asyncio.run(_serve(settings))
+    run(_serve(settings))
 
 
 def _settings(config: Path | None, data: Path | None, listen: str | None, **more: Any) -> Settings:  # noqa: ANN401

@@ -20,7 +20,6 @@ from watchword.edge.http import (
     Response,
     Scope,
     Send,
-    send_response,
 )
 from watchword.edge.meter import Meter
 from watchword.edge.router import Router
@@ -90,7 +89,7 @@ class Edge:
         request_id = self._request_id(headers)
         name = "-"
         try:
-            request = self._request(scope, receive, headers, request_id)
+            request = Request(scope, receive, headers, self._address(scope, headers), request_id)
             arguments: Mapping[str, str] = {}
             route = self._router.exact(scope["method"], scope["path"])
             if route is None:
@@ -118,7 +117,9 @@ class Edge:
             log.exception("unhandled", route=name, request_id=request_id, error=type(error).__name__)
             failure = WatchwordError(f"Something failed here; tell the operator request {request_id}.")
             response = error_response(failure)
-        await send_response(send, response, request_id)
+        shown = [*response.headers, (b"x-request-id", request_id.encode())]
+        await send({"type": "http.response.start", "status": response.status, "headers": shown})
+        await send({"type": "http.response.body", "body": response.body})
         self._meter.count(name, response.status, self._clock() - started)
 
     def _mount_of(self, path: str) -> tuple[str, Asgi] | None:
@@ -130,21 +131,24 @@ class Edge:
             application = self._mounted[first] = self._makers[first]()
         return first, application
 
-    def _request(
-        self, scope: Scope, receive: Receive, headers: dict[bytes, bytes], request_id: str
-    ) -> Request:
+    def _address(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str | None:
+        """The client's address; None where it is ambiguous.
+
+        Raises:
+            Malformed: a header that may come once came twice.
+        """
         lines = scope["headers"]
         if len(headers) != len(lines):
             names = [name for name, _ in lines]
             for name in _ONCE_ONLY:
                 if names.count(name) > 1:
                     raise Malformed(f"The header {name.decode()} came twice.", code="header_twice")
-        client = scope.get("client")
+        client = scope["client"]
         peer = client[0] if client else ""
         if not self._trusted:
-            return Request(scope, receive, headers, _direct(peer), request_id)
+            return _direct(peer)
         forwarded = [value.decode("latin-1") for name, value in lines if name == b"x-forwarded-for"]
-        return Request(scope, receive, headers, client_address(peer, forwarded, self._trusted), request_id)
+        return client_address(peer, forwarded, self._trusted)
 
     def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")

@@ -83,6 +83,8 @@ class Request:
         header = self.headers.get(b"authorization")
         if header is None:
             return None
+        if header.startswith(b"Token "):  # as agents write it; the other ways are as good, and rare here
+            return header[6:].strip().decode("latin-1")
         scheme, _, value = header.partition(b" ")
         if scheme.lower() not in (b"token", b"bearer"):
             return None
@@ -136,10 +138,3 @@ def decode(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:  # noqa: A
         raise Malformed(f"The body does not fit: {error}", code="invalid_body", status=422) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Malformed("The body is not valid JSON.", code="bad_json") from None
-
-
-async def send_response(send: Send, response: Response, request_id: str) -> None:
-    """Send an answer with its request id."""
-    headers = [*response.headers, (b"x-request-id", request_id.encode())]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
