@@ -24,7 +24,7 @@ def site() -> Iterator[Site]:
 def test_only_live_values_pass_whatever_happens() -> None:
     """Set WATCHWORD_LONG=1 for hours of it; a failure is then also made small."""
     bounded = settings(
-        examples(150),
+        examples(200),
         stateful_step_count=200 if LONG else 50,
         phases=list(Phase) if LONG else [Phase.generate],
     )
