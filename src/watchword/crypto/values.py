@@ -233,11 +233,8 @@ class Recogniser:
 
     def recognise(self, value: str) -> Recognised | None:
         """Tell what a value is by its shape and checksum; None where it is no shape of ours."""
-        if len(value) > MAX_VALUE:
-            return None
-        mark = "_" if ":" not in value[:6] else ":"
-        found = self._shapes.get(value[: value.find(mark) + 1])
-        if found is None or not found[2].fullmatch(value):
+        found = self._match(value)
+        if found is None:
             return None
         shape, brand, _ = found
         if not shape.checked:
@@ -245,6 +242,20 @@ class Recogniser:
         start = len(brand) + len(shape.prefix)
         cell = decode_cell(value[start : value.index(shape.separator, start)])
         return Recognised(shape, brand, cell, checksum_holds(shape, value))
+
+    def shape_of(self, value: str) -> Shape | None:
+        """The shape of a value whose checksum, if it has one, holds; None for anything else."""
+        found = self._match(value)
+        if found is None or (found[0].checked and not checksum_holds(found[0], value)):
+            return None
+        return found[0]
+
+    def _match(self, value: str) -> tuple[Shape, str, re.Pattern[str]] | None:
+        if len(value) > MAX_VALUE:
+            return None
+        mark = "_" if ":" not in value[:6] else ":"
+        found = self._shapes.get(value[: value.find(mark) + 1])
+        return found if found is not None and found[2].fullmatch(value) else None
 
 
 def checksum_holds(shape: Shape, value: str) -> bool:

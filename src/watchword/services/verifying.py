@@ -188,11 +188,6 @@ class Verifier:
             raise refusal(Reason.OTHER_JOB)
         return job
 
-    def shape_of(self, value: str) -> Shape | None:
-        """The shape of a value whose checksum holds, or None."""
-        found = self._recogniser.recognise(value)
-        return None if found is None or found.checksum is False else found.shape
-
     @property
     def cached(self) -> int:
         """How many tokens the cache holds."""
@@ -204,12 +199,12 @@ class Verifier:
         self._signed.clear()
 
     def _recognise(self, value: str, kinds: Collection[Kind]) -> Shape:
-        found = self._recogniser.recognise(value)
-        if found is None or found.checksum is False:
+        shape = self._recogniser.shape_of(value)
+        if shape is None:
             raise refusal(Reason.MALFORMED)
-        if all(KINDS[kind].shape is not found.shape for kind in kinds):
-            raise _wrong_kind(KINDS[kinds_of(found.shape)[0]].title, kinds)
-        return found.shape
+        if all(KINDS[kind].shape is not shape for kind in kinds):
+            raise _wrong_kind(KINDS[kinds_of(shape)[0]].title, kinds)
+        return shape
 
     async def _load(self, key: bytes) -> Presented:
         async def work(tx: Transaction) -> Token | None:

@@ -1,16 +1,15 @@
 """Audit trail, outbox, remembered answers and the use ledger in the database."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, select
 
 from watchword.domain.events import Event, Notice
 from watchword.domain.ids import OrganizationId, TokenId
 from watchword.domain.use import Refusals, Use
 from watchword.store.base import Replay
 from watchword.store.counters import count_up
-from watchword.store.engine import Connection, Statement
+from watchword.store.engine import Connection, Statement, upsert
 from watchword.store.mapping import Mapper
 from watchword.store.tables import audit_events, outbox, refusals, replays, uses
 
@@ -58,22 +57,8 @@ _USES = Statement(
 )
 
 
-class _Tally:
-    """Add-or-insert statements of a table whose rows count something."""
-
-    def __init__(self, table: Table) -> None:
-        self.keys = [column.name for column in table.primary_key]
-        same = and_(*(table.c[name] == bindparam(f"{name}_") for name in self.keys))
-        self.add = Statement(
-            update(table)
-            .where(same)
-            .values(last_at=bindparam("last_at_"), count=table.c.count + bindparam("count_"))
-        )
-        self.insert = Statement(insert(table))
-
-
-_USE_TALLY = _Tally(uses)
-_REFUSAL_TALLY = _Tally(refusals)
+_ADD_USES = upsert(uses, add=("count",), replace=("last_at",))
+_ADD_REFUSALS = upsert(refusals, add=("count",), replace=("last_at",))
 
 
 class AuditRows:
@@ -126,16 +111,10 @@ class AuditRows:
         return await self._cx.run(_FORGET, {"now_": now})
 
     async def add_uses(self, uses: Sequence[Use]) -> None:
-        await self._add(_USE_TALLY, [USES.encode(use) for use in uses])
+        await self._cx.run_many(_ADD_USES, [USES.encode(use) for use in uses])
 
     async def add_refusals(self, refusals: Sequence[Refusals]) -> None:
-        await self._add(_REFUSAL_TALLY, [REFUSALS.encode(item) for item in refusals])
-
-    async def _add(self, tally: _Tally, rows: Sequence[dict[str, Any]]) -> None:
-        for row in rows:
-            parameters = {f"{name}_": row[name] for name in (*tally.keys, "last_at", "count")}
-            if not await self._cx.run(tally.add, parameters):
-                await self._cx.run(tally.insert, row)
+        await self._cx.run_many(_ADD_REFUSALS, [REFUSALS.encode(item) for item in refusals])
 
     async def uses(self, organization_id: OrganizationId, token_id: TokenId) -> Sequence[Use]:
         parameters = {"organization_id_": organization_id, "id_": token_id}

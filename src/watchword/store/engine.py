@@ -1,9 +1,10 @@
 """Statements: written once with SQLAlchemy Core, compiled once per dialect, run on the driver itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Protocol
 
-from sqlalchemy import ClauseElement, ColumnElement, or_
+from sqlalchemy import ClauseElement, ColumnElement, Table, or_
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -18,12 +19,19 @@ def one_of(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[b
     return or_(*(column == value for value in values))
 
 
+Clause = ClauseElement | Callable[[str], ClauseElement]
+
+
 class Statement:
-    """A statement and its compiled forms."""
+    """A statement and its compiled forms.
+
+    Args:
+        clause: the statement, or a function that makes it for a dialect by name.
+    """
 
     __slots__ = ("_clause", "_compiled")
 
-    def __init__(self, clause: ClauseElement) -> None:
+    def __init__(self, clause: Clause) -> None:
         self._clause = clause
         self._compiled: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {}
 
@@ -31,7 +39,8 @@ class Statement:
         """SQL text, names of its positional parameters in order, and values fixed in the statement."""
         found = self._compiled.get(dialect.name)
         if found is None:
-            compiled = self._clause.compile(dialect=dialect)
+            clause = self._clause if isinstance(self._clause, ClauseElement) else self._clause(dialect.name)
+            compiled = clause.compile(dialect=dialect)
             if not isinstance(compiled, SQLCompiler):
                 raise TypeError("a statement is a query or a write, no definition")
             names = tuple(compiled.positiontup or ())
@@ -40,11 +49,30 @@ class Statement:
         return found
 
 
+def upsert(table: Table, add: Sequence[str], replace: Sequence[str]) -> Statement:
+    """Insert a row of the table; where its key is taken, add to some columns and replace others."""
+
+    def clause(dialect: str) -> ClauseElement:
+        module = import_module(f"sqlalchemy.dialects.{dialect}")
+        made = module.insert(table)
+        new = made.excluded
+        changes = {name: table.c[name] + new[name] for name in add} | {name: new[name] for name in replace}
+        clause: ClauseElement = made.on_conflict_do_update(
+            index_elements=[column.name for column in table.primary_key], set_=changes
+        )
+        return clause
+
+    return Statement(clause)
+
+
 class Connection(Protocol):
     """What a repository needs of a database connection inside a unit of work."""
 
     async def run(self, statement: Statement, parameters: Mapping[str, Any]) -> int:
         """Execute; the number of rows it touched."""
+
+    async def run_many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute once for each row of parameters."""
 
     async def one(self, statement: Statement, parameters: Mapping[str, Any]) -> Row | None:
         """The first row, or None."""

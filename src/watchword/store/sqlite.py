@@ -70,6 +70,10 @@ class SqliteConnection:
         except sqlite3.IntegrityError as error:
             raise Duplicate(str(error)) from error
 
+    async def run_many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        sql, names, _ = statement.compiled(_DIALECT)
+        self.raw.executemany(sql, [[row[name] for name in names] for row in rows])
+
     async def one(self, statement: Statement, parameters: Mapping[str, Any]) -> Row | None:
         found: Row | None = self._execute(statement, parameters).fetchone()
         return found
