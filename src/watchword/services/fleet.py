@@ -3,6 +3,7 @@
 A ping touches no database: it reads and writes this memory, which a worker flushes in batches.
 """
 
+import sys
 from dataclasses import dataclass, field
 
 from watchword.domain.events import Action, Actor
@@ -94,7 +95,7 @@ class Fleet:
         live = LiveAgent(
             organization_id=agent.organization_id,
             id=agent.id,
-            line=line_of(agent.organization_id, agent.queue_id, key),
+            line=sys.intern(line_of(agent.organization_id, agent.queue_id, key)),
             tags=self._tags.setdefault(agent.tags, agent.tags),
             connected=agent.state is AgentState.CONNECTED,
             dispatch=not agent.ignore_in_dispatches,

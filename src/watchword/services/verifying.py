@@ -5,6 +5,7 @@ a stable reason. Unknown and foreign values get one answer at one cost; whoever 
 value of a dead token has proved possession and is told why it is dead.
 """
 
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -313,6 +314,8 @@ class Verifier:
             counter[1] = now
             counter[2] += 1
             return
+        agent = sys.intern(agent)  # few clients, many tokens
+        key = (address, key[1], agent)
         token = presented.token
         holder = token.agent_id or "" if token is not None else presented.id
         presented.counter = self._ledger.note(

@@ -1,6 +1,7 @@
 """Mapping between records (frozen dataclasses) and rows: the codec of each column follows its type."""
 
 import dataclasses
+import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -25,6 +26,14 @@ def _dump(value: Any) -> str:
 
 def _tuple(text: str) -> tuple[str, ...]:
     return tuple(msgspec.json.decode(text)) if text != "[]" else ()
+
+
+def _intern(text: str | None) -> str | None:
+    return sys.intern(text) if text is not None else None
+
+
+# Few values in many records that stay in memory: one copy of each will do.
+_SHARED = ("organization_id", "cluster_id")
 
 
 def _codec(hint: Any) -> tuple[Encode, Decode]:
@@ -52,7 +61,7 @@ class Mapper(Generic[R]):
         self.table = table
         self.columns: list[Column[Any]] = [table.c[name] for name in fields]
         self._record = record
-        codecs = [_codec(hints[name]) for name in fields]
+        codecs = [(_same, _intern) if name in _SHARED else _codec(hints[name]) for name in fields]
         self._names = tuple(fields)
         self._values = attrgetter(*fields)
         self._encoders = [(at, encode) for at, (encode, _) in enumerate(codecs) if encode is not _same]
