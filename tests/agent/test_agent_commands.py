@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from agent.agent_server import AGENT_TOKEN, JOB_TOKEN, FakeJob, FakeServer, Request
 
+from agent.agent_server import AGENT_TOKEN, JOB_TOKEN, FakeJob, FakeServer, Request
 from watchword.agent.commands import app
 from watchword.agent.retry import Policy
 

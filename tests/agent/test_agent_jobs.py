@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from agent.agent_server import (
     AGENT_TOKEN,
     JOB_TOKEN,
@@ -16,7 +17,6 @@ from agent.agent_server import (
     environment_of,
     quick_policy,
 )
-
 from watchword.agent.api import AgentApi
 from watchword.agent.config import load_settings
 from watchword.agent.jobenv import OWN_COMMAND, job_folder

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from agent.agent_server import (
     AGENT_TOKEN,
     JOB_TOKEN,
@@ -17,7 +18,6 @@ from agent.agent_server import (
     quick,
     quick_policy,
 )
-
 from watchword.agent.config import Settings, load_settings
 from watchword.agent.logs import make_log
 from watchword.agent.loop import Worker

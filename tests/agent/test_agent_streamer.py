@@ -5,7 +5,6 @@ import gzip
 import io
 
 from agent.agent_server import quick_policy
-
 from watchword.agent.errors import ApiError
 from watchword.agent.logs import make_log
 from watchword.agent.redaction import Redactor

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from agent.agent_server import AGENT_TOKEN
 
+from agent.agent_server import AGENT_TOKEN
 from watchword.agent.conceal import is_exposed, without_token
 from watchword.agent.errors import ConfigError
 from watchword.agent.tokensource import MAX_BYTES, find_token, read_token_file

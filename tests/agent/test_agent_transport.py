@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from agent.agent_server import AGENT_TOKEN
 
+from agent.agent_server import AGENT_TOKEN
 from watchword.agent.api import AgentApi, JobApi
 from watchword.agent.errors import ApiError
 from watchword.agent.retry import Attempts, Policy, always, retry, unanswered
