@@ -27,7 +27,6 @@ from bench.servers import (
     uncached,
 )
 from bench.wrk import Target, interleave, median_difference, median_ratio, raw_request
-
 from watchword.crypto.values import digest
 
 NOOP = Goal(must=0.65, moonshot=0.80)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.servers import Installation
-
 from watchword.crypto.values import checksum_base58, digest, encode_cell, prefix
 from watchword.domain.kinds import BASE58, DEFAULT_CELL, KINDS, Kind
 

@@ -12,13 +12,12 @@ from watchword import app
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench.report import Goal, Row, save, show, table
-from bench.wrk import Load, Target, median_difference, median_ratio, raw_request
-
 from bench import (
     noop,
     seeding,
 )
+from bench.report import Goal, Row, save, show, table
+from bench.wrk import Load, Target, median_difference, median_ratio, raw_request
 from watchword.crypto.values import Recogniser
 
 RATIO = Goal(must=0.65, moonshot=0.80)

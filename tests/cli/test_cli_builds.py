@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cli_harness import Outcome, Shell
 
+from cli_harness import Outcome, Shell
 from rest_client import InProcess
 from support import World
 from watchword.cli import builds

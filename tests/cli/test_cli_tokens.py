@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from cli_harness import Shell
 
+from cli_harness import Shell
 from support import World
 from watchword.cli import client as client_module
 from watchword.cli.client import Client, Credentials, find_credentials
