@@ -1,13 +1,11 @@
 """Fixtures of every test; their classes are in `support`."""
 
-import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support import FakeClock, LiveServer, World
+from support import FakeClock, IdleConnection, LiveServer, World
 
 __all__ = ["FakeClock", "LiveServer", "World"]
 
@@ -27,16 +25,10 @@ def server(tmp_path: Path) -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="session")
-def idle_connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[socket.socket, float]]:
-    """A keep-alive connection that has answered once and idles since (contract agent-api, trap 22)."""
-    server = LiveServer(tmp_path_factory.mktemp("idle"))
-    host, port = server.settings.address
-    connection = socket.create_connection((host, port), timeout=10)
-    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-    yield connection, time.monotonic()
-    connection.close()
-    server.close()
+def idle_connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdleConnection]:
+    made = IdleConnection(tmp_path_factory.mktemp("idle"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

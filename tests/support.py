@@ -186,6 +186,45 @@ class LiveServer:
         self.loop.close()
 
 
+class IdleConnection:
+    """A keep-alive connection that has answered once, idles for 95 s and is then asked again.
+
+    It idles beside the other tests, in a thread of its own, because agents keep connections for 90 s
+    and a test that waited for that would double the suite's time (contract agent-api, trap 22).
+    """
+
+    IDLE_SECONDS = 95
+    _ASK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    def __init__(self, folder: Path) -> None:
+        self._server = LiveServer(folder)
+        self._connection = socket.create_connection(self._server.settings.address, timeout=10)
+        self.first = self._ask()
+        self.second = b""
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._wait, daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> bytes:
+        self._connection.sendall(self._ASK)
+        return self._connection.recv(4096)
+
+    def _wait(self) -> None:
+        if not self._over.wait(self.IDLE_SECONDS):
+            self.second = self._ask()
+
+    def wait(self) -> bytes:
+        """The answer after the idle time."""
+        self._thread.join(self.IDLE_SECONDS + 10)
+        return self.second
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._connection.close()
+        self._server.close()
+
+
 class Answer(NamedTuple):
     status: int
     body: Any

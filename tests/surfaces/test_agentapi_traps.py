@@ -1,13 +1,11 @@
 """The traps of the agent API contract (§11) that touch this surface, and its repeated calls."""
 
 import gzip
-import socket
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from support import MINUTE_US, SECOND_US, Client, FakeAgent, FakeClock, LiveServer
+from support import MINUTE_US, SECOND_US, Client, FakeAgent, FakeClock, IdleConnection, LiveServer
 from watchword.services.context import LOCAL
 
 
@@ -271,9 +269,7 @@ def test_meta_data_unset_key_is_404_and_exists_is_200(server: LiveServer) -> Non
     assert agent.on_job("POST", f"/v3/builds/{build.id}/data/keys").body == ["k"]
 
 
-def test_connection_survives_95_idle_seconds(idle_connection: "tuple[socket.socket, float]") -> None:
+def test_connection_survives_95_idle_seconds(idle_connection: IdleConnection) -> None:
     """The connection was opened when the run began; this test comes last and waits for the rest."""
-    connection, opened = idle_connection
-    time.sleep(max(0.0, 95 - (time.monotonic() - opened)))
-    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert connection.recv(64).startswith(b"HTTP/1.1 200")
+    assert idle_connection.first.startswith(b"HTTP/1.1 200")
+    assert idle_connection.wait().startswith(b"HTTP/1.1 200")
