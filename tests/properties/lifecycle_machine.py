@@ -596,8 +596,8 @@ class Lifecycle(RuleBasedStateMachine):
             task.state = JobState.RUNNING
 
     @precondition(lambda self: any(task.state is JobState.ACCEPTED for task in self.model.tasks))
-    @rule(number=picks, then=st.sampled_from(["start", "chunk", "finish"]))
-    def a_job_changes_hands(self, number: int, then: str) -> None:
+    @rule(number=picks)
+    def a_job_changes_hands(self, number: int) -> None:
         """Its agent does not start it in time and another takes it; then the first one comes late."""
         holds = [
             hold
@@ -609,12 +609,9 @@ class Lifecycle(RuleBasedStateMachine):
         for agent in self.model.agents:
             if agent is not hold.agent and agent.connected and agent.job is None and hold.task.fits(agent):
                 self._take(agent)
-        if then == "start":
-            self._start(hold, INSIDE, late=True)
-        elif then == "chunk":
-            self._chunk(hold, INSIDE, late=True)
-        else:
-            self._finish(hold, INSIDE, late=True, ignore=False)
+        self._start(hold, INSIDE, late=True)
+        self._chunk(hold, INSIDE, late=True)
+        self._finish(hold, INSIDE, late=True, ignore=False)
 
     def _row(self, hold: Hold, address: str | None, *, late: bool) -> Job | None:
         """The row a call goes on with: as it was checked just now, or long before everything since."""

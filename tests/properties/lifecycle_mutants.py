@@ -91,6 +91,16 @@ def _accept_ignores_fence_and_state(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(build_rows, "_ACCEPT", Statement(clause))
 
 
+def _finish_ignores_the_fence(patch: pytest.MonkeyPatch) -> None:
+    finish = build_rows.BuildRows.finish
+
+    async def late(self: build_rows.BuildRows, job: Job, state: JobState) -> bool:
+        current = await self.job(job.organization_id, job.id)
+        return await finish(self, replace(job, fence=current.fence if current else job.fence), state)
+
+    patch.setattr(build_rows.BuildRows, "finish", late)
+
+
 def _release_keeps_the_fence(patch: pytest.MonkeyPatch) -> None:
     clause = (
         update(jobs)
@@ -206,8 +216,7 @@ MUTANTS: dict[str, Mutant] = {
     "uses are not limited": _uses_are_not_limited,
     "uses are not given back": _uses_are_not_given_back,
     "accept ignores fence and state": _accept_ignores_fence_and_state,
-    # "Finish ignores the fence" is not here: the verifier refuses the former holder's token first, so that
-    # a random life finds it in one run and not in the next. The store's suite holds that fence by itself.
+    "finish ignores the fence": _finish_ignores_the_fence,
     "release keeps the fence": _release_keeps_the_fence,
     "job rows are cached": _job_rows_are_cached,
     "a session outlives its agent": _session_outlives_its_agent,
