@@ -31,7 +31,7 @@ lint: ready ## format, lint, types, layers
 	$(RUN) mypy
 	$(RUN) lint-imports
 
-bench: ready ## the figures of docs/architecture.md beside their peers (about 15 minutes)
+bench: ready ## what the project promises, measured beside its peers (about 10 minutes)
 	$(RUN) --group bench python bench/run.py
 
 bench-quick: ready ## the same in a minute or two, small and not to be judged
