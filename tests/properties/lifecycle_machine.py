@@ -1,10 +1,11 @@
 """A state machine over the real services: whatever is done in whatever order, only live values pass."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from properties.lifecycle_installation import Running, Site, leaks
 from properties.lifecycle_model import (
@@ -31,7 +32,7 @@ from watchword.domain.errors import Conflict, Forbidden, Invalid, NotFound, Refu
 from watchword.domain.events import Action
 from watchword.domain.fleet import AgentState
 from watchword.domain.kinds import Kind
-from watchword.domain.pipelines import Job, JobState
+from watchword.domain.pipelines import Build, Job, JobState
 from watchword.domain.restrictions import Restrictions, parse_networks
 from watchword.domain.tokens import Reason, State, Token
 from watchword.services.accounts import delete_cluster
@@ -46,6 +47,7 @@ from watchword.store.base import Transaction
 
 T = TypeVar("T")
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., None])
 
 picks = st.integers(0, 10_000)
 houses = st.integers(0, 1)
@@ -60,12 +62,42 @@ def pick(items: list[R], number: int) -> R:
     return items[-1 - number % len(items)]
 
 
+def usable(bearer: Bearer, kinds: tuple[Kind, ...], now: int) -> str | None:
+    """An address from which the value passes, if there is one."""
+    return next((one for one in ADDRESSES if not bearer.refused(kinds, one, now)), INSIDE)
+
+
 async def outcome(work: Coroutine[Any, Any, T]) -> T | WatchwordError:
     """The result, or the error that a caller would be answered."""
     try:
         return await work
     except WatchwordError as error:
         return error
+
+
+@dataclass(frozen=True)
+class Doing:
+    """One thing that can be done: what it is called, what it takes, and whether it can be done now."""
+
+    name: str
+    arguments: dict[str, st.SearchStrategy[Any]]
+    needs: Callable[[Any], object]
+
+
+# By group, so that each group and in it each action has its turn: among forty rules the rare ones starve.
+ACTIONS: dict[str, list[Doing]] = {}
+
+
+def action(
+    group: str, needs: Callable[[Any], object] = id, **arguments: st.SearchStrategy[Any]
+) -> Callable[[F], F]:
+    """Make a method of the machine an action of a group."""
+
+    def note(function: F) -> F:
+        ACTIONS.setdefault(group, []).append(Doing(function.__name__, arguments, needs))
+        return function
+
+    return note
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -154,9 +186,36 @@ class Lifecycle(RuleBasedStateMachine):
             if begun:
                 self._start(self.model.holds[-1], INSIDE, late=False)
 
+    @rule(data=st.data())
+    def tokens(self, data: st.DataObject) -> None:
+        self._do("tokens", data)
+
+    @rule(data=st.data())
+    def fleet(self, data: st.DataObject) -> None:
+        self._do("fleet", data)
+
+    @rule(data=st.data())
+    def jobs(self, data: st.DataObject) -> None:
+        self._do("jobs", data)
+
+    @rule(data=st.data())
+    def time(self, data: st.DataObject) -> None:
+        self._do("time", data)
+
+    @rule(data=st.data())
+    def thief(self, data: st.DataObject) -> None:
+        self._do("thief", data)
+
+    def _do(self, group: str, data: st.DataObject) -> None:
+        possible = {doing.name: doing for doing in ACTIONS[group] if doing.needs(self)}
+        doing = possible[data.draw(st.sampled_from(sorted(possible)), label="action")]
+        arguments = data.draw(st.fixed_dictionaries(doing.arguments), label="arguments")
+        getattr(self, doing.name)(**arguments)
+
     # -- tokens ----------------------------------------------------------------------------------
 
-    @rule(
+    @action(
+        "tokens",
         house=houses,
         cluster=clusters,
         expiry=st.sampled_from([0, 0, 10, 15, 60]),
@@ -230,8 +289,11 @@ class Lifecycle(RuleBasedStateMachine):
         self.model.tokens.append(token)
         return token
 
-    @rule(
-        house=houses, expiry=st.sampled_from([None, 0, 10]), scope=st.sampled_from(["read_agents", "graphql"])
+    @action(
+        "tokens",
+        house=houses,
+        expiry=st.sampled_from([None, 0, 10]),
+        scope=st.sampled_from(["read_agents", "graphql"]),
     )
     def issue_api_token(self, house: int, expiry: int | None, scope: str) -> None:
         home = self.model.houses[house]
@@ -257,7 +319,7 @@ class Lifecycle(RuleBasedStateMachine):
             )
         )
 
-    @rule(number=picks, networks=st.sampled_from(NETWORKS))
+    @action("tokens", number=picks, networks=st.sampled_from(NETWORKS))
     def edit_networks(self, number: int, networks: str) -> None:
         token = pick(self.model.tokens, number)
         context = self.running.context
@@ -275,11 +337,11 @@ class Lifecycle(RuleBasedStateMachine):
         token.networks = networks
         token.organization.events[Action.TOKEN_UPDATED] += 1
 
-    @rule(number=picks)
+    @action("tokens", number=picks)
     def revoke_agent_token(self, number: int) -> None:
         self._revoke(pick(self.model.tokens, number))
 
-    @rule(number=picks)
+    @action("tokens", number=picks)
     def revoke_api_token(self, number: int) -> None:
         self._revoke(pick(self.model.api_tokens, number))
 
@@ -296,7 +358,7 @@ class Lifecycle(RuleBasedStateMachine):
             bearer.organization.events[Action.TOKEN_REVOKED] += 1
         bearer.ended = True
 
-    @rule(house=houses)
+    @action("tokens", house=houses)
     def delete_cluster(self, house: int) -> None:
         home = self.model.houses[house]
         if "extra" in home.deleted or self.steps < 8:
@@ -312,7 +374,8 @@ class Lifecycle(RuleBasedStateMachine):
 
     # -- agents ----------------------------------------------------------------------------------
 
-    @rule(
+    @action(
+        "fleet",
         number=picks,
         name=st.sampled_from(["one", "two"]),
         tags=st.sampled_from([(), ("queue=gpu",), ("os=linux",), ("os=linux", "queue=gpu"), ("queue=nope",)]),
@@ -395,8 +458,7 @@ class Lifecycle(RuleBasedStateMachine):
         assert found is not None
         return found
 
-    @precondition(lambda self: self.model.agents)
-    @rule(number=picks, address=addresses)
+    @action("fleet", needs=lambda self: self.model.agents, number=picks, address=addresses)
     def connect(self, number: int, address: str | None) -> None:
         self._connect(pick(self.model.agents, number), address)
 
@@ -409,21 +471,20 @@ class Lifecycle(RuleBasedStateMachine):
             agent.organization.events[Action.AGENT_CONNECTED] += 1
         agent.connected, agent.seen_at = True, self.now
 
-    @rule(number=picks, old=st.booleans())
+    @action("fleet", number=picks, old=st.booleans())
     def join(self, number: int, old: bool) -> None:  # noqa: FBT001 - drawn
         """Register and connect with what the token asks for, so that fleets get somewhere."""
         self._join(pick(self.model.tokens, number), "joined", old=old)
 
     def _join(self, token: AgentToken, name: str, *, old: bool) -> Machine | None:
         tags = (*token.tags, f"queue={token.queue or 'default'}")
-        address = next((one for one in ADDRESSES if not token.refused(AGENT_TOKENS, one, self.now)), INSIDE)
+        address = usable(token, AGENT_TOKENS, self.now)
         agent = self._register(token, name, tags, address, old=old)
         if agent is not None:
             self._connect(agent, address)
         return agent
 
-    @precondition(lambda self: self.model.agents)
-    @rule(number=picks, address=addresses)
+    @action("fleet", needs=lambda self: self.model.agents, number=picks, address=addresses)
     def ping(self, number: int, address: str | None) -> None:
         agent = pick(self.model.agents, number)
         if self.check(agent, SESSIONS, address) is not None:
@@ -435,13 +496,22 @@ class Lifecycle(RuleBasedStateMachine):
         assert offered == (expected.id if expected is not None else None)
         return expected
 
-    @rule()
+    @action("fleet")
     def everybody_pings(self) -> None:
         for agent in self.model.agents:
             if not agent.ended and agent.job is None:
                 self._ping(agent)
 
-    @rule(
+    @action("tokens", house=houses, networks=st.sampled_from(NETWORKS[1:]), later=st.sampled_from(NETWORKS))
+    def a_token_with_networks_is_used(self, house: int, networks: str, later: str) -> None:
+        """An agent joins with it; the session keeps the networks that the token had then."""
+        token = self._issue(self.model.houses[house], "main", 0, 0, 0, networks, "", ())
+        assert token is not None
+        self._join(token, "inside", old=False)
+        self.edit_networks(0, later)
+
+    @action(
+        "tokens",
         house=houses,
         uses=st.integers(1, 2),
         connected=st.lists(st.booleans(), min_size=2, max_size=4),
@@ -459,16 +529,14 @@ class Lifecycle(RuleBasedStateMachine):
             self.time_passes(later, heard=False)
             self._register(token, "late", (), INSIDE, old=False)
 
-    @precondition(lambda self: self.model.agents)
-    @rule(number=picks, address=addresses)
+    @action("fleet", needs=lambda self: self.model.agents, number=picks, address=addresses)
     def heartbeat(self, number: int, address: str | None) -> None:
         agent = pick(self.model.agents, number)
         if self.check(agent, SESSIONS, address) is not None:
             self.running.authority.fleet.heartbeat(agent.id)
             agent.seen_at = self.now
 
-    @precondition(lambda self: self.model.agents)
-    @rule(number=picks, address=addresses)
+    @action("fleet", needs=lambda self: self.model.agents, number=picks, address=addresses)
     def disconnect(self, number: int, address: str | None) -> None:
         agent = pick(self.model.agents, number)
         if self.check(agent, SESSIONS, address) is None:
@@ -479,7 +547,8 @@ class Lifecycle(RuleBasedStateMachine):
 
     # -- jobs ------------------------------------------------------------------------------------
 
-    @rule(
+    @action(
+        "jobs",
         house=houses,
         cluster=clusters,
         queue=st.sampled_from(["", "default", "gpu"]),
@@ -524,13 +593,17 @@ class Lifecycle(RuleBasedStateMachine):
                 )
             )
 
-    @precondition(lambda self: self.model.agents and self.model.tasks)
-    @rule(agent=picks, task=picks, address=addresses)
+    @action(
+        "jobs",
+        needs=lambda self: self.model.agents and self.model.tasks,
+        agent=picks,
+        task=picks,
+        address=addresses,
+    )
     def accept(self, agent: int, task: int, address: str | None) -> None:
         self._accept(pick(self.model.agents, agent), pick(self.model.tasks, task), address)
 
-    @precondition(lambda self: any(agent.connected for agent in self.model.agents))
-    @rule(number=picks)
+    @action("jobs", needs=lambda self: any(agent.connected for agent in self.model.agents), number=picks)
     def take(self, number: int) -> None:
         """Ping and accept what is offered; bring a job along if none waits."""
         agent = pick([agent for agent in self.model.agents if agent.connected], number)
@@ -542,7 +615,7 @@ class Lifecycle(RuleBasedStateMachine):
         self._take(agent)
 
     def _take(self, agent: Machine) -> None:
-        address = next((one for one in ADDRESSES if not agent.refused(SESSIONS, one, self.now)), INSIDE)
+        address = usable(agent, SESSIONS, self.now)
         if self.check(agent, SESSIONS, address) is None:
             return
         offered = self._ping(agent)
@@ -573,8 +646,7 @@ class Lifecycle(RuleBasedStateMachine):
         expires_at = (self.now + JOB_TOKEN_US) // SECOND_US * SECOND_US
         self.model.holds.append(Hold(task, agent, found.job, value, task.fence, task.key, expires_at))
 
-    @precondition(lambda self: self.model.holds)
-    @rule(number=picks, late=st.booleans(), address=addresses)
+    @action("jobs", needs=lambda self: self.model.holds, number=picks, late=st.booleans(), address=addresses)
     def start(self, number: int, late: bool, address: str | None) -> None:  # noqa: FBT001 - drawn
         self._start(pick(self.model.holds, number), address, late=late)
 
@@ -595,8 +667,11 @@ class Lifecycle(RuleBasedStateMachine):
                 task.organization.events[Action.JOB_STARTED] += 1
             task.state = JobState.RUNNING
 
-    @precondition(lambda self: any(task.state is JobState.ACCEPTED for task in self.model.tasks))
-    @rule(number=picks)
+    @action(
+        "jobs",
+        needs=lambda self: any(task.state is JobState.ACCEPTED for task in self.model.tasks),
+        number=picks,
+    )
     def a_job_changes_hands(self, number: int) -> None:
         """Its agent does not start it in time and another takes it; then the first one comes late."""
         holds = [
@@ -606,9 +681,11 @@ class Lifecycle(RuleBasedStateMachine):
         ]
         hold = pick(holds, number)
         self.time_passes(5, heard=True)
-        for agent in self.model.agents:
-            if agent is not hold.agent and agent.connected and agent.job is None and hold.task.fits(agent):
-                self._take(agent)
+        for token in [token for token in self.model.tokens if token.organization is hold.task.organization]:
+            successor = self._join(token, "successor", old=False)
+            if successor is not None and hold.task.fits(successor):
+                self._accept(successor, hold.task, usable(successor, SESSIONS, self.now))
+                break
         self._start(hold, INSIDE, late=True)
         self._chunk(hold, INSIDE, late=True)
         self._finish(hold, INSIDE, late=True, ignore=False)
@@ -617,8 +694,7 @@ class Lifecycle(RuleBasedStateMachine):
         """The row a call goes on with: as it was checked just now, or long before everything since."""
         return hold.row if late else self.check_hold(hold, address)
 
-    @precondition(lambda self: self.model.holds)
-    @rule(number=picks, late=st.booleans(), address=addresses)
+    @action("jobs", needs=lambda self: self.model.holds, number=picks, late=st.booleans(), address=addresses)
     def chunk(self, number: int, late: bool, address: str | None) -> None:  # noqa: FBT001 - drawn
         self._chunk(pick(self.model.holds, number), address, late=late)
 
@@ -634,8 +710,14 @@ class Lifecycle(RuleBasedStateMachine):
             assert found is None, found
             task.size += 1
 
-    @precondition(lambda self: self.model.holds)
-    @rule(number=picks, late=st.booleans(), ignore=st.booleans(), address=addresses)
+    @action(
+        "jobs",
+        needs=lambda self: self.model.holds,
+        number=picks,
+        late=st.booleans(),
+        ignore=st.booleans(),
+        address=addresses,
+    )
     def finish(self, number: int, late: bool, ignore: bool, address: str | None) -> None:  # noqa: FBT001 - drawn
         self._finish(pick(self.model.holds, number), address, late=late, ignore=ignore)
 
@@ -656,10 +738,23 @@ class Lifecycle(RuleBasedStateMachine):
         if ignore and agent is not None:
             agent.dispatch = False
 
-    @precondition(lambda self: self.model.tasks)
-    @rule(number=picks)
+    @action(
+        "jobs",
+        needs=lambda self: any(task.state.held for task in self.model.tasks),
+        number=picks,
+        minutes=st.integers(1, 3),
+    )
+    def a_cancellation_is_not_heard(self, number: int, minutes: int) -> None:
+        """The agent goes on living and says nothing of its job."""
+        held = pick([task for task in self.model.tasks if task.state.held], number)
+        self._cancel(held.build)
+        self.time_passes(minutes, heard=True)
+
+    @action("jobs", needs=lambda self: self.model.tasks, number=picks)
     def cancel(self, number: int) -> None:
-        build = pick(self.model.tasks, number).build
+        self._cancel(pick(self.model.tasks, number).build)
+
+    def _cancel(self, build: Build) -> None:
         tasks = [task for task in self.model.tasks if task.build is build]
         found = self.attempt(self.running.authority.builder.cancel(LOCAL, build))
         if all(task.state.ended for task in tasks):
@@ -676,11 +771,11 @@ class Lifecycle(RuleBasedStateMachine):
 
     # -- time and processes ----------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([1, 20, 31, 60, 121, 180, 300, 360, 600, 3600]))
+    @action("time", seconds=st.sampled_from([1, 20, 31, 60, 121, 180, 300, 360, 600, 3600]))
     def advance(self, seconds: int) -> None:
         self.running.clock.forward(seconds * SECOND_US)
 
-    @rule(minutes=st.integers(1, 7), heard=st.booleans())
+    @action("time", minutes=st.integers(1, 7), heard=st.booleans())
     def time_passes(self, minutes: int, heard: bool) -> None:  # noqa: FBT001 - drawn
         """Minutes with a sweep in each, while the agents are heard of or silent."""
         for _ in range(minutes):
@@ -691,8 +786,13 @@ class Lifecycle(RuleBasedStateMachine):
                     agent.seen_at = self.now
             self.sweep()
 
-    @precondition(lambda self: any(agent.job is not None for agent in self.model.agents))
-    @rule(number=picks, seconds=st.sampled_from([29, 30]), again=st.booleans())
+    @action(
+        "jobs",
+        needs=lambda self: any(agent.job is not None for agent in self.model.agents),
+        number=picks,
+        seconds=st.sampled_from([29, 30]),
+        again=st.booleans(),
+    )
     def an_agent_gives_its_job_up(self, number: int, seconds: int, again: bool) -> None:  # noqa: FBT001 - drawn
         """It pings although it holds a job; only if it goes on with that it has given the job up."""
         agent = pick([agent for agent in self.model.agents if agent.job is not None], number)
@@ -702,25 +802,27 @@ class Lifecycle(RuleBasedStateMachine):
             self._ping(agent)
         self.sweep()
 
-    @rule(days=st.sampled_from([1, 8, 31]))
+    @action("time", days=st.sampled_from([1, 8, 31]))
     def advance_far(self, days: int) -> None:
         self.running.clock.forward(days * 24 * 60 * MINUTE_US)
 
-    @rule()
+    @action("time")
     def sweep(self) -> None:
         self.run(self.running.authority.sweep(LOCAL))
         self.model.sweep(self.now)
 
-    @rule()
+    @action("time")
     def flush(self) -> None:
         self.run(self.running.authority.flush())
 
-    @rule(flush=st.booleans())
-    def restart(self, flush: bool) -> None:  # noqa: FBT001 - drawn
+    @action("time", flush=st.booleans(), sweep=st.booleans())
+    def restart(self, flush: bool, sweep: bool) -> None:  # noqa: FBT001 - drawn
         self.running.restart(flush=flush)
         self.model.restart(self.now)
+        if sweep:
+            self.sweep()
 
-    @rule()
+    @action("time")
     def rotate_the_signing_key(self) -> None:
         self.running.keys = self.running.keys.rotated(Purpose.JOB_TOKEN)
         self.running.restart(flush=True)
@@ -728,20 +830,23 @@ class Lifecycle(RuleBasedStateMachine):
 
     # -- what a thief would try ------------------------------------------------------------------
 
-    @rule(number=picks, kinds=st.sampled_from([AGENT_TOKENS, SESSIONS, API_TOKENS, JOBS]), address=addresses)
+    @action(
+        "thief",
+        number=picks,
+        kinds=st.sampled_from([AGENT_TOKENS, SESSIONS, API_TOKENS, JOBS]),
+        address=addresses,
+    )
     def present_anywhere(self, number: int, kinds: tuple[Kind, ...], address: str | None) -> None:
         bearer = pick(self.model.bearers, number)
         if kinds is JOBS and bearer.kind is Kind.AGENT_SESSION:
             kinds = SESSIONS
         self.check(bearer, kinds, address)
 
-    @precondition(lambda self: self.model.holds)
-    @rule(number=picks, task=picks, address=addresses)
+    @action("thief", needs=lambda self: self.model.holds, number=picks, task=picks, address=addresses)
     def present_for_another_job(self, number: int, task: int, address: str | None) -> None:
         self.run(self._check_job_call(pick(self.model.holds, number), pick(self.model.tasks, task), address))
 
-    @precondition(lambda self: self.model.agents and self.model.tasks)
-    @rule(number=picks, task=picks)
+    @action("thief", needs=lambda self: self.model.agents and self.model.tasks, number=picks, task=picks)
     def present_a_session_for_a_job(self, number: int, task: int) -> None:
         agent, job = pick(self.model.agents, number), pick(self.model.tasks, task)
         found = self.attempt(self.running.authority.verifier.verify_job(agent.value, job.id, address=INSIDE))
@@ -752,8 +857,12 @@ class Lifecycle(RuleBasedStateMachine):
         assert isinstance(found, Refused), "a session token passed for a job that is not its own"
         assert found.code == (refused or (Reason.OTHER_JOB if agent.old else Reason.WRONG_KIND))
 
-    @precondition(lambda self: self.model.holds)
-    @rule(number=picks, kinds=st.sampled_from([AGENT_TOKENS, SESSIONS, API_TOKENS]))
+    @action(
+        "thief",
+        needs=lambda self: self.model.holds,
+        number=picks,
+        kinds=st.sampled_from([AGENT_TOKENS, SESSIONS, API_TOKENS]),
+    )
     def present_a_job_token_elsewhere(self, number: int, kinds: tuple[Kind, ...]) -> None:
         hold = pick(self.model.holds, number)
         if hold.value:
@@ -761,8 +870,12 @@ class Lifecycle(RuleBasedStateMachine):
             assert isinstance(found, Refused)
             assert found.code == Reason.WRONG_KIND
 
-    @rule(
-        number=picks, other=picks, place=picks, how=st.sampled_from(["alter", "cut", "case", "join", "head"])
+    @action(
+        "thief",
+        number=picks,
+        other=picks,
+        place=picks,
+        how=st.sampled_from(["alter", "cut", "case", "join", "head"]),
     )
     def present_a_changed_value(self, number: int, other: int, place: int, how: str) -> None:
         values = self.model.values
