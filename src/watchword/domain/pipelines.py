@@ -19,24 +19,42 @@ from watchword.domain.tokens import DAY_US, MINUTE_US
 
 
 class JobState(StrEnum):
-    """Where a job stands (contract agent-api §5.6)."""
+    """Where a job stands (contract agent-api §5.6).
 
+    Waiting: for steps it depends on. Limited: for a place in its concurrency group. Broken: its `if` or
+    `branches` left it out. Waiting failed: a step it depends on failed.
+    """
+
+    WAITING = "waiting"
+    LIMITED = "limited"
     SCHEDULED = "scheduled"
     ACCEPTED = "accepted"
     RUNNING = "running"
     CANCELING = "canceling"
+    TIMING_OUT = "timing_out"
     FINISHED = "finished"
     CANCELED = "canceled"
+    TIMED_OUT = "timed_out"
+    SKIPPED = "skipped"
+    BROKEN = "broken"
+    WAITING_FAILED = "waiting_failed"
 
     @property
     def held(self) -> bool:
         """Whether an agent holds the job, and its token is alive."""
-        return self in (JobState.ACCEPTED, JobState.RUNNING, JobState.CANCELING)
+        return self in (JobState.ACCEPTED, JobState.RUNNING, JobState.CANCELING, JobState.TIMING_OUT)
 
     @property
     def ended(self) -> bool:
         """Whether nothing moves the job any more."""
-        return self in (JobState.FINISHED, JobState.CANCELED)
+        return self in (
+            JobState.FINISHED,
+            JobState.CANCELED,
+            JobState.TIMED_OUT,
+            JobState.SKIPPED,
+            JobState.BROKEN,
+            JobState.WAITING_FAILED,
+        )
 
 
 class BuildState(StrEnum):

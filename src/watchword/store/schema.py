@@ -9,7 +9,7 @@ from watchword.domain.errors import WatchwordError
 from watchword.store.planner import advise
 from watchword.store.tables import metadata
 
-HEAD = "0001"
+HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
