@@ -219,6 +219,7 @@ class Model:
         if not waiting:
             return None
         found = min(waiting, key=lambda task: task.rank)
+        self.offers = {task: offer for task, offer in self.offers.items() if offer[0] is not agent}
         self.offers[found] = (agent, now)
         return found
 

@@ -16,11 +16,10 @@ from watchword.domain.kinds import Kind
 from watchword.domain.pipelines import Job, JobState
 from watchword.domain.restrictions import UNRESTRICTED
 from watchword.domain.tokens import Reason
-from watchword.services import exchanging, fleet, issuing
+from watchword.services import exchanging, fleet, issuing, lines
 from watchword.services.context import Context
 from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
-from watchword.services.lines import Lines
 from watchword.services.verifying import Verifier
 from watchword.store import builds as build_rows
 from watchword.store import tokens as token_rows
@@ -159,7 +158,7 @@ def _all_are_lost_after_a_restart(patch: pytest.MonkeyPatch) -> None:
 
 
 def _offers_are_not_held(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Lines, "elsewhere", lambda *_: False)
+    patch.setattr(lines, "OFFER_HOLDS_US", -1)
 
 
 def _cancelled_jobs_are_not_swept(patch: pytest.MonkeyPatch) -> None:

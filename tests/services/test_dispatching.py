@@ -260,3 +260,32 @@ def test_a_cluster_is_deleted_with_tokens_in_every_state(scene: Scene) -> None:
 
     made = scene.run(context.store.write(work))
     assert scene.run(context.store.read(states)) == [State.REVOKED, State.SUPERSEDED, State.REVOKED]
+
+
+def test_offers_are_each_of_another_job_and_repeated_to_their_agents(scene: Scene) -> None:
+    agents = [scene.agent(name=f"agent-{number}") for number in range(8)]
+    _, jobs = scene.build(*(f"echo {number}" for number in range(8)))
+    first = [scene.ping(agent) for agent in agents]
+    assert first == [job.id for job in jobs]
+    assert [scene.ping(agent) for agent in reversed(agents)] == first[::-1]
+
+
+def test_a_job_of_higher_priority_replaces_an_offer_and_frees_the_other_job(scene: Scene) -> None:
+    one, two = scene.agent(), scene.agent(name="two")
+    _, (usual,) = scene.build("usual")
+    assert scene.ping(one) == usual.id
+    _, (urgent,) = scene.build("urgent", priority=5)
+    assert scene.ping(one) == urgent.id
+    assert scene.ping(two) == usual.id
+    assert scene.ping(one) == urgent.id
+
+
+def test_a_job_that_was_released_comes_back_once(scene: Scene) -> None:
+    one, two = scene.agent(), scene.agent(name="two")
+    job = scene.one_job()
+    lines = scene.authority.dispatcher.lines
+    for _ in range(3):
+        assert scene.ping(one) == job.id
+        lines.enqueue(job)
+    assert scene.ping(two) == job.id
+    assert scene.ping(one) is None

@@ -1,7 +1,9 @@
 """Lines: scheduled jobs as agents see them, and to whom each was offered. Memory only."""
 
-from bisect import insort
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 from watchword.domain.fleet import matches
 from watchword.domain.ids import AgentId, JobId, OrganizationId
@@ -9,6 +11,7 @@ from watchword.domain.pipelines import Job
 from watchword.services.fleet import LiveAgent, line_of
 
 OFFER_HOLDS_US = 30_000_000
+_MAX_LEFT = 256
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,7 +25,7 @@ class Waiting:
     rules: tuple[str, ...] = field(compare=False)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Offer:
     """To whom a job was offered last, and when."""
 
@@ -37,42 +40,114 @@ def line_of_job(job: Job) -> str:
 
 
 @dataclass(slots=True)
-class Lines:
-    """Waiting jobs by line, and offers by job."""
+class Line:
+    """The jobs of one line, so that the next one for an agent is found without walking over the others.
 
-    waiting: dict[str, list[Waiting]] = field(default_factory=dict)
+    Attributes:
+        jobs: everything that waits here, on offer or not.
+        heaps: by rules, what may be offered; entries of jobs that left stay until they come up.
+        offered: jobs on offer with the time of the offer, oldest first; repeated ones come again.
+    """
+
+    jobs: dict[JobId, Waiting] = field(default_factory=dict)
+    heaps: dict[tuple[str, ...], list[Waiting]] = field(default_factory=dict)
+    offered: deque[tuple[int, JobId]] = field(default_factory=deque)
+
+    def __len__(self) -> int:
+        """How many jobs wait."""
+        return len(self.jobs)
+
+    def __iter__(self) -> Iterator[Waiting]:
+        """Jobs in the order in which they would be offered."""
+        return iter(sorted(self.jobs.values()))
+
+    def free(self, waiting: Waiting) -> None:
+        """Let a job be offered."""
+        heap = self.heaps.setdefault(waiting.rules, [])
+        heappush(heap, waiting)
+        if len(heap) > 2 * len(self.jobs) + _MAX_LEFT:
+            heap[:] = {one.id: one for one in heap if self.jobs.get(one.id) is one}.values()
+            heapify(heap)
+
+
+@dataclass(slots=True)
+class Lines:
+    """Waiting jobs by line, and offers by job and by agent."""
+
+    waiting: dict[str, Line] = field(default_factory=dict)
     offers: dict[JobId, Offer] = field(default_factory=dict)
+    _of_agents: dict[AgentId, JobId] = field(default_factory=dict)
 
     def enqueue(self, job: Job) -> None:
         """Put a scheduled job into its line."""
         self.withdraw(job)
+        line = self.waiting.setdefault(line_of_job(job), Line())
         waiting = Waiting(-job.priority, job.runnable_at, job.id, job.organization_id, job.rules)
-        insort(self.waiting.setdefault(line_of_job(job), []), waiting)
+        line.jobs[job.id] = waiting
+        line.free(waiting)
 
     def withdraw(self, job: Job) -> None:
         """Take a job out of its line."""
-        self.offers.pop(job.id, None)
+        self._forget_offer(job.id)
         name = line_of_job(job)
         line = self.waiting.get(name)
         if line is None:
             return
-        line[:] = [waiting for waiting in line if waiting.id != job.id]
-        if not line:
+        line.jobs.pop(job.id, None)
+        if not line.jobs:
             del self.waiting[name]
 
     def offer(self, agent: LiveAgent, now: int) -> JobId | None:
         """Offer the first job of the agent's line that fits and is not on offer to another agent.
 
-        An offer is repeated to the same agent, because an answer may have been lost; after 30 s it
-        may go to another.
+        An offer is repeated to the same agent, because an answer may have been lost; 30 s after the
+        last time it may go to another, and at once where a job came that goes before it.
         """
-        for waiting in self.waiting.get(agent.line, ()):
-            if not self.elsewhere(waiting.id, agent.id, now) and matches(waiting.rules, agent.tags):
-                self.offers[waiting.id] = Offer(agent.id, now)
-                return waiting.id
-        return None
+        line = self.waiting.get(agent.line)
+        if line is None:
+            return None
+        self._take_back(line, now)
+        chosen = line.jobs.get(self._of_agents.get(agent.id, JobId("")))
+        heap = self._best(line, agent)
+        if heap is not None and (chosen is None or heap[0] < chosen):
+            if chosen is not None:
+                self._forget_offer(chosen.id)
+                line.free(chosen)
+            chosen = heappop(heap)
+        if chosen is None:
+            return None
+        self.offers[chosen.id] = Offer(agent.id, now)
+        self._of_agents[agent.id] = chosen.id
+        line.offered.append((now, chosen.id))
+        return chosen.id
 
     def elsewhere(self, job_id: JobId, agent_id: AgentId, now: int) -> bool:
         """Whether the job is on offer to another agent."""
         offer = self.offers.get(job_id)
         return offer is not None and offer.agent_id != agent_id and now - offer.at <= OFFER_HOLDS_US
+
+    def _best(self, line: Line, agent: LiveAgent) -> list[Waiting] | None:
+        """The heap whose first job is the agent's next one."""
+        best: list[Waiting] | None = None
+        for rules, heap in list(line.heaps.items()):
+            while heap and (line.jobs.get(heap[0].id) is not heap[0] or heap[0].id in self.offers):
+                heappop(heap)
+            if not heap:
+                del line.heaps[rules]
+            elif (best is None or heap[0] < best[0]) and matches(rules, agent.tags):
+                best = heap
+        return best
+
+    def _take_back(self, line: Line, now: int) -> None:
+        """Offers that nobody took may go to others."""
+        while line.offered and now - line.offered[0][0] > OFFER_HOLDS_US:
+            at, job_id = line.offered.popleft()
+            offer = self.offers.get(job_id)
+            if offer is not None and offer.at == at and job_id in line.jobs:
+                self._forget_offer(job_id)
+                line.free(line.jobs[job_id])
+
+    def _forget_offer(self, job_id: JobId) -> None:
+        offer = self.offers.pop(job_id, None)
+        if offer is not None and self._of_agents.get(offer.agent_id) == job_id:
+            del self._of_agents[offer.agent_id]
