@@ -1,12 +1,15 @@
 """Settings: the configuration file's format and places, and what beats what."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from watchword.agent.config import DEFAULT_ENDPOINT, Settings, load_settings
+from watchword.agent.config import DEFAULT_ENDPOINT, Settings, load_settings, warnings
 from watchword.agent.configfile import parse_config, read_config, search_places
 from watchword.agent.errors import ConfigError
+from watchword.agent.options import GROUPS, IDLE, OPTIONS, REFUSED
 
 HOME = Path("/home/somebody")
 
@@ -83,7 +86,7 @@ def test_places_begin_beside_the_binary() -> None:
 def test_flag_beats_environment_beats_file_beats_default() -> None:
     flags: dict[str, str | None] = {"name": "flag"}
     environ = {"BUILDKITE_AGENT_NAME": "environment", "BUILDKITE_BUILD_PATH": "/environment"}
-    config = {"name": "file", "build-path": "/file", "priority": "7", "hooks-path": "/unknown"}
+    config = {"name": "file", "build-path": "/file", "priority": "7"}
     settings = load(flags, environ, config)
     assert settings.name == "flag"
     assert settings.build_path == Path("/environment")
@@ -94,7 +97,7 @@ def test_flag_beats_environment_beats_file_beats_default() -> None:
 
 def test_defaults() -> None:
     settings = load()
-    assert settings.name == "%hostname-1"
+    assert settings.name == "%hostname-%spawn"
     assert settings.shell == ("/bin/bash", "-e", "-c")
     assert settings.build_path == HOME / ".local/state/watchword-agent/builds"
     assert settings.tags == ()
@@ -121,6 +124,16 @@ def test_tags_and_queue() -> None:
         ({"log-format": "xml"}, "text or json"),
         ({"shell": "'/bin/sh"}, "split into words"),
         ({"shell": " "}, "empty"),
+        ({"log-level": "loud"}, "log-level"),
+        ({"spawn": "0"}, "at least 1"),
+        ({"spawn": "some"}, "whole number"),
+        ({"spawn": "2", "spawn-per-cpu": "1"}, "both given"),
+        ({"spawn": "2", "acquire-job": "j1"}, "one agent only"),
+        ({"spawn-with-priority": "random"}, "static, ascending or descending"),
+        ({"cancel-signal": "SIGNOTHING"}, "not a signal"),
+        ({"cancel-grace-period": "5", "signal-grace-period-seconds": "5"}, "must be longer"),
+        ({"cancel-grace-period": "1", "signal-grace-period-seconds": "-2"}, "must be longer"),
+        ({"disconnect-after-idle-timeout": "soon"}, "seconds"),
     ],
 )
 def test_settings_that_make_no_sense(flags: dict[str, str | None], message: str) -> None:
@@ -130,3 +143,54 @@ def test_settings_that_make_no_sense(flags: dict[str, str | None], message: str)
 
 def test_the_endpoint_loses_its_last_slash() -> None:
     assert load({"endpoint": "https://ci.example.com/v3/"}).endpoint == "https://ci.example.com/v3"
+
+
+def test_a_word_of_the_usual_agent_means_here_what_it_means_there() -> None:
+    """The older agents know a switch where the newer ones know a word; times have two forms."""
+    assert load({"spawn-with-priority": "true"}).spawn_with_priority == "ascending"
+    assert load({}, {"BUILDKITE_AGENT_SPAWN_WITH_PRIORITY": "0"}).spawn_with_priority == "static"
+    assert load({}, {"BUILDKITE_DISABLE_GIT_SUBMODULES": "true"}).git_submodules is False
+    assert load({"disconnect-after-uptime": "1h30m2.5s"}).disconnect_after_uptime == 5402.5
+    assert load({"cancel-signal": "int"}).cancel_signal == signal.SIGINT
+    assert (load().cancel_grace_period, load().signal_grace_period) == (10.0, 9.0)
+    assert load({"cancel-grace-period": "60"}).signal_grace_period == 59.0
+    assert load({"redacted-vars": "*_PIN"}).redacted_vars == ("*_PIN",)
+    assert "*_TOKEN" in load().redacted_vars
+    assert load({"debug": "true"}).log_level == "debug"
+    assert load({"spawn-per-cpu": "2"}).spawn == 2 * (os.cpu_count() or 1)
+    assert load({}, {}, {"additional-hooks-paths": "/a, /b"}).additional_hooks_paths == (
+        Path("/a"),
+        Path("/b"),
+    )
+
+
+def test_without_commands_or_local_hooks_there_are_no_plugins_unless_they_are_wanted() -> None:
+    assert load().plugins
+    assert not load({"no-command-eval": "true"}).plugins
+    assert not load({}, {}, {"no-local-hooks": "true"}).plugins
+    assert load({"no-command-eval": "true", "no-plugins": "false"}).plugins
+
+
+def test_what_has_no_effect_is_said() -> None:
+    config = {"name": "a", "nmae": "b", "metrics-datadog": "true"}
+    assert warnings({"BUILDKITE_TRACING_BACKEND": "datadog"}, config) == [
+        "the configuration file's key 'nmae' is unknown and ignored",
+        "the configuration file's key 'metrics-datadog' has no effect in this agent",
+        "the variable BUILDKITE_TRACING_BACKEND has no effect in this agent",
+    ]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_protection_that_is_not_there_refuses_to_start(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        load({}, {}, {name: "true"})
+    with pytest.raises(ConfigError, match=name):
+        load({}, {REFUSED[name]: "/key"})
+    assert load({}, {}, {name: "false"}).spawn == 1
+
+
+def test_no_name_or_variable_is_given_twice() -> None:
+    names = [option.name for group in GROUPS.values() for option in group] + [*REFUSED, *IDLE]
+    variables = [option.variable for option in OPTIONS.values()] + [*REFUSED.values(), *IDLE.values()]
+    assert len(set(names)) == len(names)
+    assert len(set(variables)) == len(variables)

@@ -2,74 +2,140 @@
 
 import os
 import re
-import shlex
+import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from watchword.agent.configvalues import (
+    FALSE,
+    TRUE,
+    one_of,
+    read_log_level,
+    read_path,
+    read_signal,
+    read_value,
+    read_words,
+)
 from watchword.agent.errors import ConfigError
+from watchword.agent.options import IDLE, OPTIONS, REFUSED, Option
+from watchword.agent.redaction import PATTERNS
 
-DEFAULT_ENDPOINT = "http://127.0.0.1:8080/v3"
-CONFIG_VARIABLE = "BUILDKITE_AGENT_CONFIG"
-
-VARIABLES = {
-    "endpoint": "BUILDKITE_AGENT_ENDPOINT",
-    "name": "BUILDKITE_AGENT_NAME",
-    "tags": "BUILDKITE_AGENT_TAGS",
-    "queue": "BUILDKITE_AGENT_QUEUE",
-    "priority": "BUILDKITE_AGENT_PRIORITY",
-    "build-path": "BUILDKITE_BUILD_PATH",
-    "shell": "BUILDKITE_SHELL",
-    "disconnect-after-job": "BUILDKITE_AGENT_DISCONNECT_AFTER_JOB",
-    "no-color": "BUILDKITE_AGENT_NO_COLOR",
-    "log-format": "BUILDKITE_LOG_FORMAT",
-}
-"""Each setting and its environment variable; flag and configuration key are the setting's name."""
-
-_DEFAULTS = {
-    "endpoint": DEFAULT_ENDPOINT,
-    "name": "%hostname-%spawn",
-    "tags": "",
-    "shell": "/bin/bash -e -c",
-    "disconnect-after-job": "false",
-    "no-color": "false",
-    "log-format": "text",
-}
-_TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
+CONFIG_VARIABLE = OPTIONS["config"].variable
+DEFAULT_ENDPOINT = OPTIONS["endpoint"].default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What one agent needs to know beside its token.
+    """What the agents of one process need to know beside their token.
+
+    Seconds are seconds; folders are absolute.
 
     Attributes:
         endpoint: base URL of the agent API, `/v3` included, without a slash at the end.
-        name: the agent's name; `%spawn` is replaced here, other placeholders by the server.
+        name: the template of the agents' names; placeholders are still in it.
         tags: `key=value` or `key`, the queue included.
+        tags_from_host: whether facts of the machine are added to them.
         priority: an integer as text; None is the lowest.
-        build_path: folder below which jobs run.
-        shell: words in front of the command.
+        spawn: agents in this process.
+        spawn_with_priority: `static`, `ascending` or `descending`.
+        acquire_job: the one job to run; None in every other mode.
+        reflect_exit_status: end the process with that job's exit status.
         disconnect_after_job: leave after one job.
+        disconnect_after_idle_timeout: leave after so many idle seconds; 0 for never.
+        disconnect_after_uptime: take no job after so many seconds; 0 for never.
+        token_refresh: seconds between two looks at the token's source; 0 for on demand only.
+        feature_reporting: whether the registration says which modes are on.
+        health_check_addr: `HOST:PORT` of the health check; None for none.
+        build_path: folder below which jobs run.
+        hooks_path: folder of the agent's hooks, or None.
+        additional_hooks_paths: more of them.
+        plugins_path: folder of plugins, or None.
+        sockets_path: folder of the sockets that jobs talk to.
+        shell: words in front of the command.
+        pty: whether a job's output is a terminal.
+        command_eval: whether commands may be run that are no scripts of the repository.
+        plugins: whether jobs may have plugins.
+        local_hooks: whether hooks of repositories are run.
+        plugins_always_clone_fresh: whether a kept plugin is not used again.
+        allowed_repositories: regular expressions; empty allows all.
+        allowed_plugins: regular expressions; empty allows all.
+        environment_allowlist: whether `allowed_environment_variables` restricts.
+        allowed_environment_variables: regular expressions of names.
+        skip_checkout: check nothing out.
+        git_clone_flags: flags of `git clone`, and so on for the other commands.
+        git_fetch_flags: flags.
+        git_clean_flags: flags.
+        git_checkout_flags: flags.
+        git_clone_mirror_flags: flags.
+        git_submodules: whether submodules are checked out.
+        ssh_keyscan: whether keys of unknown hosts are fetched.
+        git_mirrors_path: folder of mirrors, or None.
+        cancel_signal: asks a job to end.
+        cancel_grace_period: seconds that a cancelled job gets in all.
+        signal_grace_period: seconds between that signal and SIGKILL.
+        redacted_vars: patterns of variables whose values are secret.
+        ansi_timestamps: whether lines of a job's log begin with a time mark.
         color: whether the agent's own log may have colours.
         log_format: `text` or `json`.
+        log_level: `debug`, `info`, `warning` or `error`.
     """
 
     endpoint: str
     name: str
     tags: tuple[str, ...]
+    tags_from_host: bool
     priority: str | None
-    build_path: Path
-    shell: tuple[str, ...]
+    spawn: int
+    spawn_with_priority: str
+    acquire_job: str | None
+    reflect_exit_status: bool
     disconnect_after_job: bool
+    disconnect_after_idle_timeout: float
+    disconnect_after_uptime: float
+    token_refresh: float
+    feature_reporting: bool
+    health_check_addr: str | None
+    build_path: Path
+    hooks_path: Path | None
+    additional_hooks_paths: tuple[Path, ...]
+    plugins_path: Path | None
+    sockets_path: Path
+    shell: tuple[str, ...]
+    pty: bool
+    command_eval: bool
+    plugins: bool
+    local_hooks: bool
+    plugins_always_clone_fresh: bool
+    allowed_repositories: tuple[str, ...]
+    allowed_plugins: tuple[str, ...]
+    environment_allowlist: bool
+    allowed_environment_variables: tuple[str, ...]
+    skip_checkout: bool
+    git_clone_flags: str
+    git_fetch_flags: str
+    git_clean_flags: str
+    git_checkout_flags: str
+    git_clone_mirror_flags: str
+    git_submodules: bool
+    ssh_keyscan: bool
+    git_mirrors_path: Path | None
+    cancel_signal: signal.Signals
+    cancel_grace_period: float
+    signal_grace_period: float
+    redacted_vars: tuple[str, ...]
+    ansi_timestamps: bool
     color: bool
     log_format: str
+    log_level: str
 
 
 def load_settings(
     flags: Mapping[str, str | None], environ: Mapping[str, str], config: Mapping[str, str], *, home: Path
 ) -> Settings:
-    """Decide every setting; unknown keys of the configuration file are ignored.
+    """Decide every setting.
 
     Args:
         flags: what the command line gave, by setting; None or absent where it gave nothing.
@@ -78,20 +144,61 @@ def load_settings(
         home: the user's home folder.
 
     Raises:
-        ConfigError: a setting makes no sense.
+        ConfigError: a setting makes no sense, or asks for what this agent does not do.
     """
-    chosen = {name: _choose(name, flags, environ, config) for name in VARIABLES}
+    _refuse_what_is_not_done(environ, config)
+    texts = {option.name: _choose(option, flags, environ, config) for option in OPTIONS.values()}
+    values = {option.field: read_value(option, texts[option.name]) for option in OPTIONS.values()}
+    state = Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "watchword-agent"
+    grace, signal_grace = _graces(values)
+    restricted = values["no_command_eval"] or values["no_local_hooks"]
     return Settings(
-        endpoint=checked_endpoint(chosen["endpoint"] or DEFAULT_ENDPOINT),
-        name=(chosen["name"] or "").replace("%spawn", "1"),
-        tags=_tags(chosen["tags"] or "", chosen["queue"]),
-        priority=_priority(chosen["priority"]),
-        build_path=Path(chosen["build-path"] or _default_build_path(environ, home)).expanduser().absolute(),
-        shell=_shell(chosen["shell"] or ""),
-        disconnect_after_job=_boolean("disconnect-after-job", chosen),
-        color=not _boolean("no-color", chosen) and not environ.get("NO_COLOR"),
-        log_format=_log_format(chosen["log-format"] or ""),
+        **{each.name: values[each.name] for each in fields(Settings) if each.name in values}
+        | {
+            "endpoint": checked_endpoint(values["endpoint"]),
+            "tags": _tags(values["tags"], values["queue"]),
+            "priority": _priority(values["priority"]),
+            "spawn": _spawn(values),
+            "spawn_with_priority": _spawn_priority(values["spawn_with_priority"]),
+            "acquire_job": values["acquire_job"] or None,
+            "health_check_addr": values["health_check_addr"] or None,
+            "feature_reporting": not values["no_feature_reporting"],
+            "build_path": values["build_path"] or state / "builds",
+            "sockets_path": values["sockets_path"] or state / "sockets",
+            "redacted_vars": values["redacted_vars"] or PATTERNS,
+            "additional_hooks_paths": tuple(read_path(text) for text in values["additional_hooks_paths"]),
+            "shell": read_words(values["shell"]),
+            "pty": not values["no_pty"],
+            "command_eval": not values["no_command_eval"],
+            "plugins": not (values["no_plugins"] or (restricted and not texts["no-plugins"])),
+            "local_hooks": not values["no_local_hooks"],
+            "environment_allowlist": values["enable_environment_variable_allowlist"],
+            "git_submodules": not values["no_git_submodules"],
+            "ssh_keyscan": not values["no_ssh_keyscan"],
+            "cancel_signal": read_signal(values["cancel_signal"]),
+            "cancel_grace_period": grace,
+            "signal_grace_period": signal_grace,
+            "ansi_timestamps": not values["no_ansi_timestamps"],
+            "color": not values["no_color"] and not environ.get("NO_COLOR"),
+            "log_format": one_of("log-format", values["log_format"], ("text", "json")),
+            "log_level": "debug" if values["debug"] else read_log_level(values["log_level"]),
+        }
     )
+
+
+def warnings(environ: Mapping[str, str], config: Mapping[str, str]) -> list[str]:
+    """What was given and changes nothing: unknown keys of the file, settings that have no effect here."""
+    found = [
+        f"the configuration file's key {key!r} "
+        + ("has no effect in this agent" if key in IDLE else "is unknown and ignored")
+        for key in config
+        if key not in OPTIONS and key not in REFUSED
+    ]
+    return found + [
+        f"the variable {variable} has no effect in this agent"
+        for variable in IDLE.values()
+        if environ.get(variable)
+    ]
 
 
 def checked_endpoint(text: str) -> str:
@@ -110,17 +217,28 @@ def checked_endpoint(text: str) -> str:
     return text.rstrip("/")
 
 
+def _refuse_what_is_not_done(environ: Mapping[str, str], config: Mapping[str, str]) -> None:
+    for name, variable in REFUSED.items():
+        if (environ.get(variable) or config.get(name) or "").lower() not in FALSE:
+            raise ConfigError(f"{name} ({variable}) is set, but this agent does not do it: take it out")
+
+
 def _choose(
-    name: str, flags: Mapping[str, str | None], environ: Mapping[str, str], config: Mapping[str, str]
-) -> str | None:
-    flag = flags.get(name)
+    option: Option, flags: Mapping[str, str | None], environ: Mapping[str, str], config: Mapping[str, str]
+) -> str:
+    """The text of a setting; empty if nobody gave one and it has no default."""
+    flag = flags.get(option.name)
     if flag is not None:
         return flag
-    return environ.get(VARIABLES[name]) or config.get(name) or _DEFAULTS.get(name)
+    return (
+        environ.get(option.variable)
+        or (environ.get(option.other) if option.other else "")
+        or config.get(option.name)
+        or option.default
+    )
 
 
-def _tags(text: str, queue: str | None) -> tuple[str, ...]:
-    tags = tuple(tag for tag in (part.strip() for part in text.split(",")) if tag)
+def _tags(tags: tuple[str, ...], queue: str) -> tuple[str, ...]:
     if not queue:
         return tags
     if any(tag.startswith("queue=") for tag in tags):
@@ -128,35 +246,35 @@ def _tags(text: str, queue: str | None) -> tuple[str, ...]:
     return (*tags, f"queue={queue}")
 
 
-def _priority(text: str | None) -> str | None:
+def _priority(text: str) -> str | None:
     if text and not re.fullmatch(r"-?\d{1,9}", text):
         raise ConfigError(f"the priority {text!r} is not an integer")
     return text or None
 
 
-def _default_build_path(environ: Mapping[str, str], home: Path) -> str:
-    state = environ.get("XDG_STATE_HOME") or os.fspath(home / ".local" / "state")
-    return os.path.join(state, "watchword-agent", "builds")  # noqa: PTH118 - text in, text out
+def _spawn(values: Mapping[str, Any]) -> int:
+    spawn: int = values["spawn"]
+    if values["spawn_per_cpu"]:
+        if spawn > 1:
+            raise ConfigError("spawn and spawn-per-cpu are both given: give one of them")
+        spawn = values["spawn_per_cpu"] * (os.cpu_count() or 1)
+    if spawn < 1:
+        raise ConfigError("spawn must be at least 1")
+    if spawn > 1 and values["acquire_job"]:
+        raise ConfigError("with acquire-job there can be one agent only: leave spawn out")
+    return spawn
 
 
-def _shell(text: str) -> tuple[str, ...]:
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError as error:
-        raise ConfigError(f"the shell {text!r} cannot be split into words: {error}") from None
-    if not words:
-        raise ConfigError("the shell is empty")
-    return words
+def _spawn_priority(text: str) -> str:
+    """The older of the usual agents know a switch here, which means ascending."""
+    if text.lower() in (*TRUE, *FALSE):
+        return "ascending" if text.lower() in TRUE else "static"
+    return one_of("spawn-with-priority", text, ("static", "ascending", "descending"))
 
 
-def _boolean(name: str, chosen: Mapping[str, str | None]) -> bool:
-    text = (chosen[name] or "").lower()
-    if text not in (*_TRUE, *_FALSE):
-        raise ConfigError(f"{name} must be true or false, not {text!r}")
-    return text in _TRUE
-
-
-def _log_format(text: str) -> str:
-    if text not in ("text", "json"):
-        raise ConfigError(f"log-format must be text or json, not {text!r}")
-    return text
+def _graces(values: Mapping[str, Any]) -> tuple[float, float]:
+    grace, inner = values["cancel_grace_period"], values["signal_grace_period_seconds"]
+    inner = grace + inner if inner < 0 else inner
+    if not 0 <= inner < grace:
+        raise ConfigError("cancel-grace-period must be longer than signal-grace-period-seconds")
+    return grace, inner

@@ -78,9 +78,9 @@ class Command:
         status = await self._process.wait()
         return Outcome(status) if status >= 0 else Outcome(-1, _signal_name(-status))
 
-    async def cancel(self, policy: Policy) -> Outcome:
-        """Ask the process group to end (SIGTERM), and after the grace make it (SIGKILL)."""
-        self._signal(signal.SIGTERM)
+    async def cancel(self, policy: Policy, number: signal.Signals = signal.SIGTERM) -> Outcome:
+        """Ask the process group to end with a signal, and after the grace make it (SIGKILL)."""
+        self._signal(number)
         ended = asyncio.ensure_future(self.wait())
         grace = asyncio.ensure_future(policy.sleep(policy.grace))
         await asyncio.wait({ended, grace}, return_when=asyncio.FIRST_COMPLETED)

@@ -64,7 +64,11 @@ class _Result:
 
 
 class JobRunner:
-    """One job: start, command, log, state, finish (contract sections 2.3 and 4.8)."""
+    """One job: start, command, log, state, finish (contract sections 2.3 and 4.8).
+
+    Attributes:
+        exit_status: what was reported as the job's end; None before.
+    """
 
     def __init__(self, job: Job, session: Connection, host: Host) -> None:
         self._job = job
@@ -72,6 +76,7 @@ class JobRunner:
         self._host = host
         self._policy = host.policy
         self._log = host.log.bind(job=job.id)
+        self.exit_status: int | None = None
 
     async def run(self) -> bool:
         """Run the job and report how it ended; failures of the server are logged, never raised.
@@ -161,7 +166,7 @@ class JobRunner:
                 return _Result(ended.result())
             reason = "cancel" if watch.done() else "agent_stop"
             self._log.warning("the job is being cancelled", reason=reason)
-            return _Result(await command.cancel(self._policy), reason)
+            return _Result(await command.cancel(self._policy, self._host.settings.cancel_signal), reason)
         finally:
             await drop(watch, cut, ended)
             await self._drain(command, pump)
@@ -201,6 +206,7 @@ class JobRunner:
             signal_reason=result.reason or UNSET,
             ignore_agent_in_dispatches=self._host.settings.disconnect_after_job or UNSET,
         )
+        self.exit_status = int(finish.exit_status)
         try:
             await retry(lambda: api.finish(finish), self._policy.finish, self._policy, tell=self._will_retry)
         except ApiError as error:

@@ -31,8 +31,7 @@ def start(flags: Mapping[str, str | None]) -> int:
     this may not return (see `conceal`).
 
     Args:
-        flags: what the command line gave, by setting: those of `config.VARIABLES`, and `token`,
-            `token-file` and `config`. None where it gave nothing.
+        flags: what the command line gave, by the names of `options`; None where it gave nothing.
 
     Returns:
         0 after a wanted end; 1 if the settings, the registration or a final answer ended it.
@@ -44,7 +43,7 @@ def start(flags: Mapping[str, str | None]) -> int:
         return 1
     color = settings.color and sys.stderr.isatty()
     log = make_log(sys.stderr, form=settings.log_format, color=color)
-    return asyncio.run(serve(settings, token, log, Policy()))
+    return asyncio.run(serve(settings, token, log, Policy(grace=settings.signal_grace_period)))
 
 
 async def serve(settings: Settings, token: Secret, log: FilteringBoundLogger, policy: Policy) -> int:
