@@ -149,26 +149,37 @@ def test_a_word_of_the_usual_agent_means_here_what_it_means_there() -> None:
     """The older agents know a switch where the newer ones know a word; times have two forms."""
     assert load({"spawn-with-priority": "true"}).spawn_with_priority == "ascending"
     assert load({}, {"BUILDKITE_AGENT_SPAWN_WITH_PRIORITY": "0"}).spawn_with_priority == "static"
-    assert load({}, {"BUILDKITE_DISABLE_GIT_SUBMODULES": "true"}).git_submodules is False
+    assert load({}, {"BUILDKITE_DISABLE_GIT_SUBMODULES": "true"}).jobs.submodules is False
     assert load({"disconnect-after-uptime": "1h30m2.5s"}).disconnect_after_uptime == 5402.5
-    assert load({"cancel-signal": "int"}).cancel_signal == signal.SIGINT
-    assert (load().cancel_grace_period, load().signal_grace_period) == (10.0, 9.0)
-    assert load({"cancel-grace-period": "60"}).signal_grace_period == 59.0
-    assert load({"redacted-vars": "*_PIN"}).redacted_vars == ("*_PIN",)
-    assert "*_TOKEN" in load().redacted_vars
+    assert load({"cancel-signal": "int"}).jobs.cancel_signal == signal.SIGINT
+    assert (load().jobs.cancel_grace, load().jobs.cancel_cleanup) == (10.0, 5.0)
+    assert load({"cancel-grace-period": "60"}).jobs.cancel_grace == 59.0
+    assert load({"redacted-vars": "*_PIN"}).jobs.redacted == ("*_PIN",)
+    assert "*_TOKEN" in load().jobs.redacted
     assert load({"debug": "true"}).log_level == "debug"
     assert load({"spawn-per-cpu": "2"}).spawn == 2 * (os.cpu_count() or 1)
-    assert load({}, {}, {"additional-hooks-paths": "/a, /b"}).additional_hooks_paths == (
+    assert load({}, {}, {"additional-hooks-paths": "/a, /b"}).jobs.additional_hooks_paths == (
         Path("/a"),
         Path("/b"),
     )
 
 
 def test_without_commands_or_local_hooks_there_are_no_plugins_unless_they_are_wanted() -> None:
-    assert load().plugins
-    assert not load({"no-command-eval": "true"}).plugins
-    assert not load({}, {}, {"no-local-hooks": "true"}).plugins
-    assert load({"no-command-eval": "true", "no-plugins": "false"}).plugins
+    assert load().jobs.plugins
+    assert not load({"no-command-eval": "true"}).jobs.plugins
+    assert not load({}, {}, {"no-local-hooks": "true"}).jobs.plugins
+    assert load({"no-command-eval": "true", "no-plugins": "false"}).jobs.plugins
+
+
+def test_a_list_of_allowed_variables_counts_when_it_is_switched_on() -> None:
+    flags: dict[str, str | None] = {"allowed-environment-variables": "^APP_"}
+    assert load(flags).jobs.allowed_variables == ()
+    on = load({**flags, "enable-environment-variable-allowlist": "true"}).jobs.allowed_variables
+    assert [pattern.pattern for pattern in on] == ["^APP_"]
+    (nothing,) = load({"enable-environment-variable-allowlist": "true"}).jobs.allowed_variables
+    assert not nothing.search("APP_X")
+    with pytest.raises(ConfigError, match="regular expressions"):
+        load({"allowed-repositories": "("})
 
 
 def test_what_has_no_effect_is_said() -> None:

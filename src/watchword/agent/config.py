@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,14 +13,12 @@ from watchword.agent.configvalues import (
     TRUE,
     one_of,
     read_log_level,
-    read_path,
-    read_signal,
     read_value,
     read_words,
 )
 from watchword.agent.errors import ConfigError
+from watchword.agent.jobsettings import JobSettings, job_settings
 from watchword.agent.options import IDLE, OPTIONS, REFUSED, Option
-from watchword.agent.redaction import PATTERNS
 
 CONFIG_VARIABLE = OPTIONS["config"].variable
 DEFAULT_ENDPOINT = OPTIONS["endpoint"].default
@@ -50,34 +47,8 @@ class Settings:
         feature_reporting: whether the registration says which modes are on.
         health_check_addr: `HOST:PORT` of the health check; None for none.
         build_path: folder below which jobs run.
-        hooks_path: folder of the agent's hooks, or None.
-        additional_hooks_paths: more of them.
-        plugins_path: folder of plugins, or None.
-        sockets_path: folder of the sockets that jobs talk to.
         shell: words in front of the command.
-        pty: whether a job's output is a terminal.
-        command_eval: whether commands may be run that are no scripts of the repository.
-        plugins: whether jobs may have plugins.
-        local_hooks: whether hooks of repositories are run.
-        plugins_always_clone_fresh: whether a kept plugin is not used again.
-        allowed_repositories: regular expressions; empty allows all.
-        allowed_plugins: regular expressions; empty allows all.
-        environment_allowlist: whether `allowed_environment_variables` restricts.
-        allowed_environment_variables: regular expressions of names.
-        skip_checkout: check nothing out.
-        git_clone_flags: flags of `git clone`, and so on for the other commands.
-        git_fetch_flags: flags.
-        git_clean_flags: flags.
-        git_checkout_flags: flags.
-        git_clone_mirror_flags: flags.
-        git_submodules: whether submodules are checked out.
-        ssh_keyscan: whether keys of unknown hosts are fetched.
-        git_mirrors_path: folder of mirrors, or None.
-        cancel_signal: asks a job to end.
-        cancel_grace_period: seconds that a cancelled job gets in all.
-        signal_grace_period: seconds between that signal and SIGKILL.
-        redacted_vars: patterns of variables whose values are secret.
-        ansi_timestamps: whether lines of a job's log begin with a time mark.
+        jobs: what the operator decided about jobs.
         color: whether the agent's own log may have colours.
         log_format: `text` or `json`.
         log_level: `debug`, `info`, `warning` or `error`.
@@ -99,34 +70,8 @@ class Settings:
     feature_reporting: bool
     health_check_addr: str | None
     build_path: Path
-    hooks_path: Path | None
-    additional_hooks_paths: tuple[Path, ...]
-    plugins_path: Path | None
-    sockets_path: Path
     shell: tuple[str, ...]
-    pty: bool
-    command_eval: bool
-    plugins: bool
-    local_hooks: bool
-    plugins_always_clone_fresh: bool
-    allowed_repositories: tuple[str, ...]
-    allowed_plugins: tuple[str, ...]
-    environment_allowlist: bool
-    allowed_environment_variables: tuple[str, ...]
-    skip_checkout: bool
-    git_clone_flags: str
-    git_fetch_flags: str
-    git_clean_flags: str
-    git_checkout_flags: str
-    git_clone_mirror_flags: str
-    git_submodules: bool
-    ssh_keyscan: bool
-    git_mirrors_path: Path | None
-    cancel_signal: signal.Signals
-    cancel_grace_period: float
-    signal_grace_period: float
-    redacted_vars: tuple[str, ...]
-    ansi_timestamps: bool
+    jobs: JobSettings
     color: bool
     log_format: str
     log_level: str
@@ -150,8 +95,6 @@ def load_settings(
     texts = {option.name: _choose(option, flags, environ, config) for option in OPTIONS.values()}
     values = {option.field: read_value(option, texts[option.name]) for option in OPTIONS.values()}
     state = Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "watchword-agent"
-    grace, signal_grace = _graces(values)
-    restricted = values["no_command_eval"] or values["no_local_hooks"]
     return Settings(
         **{each.name: values[each.name] for each in fields(Settings) if each.name in values}
         | {
@@ -164,21 +107,8 @@ def load_settings(
             "health_check_addr": values["health_check_addr"] or None,
             "feature_reporting": not values["no_feature_reporting"],
             "build_path": values["build_path"] or state / "builds",
-            "sockets_path": values["sockets_path"] or state / "sockets",
-            "redacted_vars": values["redacted_vars"] or PATTERNS,
-            "additional_hooks_paths": tuple(read_path(text) for text in values["additional_hooks_paths"]),
             "shell": read_words(values["shell"]),
-            "pty": not values["no_pty"],
-            "command_eval": not values["no_command_eval"],
-            "plugins": not (values["no_plugins"] or (restricted and not texts["no-plugins"])),
-            "local_hooks": not values["no_local_hooks"],
-            "environment_allowlist": values["enable_environment_variable_allowlist"],
-            "git_submodules": not values["no_git_submodules"],
-            "ssh_keyscan": not values["no_ssh_keyscan"],
-            "cancel_signal": read_signal(values["cancel_signal"]),
-            "cancel_grace_period": grace,
-            "signal_grace_period": signal_grace,
-            "ansi_timestamps": not values["no_ansi_timestamps"],
+            "jobs": job_settings(values, texts, state=state),
             "color": not values["no_color"] and not environ.get("NO_COLOR"),
             "log_format": one_of("log-format", values["log_format"], ("text", "json")),
             "log_level": "debug" if values["debug"] else read_log_level(values["log_level"]),
@@ -270,11 +200,3 @@ def _spawn_priority(text: str) -> str:
     if text.lower() in (*TRUE, *FALSE):
         return "ascending" if text.lower() in TRUE else "static"
     return one_of("spawn-with-priority", text, ("static", "ascending", "descending"))
-
-
-def _graces(values: Mapping[str, Any]) -> tuple[float, float]:
-    grace, inner = values["cancel_grace_period"], values["signal_grace_period_seconds"]
-    inner = grace + inner if inner < 0 else inner
-    if not 0 <= inner < grace:
-        raise ConfigError("cancel-grace-period must be longer than signal-grace-period-seconds")
-    return grace, inner

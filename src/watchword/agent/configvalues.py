@@ -30,7 +30,7 @@ def read_value(option: Option, text: str) -> Any:  # noqa: ANN401 - as many type
         case Kind.COUNT:
             return _count(option.name, text)
         case Kind.SECONDS:
-            return _seconds(option.name, text)
+            return read_seconds(option.name, text)
         case Kind.LIST:
             return tuple(part for part in (part.strip() for part in text.split(",")) if part)
         case Kind.TEXT:
@@ -54,8 +54,12 @@ def _count(name: str, text: str) -> int:
     return int(text)
 
 
-def _seconds(name: str, text: str) -> float:
-    """Seconds as `90`, or as `1m30s`, which the newer of the usual agents take."""
+def read_seconds(name: str, text: str) -> float:
+    """Seconds as `90`, or as `1m30s`, which the newer of the usual agents take.
+
+    Raises:
+        ConfigError: it is neither.
+    """
     if _PLAIN.fullmatch(text):
         return float(text)
     match = _SPAN.fullmatch(text)

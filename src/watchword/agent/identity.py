@@ -30,7 +30,7 @@ def describe(settings: Settings, index: int = 1) -> Registration:
         hostname=socket.gethostname(),
         os=operating_system(),
         arch=architecture(),
-        script_eval_enabled=settings.command_eval,
+        script_eval_enabled=settings.jobs.command_eval,
         ignore_in_dispatches=settings.acquire_job is not None,
         version=VERSION,
         build=BUILD,
@@ -45,15 +45,14 @@ def describe(settings: Settings, index: int = 1) -> Registration:
 def features(settings: Settings) -> list[str]:
     """What is on, in the words of the usual agent (contract section 3.1)."""
     modes = {
-        "git-mirrors": settings.git_mirrors_path is not None,
         "acquire-job": settings.acquire_job is not None,
         "disconnect-after-job": settings.disconnect_after_job,
         "disconnect-after-idle": settings.disconnect_after_idle_timeout > 0,
         "disconnect-after-uptime": settings.disconnect_after_uptime > 0,
-        "no-plugins": not settings.plugins,
-        "no-script-eval": not settings.command_eval,
-        "allowed-repositories": bool(settings.allowed_repositories),
-        "allowed-plugins": bool(settings.allowed_plugins),
+        "no-plugins": not settings.jobs.plugins,
+        "no-script-eval": not settings.jobs.command_eval,
+        "allowed-repositories": bool(settings.jobs.allowed_repositories),
+        "allowed-plugins": bool(settings.jobs.allowed_plugins),
     }
     return [name for name, on in modes.items() if on]
 

@@ -125,6 +125,15 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option("plugins-path", "BUILDKITE_PLUGINS_PATH", "Folder in which plugins are kept.", _P),
         Option("sockets-path", "BUILDKITE_SOCKETS_PATH", "Folder of the sockets for jobs.", _P),
         Option("shell", "BUILDKITE_SHELL", "Words in front of a job's command.", default="/bin/bash -e -c"),
+        Option(
+            "hooks-shell", "BUILDKITE_HOOKS_SHELL", "Shell of hooks that name none; bash or sh unless set."
+        ),
+        Option(
+            "no-command-shim",
+            "WATCHWORD_AGENT_NO_COMMAND_SHIM",
+            "Do not put this agent before jobs as buildkite-agent.",
+            _S,
+        ),
         Option("no-pty", "BUILDKITE_NO_PTY", "Give jobs a pipe, not a terminal.", _S),
     ),
     "What jobs may do": (
@@ -140,6 +149,12 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "plugins-always-clone-fresh",
             "BUILDKITE_PLUGINS_ALWAYS_CLONE_FRESH",
             "Clone plugins anew for each job.",
+            _S,
+        ),
+        Option(
+            "strict-single-hooks",
+            "BUILDKITE_STRICT_SINGLE_HOOKS",
+            "Run the first checkout and the first command hook only.",
             _S,
         ),
         Option(
@@ -174,6 +189,13 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option("git-clean-flags", "BUILDKITE_GIT_CLEAN_FLAGS", "Flags of git clean.", default="-ffxdq"),
         Option("git-checkout-flags", "BUILDKITE_GIT_CHECKOUT_FLAGS", "Flags of git checkout.", default="-f"),
         Option(
+            "git-skip-fetch-existing-commits",
+            "BUILDKITE_GIT_SKIP_FETCH_EXISTING_COMMITS",
+            "Fetch nothing if the commit is there.",
+            _S,
+        ),
+        Option("checkout-attempts", "BUILDKITE_CHECKOUT_ATTEMPTS", "How often a checkout is tried.", _C, "6"),
+        Option(
             "no-git-submodules",
             "BUILDKITE_NO_GIT_SUBMODULES",
             "Check no submodules out.",
@@ -183,29 +205,32 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option(
             "no-ssh-keyscan", "BUILDKITE_NO_SSH_KEYSCAN", "Do not fetch the keys of unknown ssh hosts.", _S
         ),
-        Option("git-mirrors-path", "BUILDKITE_GIT_MIRRORS_PATH", "Folder of mirrors of repositories.", _P),
-        Option(
-            "git-clone-mirror-flags",
-            "BUILDKITE_GIT_CLONE_MIRROR_FLAGS",
-            "Flags of git clone --mirror.",
-            default="-v",
-        ),
     ),
     "Cancelling": (
         Option("cancel-signal", "BUILDKITE_CANCEL_SIGNAL", "Signal that ends a job.", default="SIGTERM"),
         Option(
-            "cancel-grace-period",
-            "BUILDKITE_CANCEL_GRACE_PERIOD",
-            "Seconds that a cancelled job gets in all.",
+            "cancel-signal-timeout",
+            "BUILDKITE_CANCEL_SIGNAL_TIMEOUT",
+            "Seconds from that signal to SIGKILL.",
             _T,
             "10",
         ),
         Option(
+            "cancel-cleanup-timeout",
+            "BUILDKITE_CANCEL_CLEANUP_TIMEOUT",
+            "Seconds that hooks and uploads of a cancelled job get after that.",
+            _T,
+            "5",
+        ),
+        Option(
+            "cancel-grace-period",
+            "BUILDKITE_CANCEL_GRACE_PERIOD",
+            "The older way to say it: seconds that a cancelled job gets in all.",
+        ),
+        Option(
             "signal-grace-period-seconds",
             "BUILDKITE_SIGNAL_GRACE_PERIOD_SECONDS",
-            "Seconds from that signal to SIGKILL; negative ones count from the end of the grace period.",
-            _T,
-            "-1",
+            "Seconds of them to SIGKILL; negative ones count from their end. -1 unless set.",
         ),
     ),
     "Logs": (
@@ -237,7 +262,6 @@ REFUSED: dict[str, str] = {
     "signing-aws-kms-key": "BUILDKITE_AGENT_SIGNING_AWS_KMS_KEY",
     "signing-gcp-kms-key": "BUILDKITE_AGENT_SIGNING_GCP_KMS_KEY",
     "git-commit-verification": "BUILDKITE_GIT_COMMIT_VERIFICATION",
-    "strict-single-hooks": "BUILDKITE_STRICT_SINGLE_HOOKS",
     "bootstrap-script": "BUILDKITE_BOOTSTRAP_SCRIPT_PATH",
     "kubernetes-exec": "BUILDKITE_KUBERNETES_EXEC",
 }
@@ -245,7 +269,6 @@ REFUSED: dict[str, str] = {
 not start with them, for it would run what they are to keep away."""
 
 IDLE: dict[str, str] = {
-    "hooks-shell": "BUILDKITE_HOOKS_SHELL",
     "experiment": "BUILDKITE_AGENT_EXPERIMENT",
     "fail-on-missing-tags": "BUILDKITE_AGENT_FAIL_ON_MISSING_TAGS",
     "tags-from-ec2-meta-data": "BUILDKITE_AGENT_TAGS_FROM_EC2_META_DATA",
@@ -253,14 +276,14 @@ IDLE: dict[str, str] = {
     "tags-from-ecs-meta-data": "BUILDKITE_AGENT_TAGS_FROM_ECS_META_DATA",
     "tags-from-gcp-meta-data": "BUILDKITE_AGENT_TAGS_FROM_GCP_META_DATA",
     "tags-from-gcp-labels": "BUILDKITE_AGENT_TAGS_FROM_GCP_LABELS",
+    "git-mirrors-path": "BUILDKITE_GIT_MIRRORS_PATH",
+    "git-clone-mirror-flags": "BUILDKITE_GIT_CLONE_MIRROR_FLAGS",
     "git-mirrors-lock-timeout": "BUILDKITE_GIT_MIRRORS_LOCK_TIMEOUT",
     "git-mirrors-skip-update": "BUILDKITE_GIT_MIRRORS_SKIP_UPDATE",
     "git-mirror-checkout-mode": "BUILDKITE_GIT_MIRROR_CHECKOUT_MODE",
     "git-submodule-clone-config": "BUILDKITE_GIT_SUBMODULE_CLONE_CONFIG",
-    "git-skip-fetch-existing-commits": "BUILDKITE_GIT_SKIP_FETCH_EXISTING_COMMITS",
     "git-sparse-checkout-paths": "BUILDKITE_GIT_SPARSE_CHECKOUT_PATHS",
     "git-checkout-timeout": "BUILDKITE_GIT_CHECKOUT_TIMEOUT",
-    "checkout-attempts": "BUILDKITE_CHECKOUT_ATTEMPTS",
     "checkout-override-mode": "BUILDKITE_CHECKOUT_OVERRIDE_MODE",
     "no-plugin-validation": "BUILDKITE_NO_PLUGIN_VALIDATION",
     "enable-job-log-tmpfile": "BUILDKITE_ENABLE_JOB_LOG_TMPFILE",

@@ -166,7 +166,7 @@ class JobRunner:
                 return _Result(ended.result())
             reason = "cancel" if watch.done() else "agent_stop"
             self._log.warning("the job is being cancelled", reason=reason)
-            return _Result(await command.cancel(self._policy, self._host.settings.cancel_signal), reason)
+            return _Result(await command.cancel(self._policy, self._host.settings.jobs.cancel_signal), reason)
         finally:
             await drop(watch, cut, ended)
             await self._drain(command, pump)
