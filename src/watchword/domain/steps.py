@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+DEFAULT_RETRIES = 2
+
 
 class StepType(StrEnum):
     """What a step is. A group holds steps; a block and an input wait for a person."""
@@ -31,15 +33,15 @@ class RetryRule:
 
     Attributes:
         exit_status: exact statuses that match; None matches any.
-        signal: name of a signal, `*` for any.
-        signal_reason: `cancel`, `agent_stop`, `agent_lost` …, `none`, or `*` for any.
+        signal: names of signals in small letters without `sig`, `none` for no signal; empty matches any.
+        signal_reason: `cancel`, `agent_stop`, `agent_lost` …, `none` for no reason; empty matches any.
         limit: retries at most.
     """
 
     exit_status: tuple[int, ...] | None = None
-    signal: str = "*"
-    signal_reason: str = "*"
-    limit: int = 2
+    signal: tuple[str, ...] = ()
+    signal_reason: tuple[str, ...] = ()
+    limit: int = DEFAULT_RETRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,14 @@ class Document:
     Attributes:
         steps: flat, in order; a group stands before the steps it holds.
         env: variables of every step.
-        rules: `agents` of the document; they hold for steps that name none.
-        priority: of steps that name none.
+        rules: `agents` of the document; steps that name none have been given them.
+        priority: of the document; steps that name none have been given it.
+        settings: further keys that are known and kept as received (`notify`, `image`, `secrets`, `cache`,
+            `checkout`).
     """
 
     steps: tuple[Step, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[str, ...] = ()
     priority: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
