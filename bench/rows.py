@@ -26,6 +26,7 @@ from bench.servers import (
     ours,
     uncached,
 )
+from bench.work_rows import agents, claim, logs
 from bench.wrk import Target, interleave, median_difference, median_ratio, raw_request
 from watchword.crypto.values import digest
 
@@ -44,10 +45,14 @@ class Size:
     many_agents: int
     starts: int
     settle: int
+    claims: int
+    streams: int
+    chunks: int
+    open_loop: int
 
 
-FULL = Size(5, 3, 200_000, 10_000_000, 1_000, 20_000, 5, 12)
-QUICK = Size(1, 1, 20_000, 200_000, 100, 1_000, 1, 3)
+FULL = Size(5, 3, 200_000, 10_000_000, 1_000, 20_000, 5, 12, 5_000, 1_000, 10, 60)
+QUICK = Size(1, 1, 20_000, 200_000, 100, 1_000, 1, 3, 500, 100, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,4 +372,7 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "register": register,
     "start": start,
     "memory": memory_rows,
+    "claim": claim,
+    "logs": logs,
+    "agents": agents,
 }
