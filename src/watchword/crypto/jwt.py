@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -43,7 +44,7 @@ def sign(claims: JobClaims, key: Key, prefix: str) -> Secret:
     signed = jws.serialize_compact(
         {"alg": _ALGORITHM},
         json.dumps(payload, separators=(",", ":")).encode(),
-        OctKey.import_key(key.secret),
+        _octets(key.secret),
         algorithms=[_ALGORITHM],
     )
     return Secret(prefix + signed)
@@ -76,10 +77,16 @@ def signature_holds(value: str, prefix: str, key: Key) -> bool:
     if token.partition(".")[0] != _HEADER:
         return False
     try:
-        jws.deserialize_compact(token, OctKey.import_key(key.secret), algorithms=[_ALGORITHM])
+        jws.deserialize_compact(token, _octets(key.secret), algorithms=[_ALGORITHM])
     except (JoseError, ValueError, TypeError, RecursionError):
         return False
     return True
+
+
+@lru_cache(maxsize=64)
+def _octets(secret: bytes) -> OctKey:
+    """A key as the library wants it; making one costs more than a signature."""
+    return OctKey.import_key(secret)
 
 
 def _decode(text: str) -> bytes:

@@ -5,17 +5,18 @@ write under its fence, so that it is assigned exactly once however many offers t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watchword.crypto.jwt import JobClaims, sign
 from watchword.crypto.keys import Purpose
 from watchword.crypto.values import Secret
+from watchword.domain.accounts import Organization
 from watchword.domain.environment import job_environment
 from watchword.domain.errors import Conflict, NotFound
 from watchword.domain.events import Action
 from watchword.domain.fleet import Agent, AgentState, matches
 from watchword.domain.ids import AgentId, JobId
-from watchword.domain.pipelines import BuildState, Job, JobState, token_lifetime
+from watchword.domain.pipelines import Build, BuildState, Job, JobState, token_lifetime
 from watchword.services.context import Caller, Context
 from watchword.services.fleet import Fleet, LiveAgent
 from watchword.services.lines import Lines, line_of_job
@@ -114,28 +115,41 @@ class Dispatcher:
         if agent.state is not AgentState.CONNECTED:
             raise Conflict("This agent is not connected.", code="agent_not_connected")
         if job.state is JobState.ACCEPTED and job.agent_id == agent_id:
-            return await self._answer(tx, job, agent)
+            organization = await tx.accounts.organization(organization_id)
+            build = await tx.builds.build(organization_id, job.build_id)
+            return await self._answer(tx, job, agent, organization, build)
         if agent.job_id is not None:
             raise Conflict("This agent holds another job; finish it first.", code="agent_busy")
         organization = await tx.accounts.organization(organization_id)
-        maximum = organization.maximum_timeout_minutes if organization else 0
+        build = await tx.builds.build(organization_id, job.build_id)
+        if organization is None or build is None:
+            raise NotFound("No job found")
+        maximum = organization.maximum_timeout_minutes
         key = self.context.keys.active(Purpose.JOB_TOKEN)
         expires_at = now + token_lifetime(job.timeout_minutes, maximum)
         if not await tx.builds.accept(job, agent_id, now, key.number, expires_at):
             raise Conflict("This job is taken or has ended.", code="job_taken")
         await tx.fleet.give_job(organization_id, agent_id, job_id)
-        await tx.builds.set_build_state(organization_id, job.build_id, BuildState.RUNNING, now)
+        if build.state is BuildState.SCHEDULED:
+            await tx.builds.set_build_state(organization_id, job.build_id, BuildState.RUNNING, now)
         await self.context.record(
             tx, caller, Action.JOB_ACCEPTED, organization_id, ("job", job_id), {"agent_id": agent_id}
         )
-        taken = await tx.builds.job(organization_id, job_id)
-        if taken is None:
-            raise NotFound("No job found")
-        return await self._answer(tx, taken, agent)
+        taken = replace(
+            job,
+            state=JobState.ACCEPTED,
+            fence=job.fence + 1,
+            agent_id=agent_id,
+            token_key=key.number,
+            token_issued_at=now,
+            token_expires_at=expires_at,
+            accepted_at=now,
+        )
+        return await self._answer(tx, taken, agent, organization, build)
 
-    async def _answer(self, tx: Transaction, job: Job, agent: Agent) -> Accepted:
-        build = await tx.builds.build(job.organization_id, job.build_id)
-        organization = await tx.accounts.organization(job.organization_id)
+    async def _answer(
+        self, tx: Transaction, job: Job, agent: Agent, organization: Organization | None, build: Build | None
+    ) -> Accepted:
         pipeline = await tx.builds.pipeline(job.organization_id, build.pipeline_id) if build else None
         if build is None or organization is None or pipeline is None:
             raise NotFound("No job found")

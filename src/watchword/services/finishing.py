@@ -42,6 +42,7 @@ class Finisher:
                 await self.context.record(
                     tx, caller, Action.JOB_STARTED, job.organization_id, ("job", job.id)
                 )
+                return replace(job, state=JobState.RUNNING, started_at=now)
             return await tx.builds.job(job.organization_id, job.id)
 
         current = await self.context.store.write(work)
