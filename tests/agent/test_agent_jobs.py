@@ -81,7 +81,11 @@ def play(
 def test_a_failing_command(tmp_path: Path) -> None:
     job = FakeJob("j1", "echo before; false; echo after")
     assert play(job, host_in(tmp_path))["exit_status"] == "1"
-    assert job.log == "+++ Running command\n$ echo before; false; echo after\nbefore\n"
+    assert job.log == (
+        "~~~ Preparing working directory\n# Skipping checkout: BUILDKITE_REPO is empty\n"
+        "+++ Running command\n$ echo before; false; echo after\nbefore\n"
+        "^^^ +++\nThe command exited with status 1\n"
+    )
 
 
 def test_a_command_that_a_signal_ends(tmp_path: Path) -> None:
@@ -103,15 +107,6 @@ def test_a_command_that_cannot_be_run(tmp_path: Path) -> None:
     assert "/no/such/shell" in job.log
     finish = play(FakeJob("j2", "true", env={"A": "nul\0"}), host_in(tmp_path))
     assert finish["signal_reason"] == "process_run_error"
-
-
-def test_the_missing_checkout_is_said(tmp_path: Path) -> None:
-    job = FakeJob("j1", "true", env={"BUILDKITE_REPO": "https://git.example.com/app.git"})
-    play(job, host_in(tmp_path))
-    assert "no checkout" in job.log
-    job = FakeJob("j2", "true", env={"BUILDKITE_REPO": "x", "BUILDKITE_SKIP_CHECKOUT": "true"})
-    play(job, host_in(tmp_path))
-    assert "no checkout" not in job.log
 
 
 def test_a_cancelled_job(tmp_path: Path) -> None:
@@ -222,7 +217,7 @@ def test_scripts_find_the_agent_under_its_usual_names(tmp_path: Path, name: str)
     job = FakeJob("j1", f'{name} meta-data "a b"; stat -c %a $(dirname $(command -v {name}))')
     play(job, host_in(tmp_path, own_command=("/bin/echo", "called with")))
     assert job.log.splitlines()[-2:] == ["called with meta-data a b", "700"]
-    assert OWN_COMMAND[-2:] == ("watchword", "agent")
+    assert OWN_COMMAND[-2:] == ("-m", "watchword.agent")
 
 
 @pytest.mark.parametrize(

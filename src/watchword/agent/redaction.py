@@ -18,15 +18,15 @@ PATTERNS = (
 )
 
 
-def secret_values(environment: Mapping[str, str]) -> set[str]:
-    """Values of the variables whose names say that they are secret (contract section 7.2).
+def secret_values(environment: Mapping[str, str], patterns: Iterable[str] = PATTERNS) -> set[str]:
+    """Values of the variables whose names match a pattern of secrets (contract section 7.2).
 
     Surrounding white space is not part of a secret, unless nothing of 6 bytes is left without it.
     """
     named = (
         value
         for name, value in environment.items()
-        if any(fnmatchcase(name, pattern) for pattern in PATTERNS)
+        if any(fnmatchcase(name, pattern) for pattern in patterns)
     )
     return {value.strip() if len(value.strip().encode()) >= MIN_BYTES else value for value in named}
 
@@ -39,10 +39,15 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        encoded = {secret.encode(errors="surrogateescape") for secret in secrets}
-        self._secrets = sorted(secret for secret in encoded if len(secret) >= MIN_BYTES)
+        self._secrets: list[bytes] = []
         self._held = b""
         self._covered = 0
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Mask these too, from the bytes that are held back now onwards; short ones are ignored."""
+        encoded = {secret.encode(errors="surrogateescape") for secret in secrets}
+        self._secrets = sorted({*self._secrets, *(secret for secret in encoded if len(secret) >= MIN_BYTES)})
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes; give what is certain so far."""

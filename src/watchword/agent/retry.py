@@ -41,6 +41,7 @@ class Policy:
         tick: seconds of a clock that never jumps, for intervals.
         uniform: a random number between two bounds.
         grace: between SIGTERM and SIGKILL of a job.
+        cleanup: what the hooks of a cancelled job get after that.
         linger: what a job's background processes get to close its output after the command ended.
     """
 
@@ -49,6 +50,7 @@ class Policy:
     tick: Callable[[], float] = time.monotonic
     uniform: Callable[[float, float], float] = random.uniform
     grace: float = 10.0
+    cleanup: float = 5.0
     linger: float = 2.0
     register: Attempts = Attempts(30, (10.0,))
     connect: Attempts = Attempts(10, (5.0,))

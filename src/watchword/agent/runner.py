@@ -1,23 +1,18 @@
-"""Runs one accepted job from start to finish."""
+"""Runs one accepted job from start to finish, as the server sees it."""
 
 import asyncio
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 
 from msgspec import UNSET
-from structlog.typing import FilteringBoundLogger
 
 from watchword.agent.api import JobApi
-from watchword.agent.config import Settings
 from watchword.agent.errors import ApiError
-from watchword.agent.jobenv import OWN_COMMAND, job_environment, job_folder, write_shims
-from watchword.agent.process import Command, Outcome
-from watchword.agent.redaction import Redactor, secret_values
-from watchword.agent.retry import Policy, Ticker, retry
-from watchword.agent.stop import Stop, drop
+from watchword.agent.job.executor import Ended
+from watchword.agent.job.process import Outcome
+from watchword.agent.job.workplace import Host, Workplace, refusal, workplace
+from watchword.agent.redaction import Redactor
+from watchword.agent.retry import Ticker, retry
+from watchword.agent.stop import drop
 from watchword.agent.streamer import (
     DEFAULT_CHUNK,
     DEFAULT_INTERVAL,
@@ -29,38 +24,10 @@ from watchword.agent.transport import Connection
 from watchword.agent.wire import Finish, Job, stamp
 from watchword.crypto.values import Secret
 
+__all__ = ("Host", "JobRunner")
+
 _CANCELLING = {"canceling", "canceled", "timing_out", "timed_out"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """What all jobs of one agent share.
-
-    Attributes:
-        settings: the agent's settings.
-        policy: the clock and the attempts.
-        log: the agent's own log.
-        stop: asked before and during a job.
-        agent_name: the registered name; part of the build folder.
-        status_interval: seconds between two looks at a job's state.
-        environ: the agent's environment, of which jobs get a few variables.
-        own_command: how a job calls this agent.
-    """
-
-    settings: Settings
-    policy: Policy
-    log: FilteringBoundLogger
-    stop: Stop
-    agent_name: str
-    status_interval: float
-    environ: Mapping[str, str]
-    own_command: Sequence[str] = OWN_COMMAND
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    outcome: Outcome
-    reason: str | None = None
+_TIMED_OUT = {"timing_out", "timed_out"}
 
 
 class JobRunner:
@@ -92,11 +59,11 @@ class JobRunner:
         api = JobApi(connection, self._job.id)
         if not await self._start(api):
             return False
-        secrets = secret_values(self._job.variables) | {token.reveal()}
-        log = LogStreamer(api.chunk, Redactor(secrets), _limits(self._job), self._policy, self._log)
+        redactor = Redactor({token.reveal()})
+        log = LogStreamer(api.chunk, redactor, _limits(self._job), self._policy, self._log)
         async with log:
-            result = await self._attempt(api, log, token)
-        await self._finish(api, result, log.failed)
+            ended = await self._attempt(api, log, redactor, token)
+        await self._finish(api, ended, log.failed)
         return True
 
     async def _refuse(self) -> None:
@@ -104,7 +71,7 @@ class JobRunner:
         self._log.error(
             "refused the job: the server gave no job token, and the session token is not for jobs"
         )
-        await self._finish(JobApi(self._session, self._job.id), _Result(Outcome(-1), "agent_refused"), lost=0)
+        await self._finish(JobApi(self._session, self._job.id), Ended(Outcome(-1), "agent_refused"), lost=0)
 
     async def _start(self, api: JobApi) -> bool:
         try:
@@ -117,93 +84,59 @@ class JobRunner:
         self._log.info("the job starts")
         return True
 
-    async def _attempt(self, api: JobApi, log: LogStreamer, token: Secret) -> _Result:
-        """Run the command; what cannot be run ends as `process_run_error`."""
-        text = self._job.variable("BUILDKITE_COMMAND")
-        await self._introduce(log, text)
-        if not text:
-            return _Result(Outcome(1))
+    async def _attempt(self, api: JobApi, log: LogStreamer, redactor: Redactor, token: Secret) -> Ended:
+        """Run the job; what cannot be run ends as `process_run_error`."""
+        reason = refusal(self._job, self._host.settings.jobs)
+        if reason is not None:
+            await log.say(f"This agent refuses the job: {reason}")
+            return Ended(Outcome(-1), "agent_refused")
         try:
-            with tempfile.TemporaryDirectory(prefix="watchword-job-", ignore_cleanup_errors=True) as tools:
-                command = await self._launch(text, Path(tools), api.connection, token)
-                return await self._supervise(api, command, log)
+            async with workplace(self._job, token, api.connection, self._host, log, redactor) as place:
+                return await self._supervise(api, place)
         except (OSError, ValueError) as error:
-            await log.say(f"The command cannot be run: {error}")
-            return _Result(Outcome(-1), "process_run_error")
+            await log.say(f"The job cannot be run: {error}")
+        except Exception:  # noqa: BLE001 - whatever it is, the server must hear of the job's end
+            self._log.exception("the job failed inside the agent")
+            await log.say("The job failed because of a fault inside the agent; its own log has more")
+        return Ended(Outcome(-1), "process_run_error")
 
-    async def _launch(self, text: str, tools: Path, connection: Connection, token: Secret) -> Command:
-        host = self._host
-        folder = job_folder(host.settings, host.agent_name, self._job)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_shims(tools, host.own_command)
-        variables = job_environment(
-            self._job, token, connection, host.settings, folder=folder, tools=tools, environ=host.environ
-        )
-        return await Command.spawn([*host.settings.shell, text], folder, variables)
-
-    async def _introduce(self, log: LogStreamer, text: str) -> None:
-        job = self._job
-        if job.variable("BUILDKITE_REPO") and job.variable("BUILDKITE_SKIP_CHECKOUT") != "true":
-            await log.say("~~~ Checkout")
-            await log.say(
-                "This agent does no checkout yet: the command runs in a folder without the repository."
-            )
-        if not text:
-            await log.say("+++ The job has no command")
-            return
-        await log.say("+++ Running command")
-        await log.say(f"$ {text}")
-
-    async def _supervise(self, api: JobApi, command: Command, log: LogStreamer) -> _Result:
-        """Wait for the command's end, or end it when the server or the operator says so."""
-        pump = asyncio.create_task(_pump(command, log))
-        ended = asyncio.create_task(command.wait())
+    async def _supervise(self, api: JobApi, place: Workplace) -> Ended:
+        """Wait for the job's end, or end it when the server or the operator says so."""
+        work = asyncio.create_task(place.run())
         watch = asyncio.create_task(self._watch(api))
         cut = asyncio.create_task(self._host.stop.cut.wait())
         try:
-            await asyncio.wait({ended, watch, cut}, return_when=asyncio.FIRST_COMPLETED)
-            if ended.done():
-                return _Result(ended.result())
+            await asyncio.wait({work, watch, cut}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
             reason = "cancel" if watch.done() else "agent_stop"
             self._log.warning("the job is being cancelled", reason=reason)
-            return _Result(await command.cancel(self._policy, self._host.settings.jobs.cancel_signal), reason)
+            place.shell.cancel(timed_out=watch.done() and watch.result() in _TIMED_OUT)
+            return Ended((await work).outcome, reason)
         finally:
-            await drop(watch, cut, ended)
-            await self._drain(command, pump)
+            await drop(watch, cut, work)
 
-    async def _drain(self, command: Command, pump: asyncio.Task[None]) -> None:
-        """Take the last output; processes left behind get a moment, then they are killed."""
-        await self._linger(pump)
-        command.sweep()
-        await self._linger(pump)
-        command.close()
-        await drop(pump)
-
-    async def _linger(self, pump: asyncio.Task[None]) -> None:
-        moment = asyncio.ensure_future(self._policy.sleep(self._policy.linger))
-        await asyncio.wait({pump, moment}, return_when=asyncio.FIRST_COMPLETED)
-        await drop(moment)
-
-    async def _watch(self, api: JobApi) -> None:
-        """Return when the server wants the job cancelled, or no longer knows its token."""
+    async def _watch(self, api: JobApi) -> str:
+        """Return when the server wants the job cancelled, or no longer knows its token: its state or ""."""
         ticker = Ticker(self._host.status_interval, self._policy, at_once=False)
         while True:
             await ticker.wait()
             try:
-                if await api.state() in _CANCELLING:
-                    return
+                state = await api.state()
+                if state in _CANCELLING:
+                    return state
             except ApiError as error:
                 if error.status == HTTPStatus.UNAUTHORIZED:
-                    return
+                    return ""
                 self._log.warning("cannot see the job's state", error=str(error))
 
-    async def _finish(self, api: JobApi, result: _Result, lost: int) -> None:
+    async def _finish(self, api: JobApi, ended: Ended, lost: int) -> None:
         finish = Finish(
-            exit_status=_exit_status(result),
+            exit_status=_exit_status(ended),
             finished_at=stamp(self._policy.now()),
             chunks_failed_count=lost,
-            signal=result.outcome.signal or UNSET,
-            signal_reason=result.reason or UNSET,
+            signal=ended.outcome.signal or UNSET,
+            signal_reason=ended.reason or UNSET,
             ignore_agent_in_dispatches=self._host.settings.disconnect_after_job or UNSET,
         )
         self.exit_status = int(finish.exit_status)
@@ -212,21 +145,16 @@ class JobRunner:
         except ApiError as error:
             self._log.error("the job's end could not be reported", error=str(error))
             return
-        reason = {"reason": result.reason} if result.reason else {}
+        reason = {"reason": ended.reason} if ended.reason else {}
         self._log.info("the job is finished", exit_status=finish.exit_status, **reason)
 
     def _will_retry(self, error: ApiError, wait: float) -> None:
         self._log.warning("will try again", error=str(error), seconds=round(wait, 1))
 
 
-async def _pump(command: Command, log: LogStreamer) -> None:
-    async for data in command.output():
-        await log.write(data)
-
-
-def _exit_status(result: _Result) -> str:
+def _exit_status(ended: Ended) -> str:
     """A cancelled job never passes, even if its command ended with 0 (contract section 2.3)."""
-    return str(1 if result.reason and result.outcome.status == 0 else result.outcome.status)
+    return str(1 if ended.reason and ended.outcome.status == 0 else ended.outcome.status)
 
 
 def _limits(job: Job) -> Limits:

@@ -43,7 +43,8 @@ def start(flags: Mapping[str, str | None]) -> int:
         return 1
     color = settings.color and sys.stderr.isatty()
     log = make_log(sys.stderr, form=settings.log_format, color=color)
-    return asyncio.run(serve(settings, token, log, Policy(grace=settings.jobs.cancel_grace)))
+    policy = Policy(grace=settings.jobs.cancel_grace, cleanup=settings.jobs.cancel_cleanup)
+    return asyncio.run(serve(settings, token, log, policy))
 
 
 async def serve(settings: Settings, token: Secret, log: FilteringBoundLogger, policy: Policy) -> int:

@@ -1,0 +1,1 @@
+"""What happens for one job: environment, hooks, plugins, checkout, command, artifacts."""

@@ -1,0 +1,176 @@
+"""Runs one command in a process group of its own and takes its output."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchword.agent.stop import drop
+
+Sink = Callable[[bytes], Awaitable[None]]
+"""Takes a piece of output."""
+
+_PIECE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended: its exit status, or -1 and the name of the signal that ended it."""
+
+    status: int
+    signal: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it ended with status 0."""
+        return self.status == 0
+
+
+class Command:
+    """A running command whose output goes to a sink.
+
+    A command may leave processes behind that keep its output open. They go on, and so does what
+    they say, until `close`.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, output: "Output") -> None:
+        self._process = process
+        self._output = output
+
+    @classmethod
+    async def spawn(
+        cls,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        sink: Sink,
+        *,
+        errors: bool = True,
+    ) -> "Command":
+        """Start a command in a session of its own, without input.
+
+        No descriptor of the agent's reaches it but the pipe for its output.
+
+        Args:
+            words: the command and its arguments.
+            folder: where it runs.
+            environment: all of its variables.
+            sink: takes its output.
+            errors: whether its standard error goes there too; else it is thrown away.
+
+        Raises:
+            OSError: it cannot be started.
+            ValueError: a word or a variable holds a NUL.
+        """
+        reader, writer = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *words,
+                stdin=subprocess.DEVNULL,
+                stdout=writer,
+                stderr=writer if errors else subprocess.DEVNULL,
+                cwd=folder,
+                env=environment,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        return cls(process, Output(reader, sink))
+
+    @property
+    def group(self) -> int:
+        """The id of its process group."""
+        return self._process.pid
+
+    async def wait(self, patience: Callable[[], Awaitable[None]]) -> Outcome:
+        """Wait until the command itself has ended and what it said has been taken.
+
+        Args:
+            patience: waits as long as a process left behind may keep us from seeing the output's end.
+        """
+        status = await self._process.wait()
+        settled = asyncio.ensure_future(self._output.settled())
+        limit = asyncio.ensure_future(patience())
+        await asyncio.wait({settled, limit}, return_when=asyncio.FIRST_COMPLETED)
+        await drop(settled, limit)
+        return Outcome(status) if status >= 0 else Outcome(-1, _signal_name(-status))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.group, number)
+
+    def left_behind(self) -> bool:
+        """Whether the command has ended, and processes of its group have not."""
+        try:
+            os.killpg(self.group, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Take no more output."""
+        await self._output.close()
+
+
+class Output:
+    """Reads a pipe until its end and hands everything to a sink, as fast as the sink takes it."""
+
+    def __init__(self, descriptor: int, sink: Sink) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._sink = sink
+        self._empty = asyncio.Event()
+        self._poke = asyncio.Event()
+        self._task = asyncio.create_task(self._pump())
+
+    async def settled(self) -> None:
+        """Wait until all that has been written so far is taken."""
+        if not self._task.done():
+            self._empty.clear()
+            self._poke.set()
+            await self._empty.wait()
+
+    async def close(self) -> None:
+        """Stop reading."""
+        await drop(self._task)
+
+    async def _pump(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                try:
+                    data = os.read(self._descriptor, _PIECE)
+                except BlockingIOError:
+                    self._empty.set()
+                    await self._more(loop)
+                    continue
+                if not data:
+                    return
+                await self._sink(data)
+        finally:
+            self._empty.set()
+            os.close(self._descriptor)
+
+    async def _more(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until there is something to read, or somebody asks whether there is."""
+        self._poke.clear()
+        loop.add_reader(self._descriptor, self._poke.set)
+        try:
+            await self._poke.wait()
+        finally:
+            loop.remove_reader(self._descriptor)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
