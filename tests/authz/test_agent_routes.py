@@ -23,6 +23,10 @@ ROWS: dict[str, set[str]] = {
     "POST /v3/heartbeat": {SESSION},
     "POST /v3/disconnect": {SESSION},
     "PUT /v3/jobs/{job_id}/accept": {SESSION},
+    "PUT /v3/jobs/{job_id}/acquire": {SESSION},
+    "PUT /v3/jobs/{job_id}": {OWN_JOB},
+    "PUT /v3/jobs/{job_id}/promise_failure": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/header_times": {OWN_JOB},
     "PUT /v3/jobs/{job_id}/start": {OWN_JOB},
     "GET /v3/jobs/{job_id}": {OWN_JOB},
     "POST /v3/jobs/{job_id}/chunks": {OWN_JOB},
@@ -38,12 +42,20 @@ ROWS: dict[str, set[str]] = {
     "POST /v3/builds/{build_id}/data/get": {OWN_JOB, "other job"},
     "POST /v3/builds/{build_id}/data/exists": {OWN_JOB, "other job"},
     "POST /v3/builds/{build_id}/data/keys": {OWN_JOB, "other job"},
+    # These act on the agent of whoever asks; none can name another.
+    "POST /v3/pause": {SESSION, OWN_JOB, "other job"},
+    "POST /v3/resume": {SESSION, OWN_JOB, "other job"},
+    "POST /v3/stop": {SESSION, OWN_JOB, "other job"},
+    "GET /v3/metrics": {AGENT},
+    "GET /v3/metrics/queue": {AGENT},
     "POST /oauth/introspect": {API},
 }
 PUBLIC = {"GET /healthz", "GET /readyz", "GET /metrics"}
 BODIES = {
     "POST /v3/register": {"name": "x", "version": "3.137.0"},
     "PUT /v3/jobs/{job_id}/finish": {"exit_status": "0"},
+    "PUT /v3/jobs/{job_id}": {"timeout": "20"},
+    "PUT /v3/jobs/{job_id}/promise_failure": {"exit_status": 1},
     "POST /v3/jobs/{job_id}/annotations": {"body": "x"},
     "POST /v3/jobs/{job_id}/data/set": {"key": "k", "value": "v"},
     "POST /v3/jobs/{job_id}/data/set-batch": {"items": []},

@@ -109,3 +109,22 @@ def test_a_cluster_is_deleted_with_its_queues_alone(shelf: Shelf) -> None:
     assert shelf.read(lambda tx: tx.accounts.queue(ORGANIZATION, other_queue.id)) == other_queue
     assert shelf.read(lambda tx: tx.accounts.queue(OTHER, QUEUE)) == foreign
     assert list(shelf.read(lambda tx: tx.accounts.clusters(ORGANIZATION, Page()))) == [other_cluster]
+
+
+def test_a_queue_is_paused_and_resumed_once(shelf: Shelf) -> None:
+    kept = make.queue(dispatch_paused=False)
+    elsewhere = make.queue(organization_id=OTHER)
+    shelf.write(lambda tx: tx.accounts.add_queue(kept))
+    shelf.write(lambda tx: tx.accounts.add_queue(elsewhere))
+    assert list(shelf.read(lambda tx: tx.accounts.paused_queues())) == [elsewhere.id]
+    assert not shelf.write(lambda tx: tx.accounts.resume_queue(ORGANIZATION, QUEUE))
+    assert shelf.write(lambda tx: tx.accounts.pause_queue(ORGANIZATION, QUEUE, 9, USER, "why"))
+    assert not shelf.write(lambda tx: tx.accounts.pause_queue(ORGANIZATION, QUEUE, 10, None, "again"))
+    assert shelf.read(lambda tx: tx.accounts.queue(ORGANIZATION, QUEUE)) == make.queue(
+        dispatch_paused=True, paused_at=9, paused_by=USER, paused_note="why"
+    )
+    assert len(shelf.read(lambda tx: tx.accounts.paused_queues())) == 2
+    assert shelf.write(lambda tx: tx.accounts.resume_queue(ORGANIZATION, QUEUE))
+    assert not shelf.write(lambda tx: tx.accounts.resume_queue(ORGANIZATION, QUEUE))
+    assert shelf.read(lambda tx: tx.accounts.queue(ORGANIZATION, QUEUE)) == kept
+    assert shelf.read(lambda tx: tx.accounts.queue(OTHER, QUEUE)) == elsewhere

@@ -103,6 +103,16 @@ def test_uses_are_added_up_by_hour_address_agent_and_version(shelf: Shelf) -> No
     assert list(shelf.read(lambda tx: tx.audit.uses(ORGANIZATION, TokenId("another")))) == []
 
 
+def test_the_latest_use_is_that_of_the_last_hour(shelf: Shelf) -> None:
+    assert shelf.read(lambda tx: tx.audit.last_use(ORGANIZATION, TOKEN)) is None
+    latest = make.use(hour=102, address="", last_at=60)
+    others = [make.use(hour=101, last_at=50), make.use(hour=102, last_at=59), make.use(last_at=10)]
+    shelf.write(lambda tx: tx.audit.add_uses([*others, latest]))
+    shelf.write(lambda tx: tx.audit.add_uses([make.use(organization_id=OTHER, hour=200, last_at=99)]))
+    shelf.write(lambda tx: tx.audit.add_uses([make.use(token_id=TokenId("x"), hour=200, last_at=99)]))
+    assert shelf.read(lambda tx: tx.audit.last_use(ORGANIZATION, TOKEN)) == latest
+
+
 def test_refusals_are_added_up(shelf: Shelf) -> None:
     """Nothing reads them back yet; that they are taken again and again is what can be seen."""
     for _ in range(2):

@@ -11,7 +11,7 @@ from watchword.domain.ids import BuildId, JobId, OrganizationId, PipelineId
 from watchword.domain.pipelines import BuildState, Job, JobState
 from watchword.store.base import Duplicate, Page, Transaction
 
-HELD = (JobState.ACCEPTED, JobState.RUNNING, JobState.CANCELING)
+HELD = (JobState.ACCEPTED, JobState.RUNNING, JobState.CANCELING, JobState.TIMING_OUT)
 
 
 def find(shelf: Shelf) -> Job | None:
@@ -127,12 +127,21 @@ def test_jobs_are_kept_whole_in_order(shelf: Shelf) -> None:
 def test_open_jobs_are_those_of_all_organizations_that_have_not_ended(shelf: Shelf) -> None:
     async def work(tx: Transaction) -> None:
         for place, state in enumerate(JobState):
-            await tx.builds.add_job(make.job(id=JobId(f"job-{place}"), state=state))
-        await tx.builds.add_job(make.job(id=JobId("job-9"), organization_id=OTHER))
+            await tx.builds.add_job(make.job(id=JobId(f"job-{place:02}"), state=state))
+        await tx.builds.add_job(make.job(id=JobId("job-99"), organization_id=OTHER))
 
     shelf.write(work)
     found = shelf.read(lambda tx: tx.builds.open_jobs())
-    assert [job.id for job in found] == ["job-0", "job-1", "job-2", "job-3", "job-9"]
+    assert [job.id for job in found] == [
+        "job-00",
+        "job-01",
+        "job-02",
+        "job-03",
+        "job-04",
+        "job-05",
+        "job-06",
+        "job-99",
+    ]
 
 
 @pytest.mark.parametrize("state", list(JobState))
@@ -213,6 +222,7 @@ def test_an_accepted_job_alone_is_released(shelf: Shelf, state: JobState) -> Non
         (JobState.ACCEPTED, JobState.CANCELING),
         (JobState.RUNNING, JobState.CANCELING),
         (JobState.CANCELING, JobState.CANCELING),
+        (JobState.TIMING_OUT, JobState.TIMING_OUT),
         (JobState.FINISHED, None),
         (JobState.CANCELED, None),
     ],
@@ -228,5 +238,62 @@ def test_a_job_is_cancelled_by_its_state(shelf: Shelf, state: JobState, after: J
     assert found.state is (after or state)
     assert found.fence == 4
     again = shelf.write(lambda tx: tx.builds.cancel(kept, 10))
-    assert again is (JobState.CANCELING if after is JobState.CANCELING else None)
+    assert again is (after if after is not None and after.held else None)
     assert (found.canceling_at == 9) is (after is JobState.CANCELING and state is not after)
+
+
+@pytest.mark.parametrize("state", list(JobState))
+@pytest.mark.parametrize(("minutes", "late"), [(0, 10**15), (5, -1), (5, 0)])
+def test_a_running_job_alone_times_out_once_its_time_is_over(
+    shelf: Shelf, state: JobState, minutes: int, late: int
+) -> None:
+    kept = make.job(state=state, fence=4, started_at=7, timeout_minutes=minutes)
+    shelf.write(lambda tx: tx.builds.add_job(kept))
+    at = 7 + minutes * 60_000_000 + late
+    assert not shelf.write(lambda tx: tx.builds.time_out(replace(kept, fence=3), at))
+    over = state is JobState.RUNNING and minutes > 0 and late >= 0
+    assert shelf.write(lambda tx: tx.builds.time_out(kept, at)) is over
+    assert not (over and shelf.write(lambda tx: tx.builds.time_out(kept, at + 1)))
+    assert find(shelf) == (replace(kept, state=JobState.TIMING_OUT, canceling_at=at) if over else kept)
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_the_timeout_of_a_job_that_goes_on_changes(shelf: Shelf, state: JobState) -> None:
+    kept = make.job(state=state, fence=4, timeout_minutes=5)
+    shelf.write(lambda tx: tx.builds.add_job(kept))
+    goes_on = state in (JobState.ACCEPTED, JobState.RUNNING)
+    assert not shelf.write(lambda tx: tx.builds.set_timeout(replace(kept, fence=3), 9, 5))
+    assert shelf.write(lambda tx: tx.builds.set_timeout(kept, 9, 5)) is goes_on
+    changed = replace(kept, timeout_minutes=9, initial_timeout_minutes=5)
+    assert find(shelf) == (changed if goes_on else kept)
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_a_running_job_promises_one_failure(shelf: Shelf, state: JobState) -> None:
+    kept = make.job(state=state, fence=4)
+    shelf.write(lambda tx: tx.builds.add_job(kept))
+    runs = state in (JobState.RUNNING, JobState.CANCELING, JobState.TIMING_OUT)
+    assert not shelf.write(lambda tx: tx.builds.promise_failure(replace(kept, fence=3), "2", "why"))
+    assert shelf.write(lambda tx: tx.builds.promise_failure(kept, "2", "why")) is runs
+    assert not shelf.write(lambda tx: tx.builds.promise_failure(kept, "3", "because"))
+    assert find(shelf) == (replace(kept, promised_status="2", promised_reason="why") if runs else kept)
+
+
+def test_jobs_that_are_held_back_are_counted_by_queue_and_rules(shelf: Shelf) -> None:
+    async def work(tx: Transaction) -> None:
+        for place, state in enumerate(JobState):
+            await tx.builds.add_job(make.job(id=JobId(f"job-{place}"), state=state))
+        loose = make.job(
+            id=JobId("loose"), state=JobState.WAITING, cluster_id=None, queue_id=None, rules=("queue=a",)
+        )
+        await tx.builds.add_job(loose)
+        await tx.builds.add_job(make.job(id=JobId("x"), organization_id=OTHER, state=JobState.WAITING))
+
+    shelf.write(work)
+    found = shelf.read(lambda tx: tx.builds.count_held_back(ORGANIZATION))
+    job = make.job()
+    assert sorted(found, key=lambda one: one.jobs) == [
+        (None, None, ("queue=a",), 1),
+        (job.cluster_id, job.queue_id, job.rules, 2),
+    ]
+    assert list(shelf.read(lambda tx: tx.builds.count_held_back(OrganizationId("none")))) == []

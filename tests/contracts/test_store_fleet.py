@@ -6,7 +6,7 @@ import pytest
 
 from contracts import store_records as make
 from contracts.store_backends import Shelf
-from contracts.store_records import AGENT, CLUSTER, JOB, ORGANIZATION, OTHER, TOKEN
+from contracts.store_records import AGENT, CLUSTER, JOB, ORGANIZATION, OTHER, TOKEN, USER
 from watchword.domain.fleet import Agent, AgentState
 from watchword.domain.ids import AgentId, ClusterId, TokenId
 from watchword.store.base import Page, Transaction
@@ -120,3 +120,36 @@ def test_signs_of_life_only_move_forward(shelf: Shelf) -> None:
     shelf.write(lambda tx: tx.fleet.touch([]))
     assert find(shelf) == replace(make.agent(), seen_at=50)
     assert find(shelf, second.id) == second
+
+
+@pytest.mark.parametrize("state", list(AgentState))
+def test_a_connected_agent_alone_is_asked_to_stop(shelf: Shelf, state: AgentState) -> None:
+    shelf.write(lambda tx: tx.fleet.add(make.agent(state=state)))
+    connected = state is AgentState.CONNECTED
+    assert not shelf.write(lambda tx: tx.fleet.stop(OTHER, AGENT, 9, force=False))
+    assert shelf.write(lambda tx: tx.fleet.stop(ORGANIZATION, AGENT, 9, force=False)) is connected
+    asked = make.agent(state=state, stopping_at=9) if connected else make.agent(state=state)
+    assert find(shelf) == asked
+    assert shelf.write(lambda tx: tx.fleet.stop(ORGANIZATION, AGENT, 10, force=True)) is connected
+    forced = replace(asked, stop_forced=True) if connected else asked
+    assert find(shelf) == forced
+    assert shelf.write(lambda tx: tx.fleet.stop(ORGANIZATION, AGENT, 11, force=False)) is connected
+    assert find(shelf) == forced
+
+
+@pytest.mark.parametrize("state", list(AgentState))
+def test_a_connected_agent_alone_is_paused_and_resumed_once(shelf: Shelf, state: AgentState) -> None:
+    kept = make.agent(state=state)
+    shelf.write(lambda tx: tx.fleet.add(kept))
+    connected = state is AgentState.CONNECTED
+    assert not shelf.write(lambda tx: tx.fleet.resume(ORGANIZATION, AGENT))
+    assert not shelf.write(lambda tx: tx.fleet.pause(OTHER, AGENT, 9, 20, "why", USER))
+    assert shelf.write(lambda tx: tx.fleet.pause(ORGANIZATION, AGENT, 9, 20, "why", USER)) is connected
+    paused = replace(kept, paused_at=9, paused_until=20, paused_note="why", paused_by=USER)
+    assert find(shelf) == (paused if connected else kept)
+    assert shelf.write(lambda tx: tx.fleet.pause(ORGANIZATION, AGENT, 10, 30, "", None)) is connected
+    assert find(shelf) == (replace(kept, paused_at=10, paused_until=30) if connected else kept)
+    assert not shelf.write(lambda tx: tx.fleet.resume(OTHER, AGENT))
+    assert shelf.write(lambda tx: tx.fleet.resume(ORGANIZATION, AGENT)) is connected
+    assert not shelf.write(lambda tx: tx.fleet.resume(ORGANIZATION, AGENT))
+    assert find(shelf) == kept

@@ -3,7 +3,7 @@
 import pytest
 
 from support import World
-from watchword.store import builds, fleet, logs, tokens
+from watchword.store import audit, builds, fleet, logs, tokens
 from watchword.store.engine import Statement
 from watchword.store.sqlite import _DIALECT
 
@@ -19,6 +19,8 @@ PLANS = [
     (builds._OPEN_JOBS, "jobs_state (state=?)"),
     (builds._JOB, "(id=?)"),
     (builds._BUILD_BY_NUMBER, "builds_number (organization_id=? AND pipeline_id=? AND number=?)"),
+    (builds._HELD_BACK, "jobs_state (state=? AND organization_id=?)"),
+    (audit._LAST_USE, "USING INDEX uses_hour (organization_id=? AND token_id=?)"),
     (logs._CHUNKS, "log_chunks USING PRIMARY KEY (organization_id=? AND job_id=?)"),
 ]
 

@@ -96,7 +96,7 @@ def test_what_is_not_flushed_yet_is_seen(scene: Scene) -> None:
     use(scene)
     found = last(scene)
     assert found is not None
-    assert (found.count, found.last_at) == (3, scene.world.clock.now())
+    assert (found.count, found.last_at) == (1, scene.world.clock.now())
     assert [one.count for one in pending(scene)] == [1]
 
 

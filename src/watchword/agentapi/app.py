@@ -1,7 +1,10 @@
 """The agent API's routes. Streaming pings have none: 404 makes new agents poll (contract §3.3)."""
 
+from watchword.agentapi.control import Control
 from watchword.agentapi.jobs import Jobs
+from watchword.agentapi.metrics import Metrics
 from watchword.agentapi.notes import Notes
+from watchword.agentapi.running import Running
 from watchword.agentapi.sessions import Sessions
 from watchword.edge.router import Route
 from watchword.services.authority import Authority
@@ -12,5 +15,8 @@ def routes(authority: Authority) -> list[Route]:
     return [
         *Sessions(authority).routes(),
         *Jobs(authority).routes(),
+        *Running(authority).routes(),
         *Notes(authority).routes(),
+        *Control(authority).routes(),
+        *Metrics(authority).routes(),
     ]

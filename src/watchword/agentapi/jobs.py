@@ -1,5 +1,6 @@
 """Jobs: accept, start, state, log chunks, finish."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from watchword.agentapi.wire import FINISH, START, Finish, JobAnswer
@@ -7,11 +8,12 @@ from watchword.domain.errors import Invalid, Malformed, NotFound
 from watchword.domain.events import Actor
 from watchword.domain.ids import AgentId, JobId, is_uuid
 from watchword.domain.kinds import Kind
-from watchword.domain.pipelines import Job
+from watchword.domain.pipelines import Job, JobState
 from watchword.edge.http import EMPTY, Request, Response, decode
 from watchword.edge.router import Route
 from watchword.services.authority import Authority
 from watchword.services.context import Caller
+from watchword.services.dispatching import Accepted
 from watchword.services.logs import CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_LOG_BYTES, add_chunk, inflate
 from watchword.services.verifying import JobEnded
 
@@ -19,6 +21,7 @@ SESSION = (Kind.AGENT_SESSION,)
 JOB = (Kind.JOB, Kind.AGENT_SESSION)  # a session token for agents older than 3.39 alone
 _MAX_TEXT = 255
 _MAX_POSITION = 2**53
+_Take = Callable[[Caller, AgentId, JobId], Awaitable[Accepted]]
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class Jobs:
         """The operations and the tokens they take (contract agent-api §1.2)."""
         return [
             Route("PUT", "/v3/jobs/{job_id}/accept", self.accept, SESSION),
+            Route("PUT", "/v3/jobs/{job_id}/acquire", self.acquire, SESSION),
             Route("PUT", "/v3/jobs/{job_id}/start", self.start, JOB),
             Route("GET", "/v3/jobs/{job_id}", self.state, JOB),
             Route("POST", "/v3/jobs/{job_id}/chunks", self.chunk, JOB),
@@ -39,6 +43,13 @@ class Jobs:
 
     async def accept(self, request: Request, job_id: str) -> Response:
         """§2.2: take the job that a ping offered; the answer has everything to run it."""
+        return await self._take(request, job_id, self.authority.dispatcher.accept)
+
+    async def acquire(self, request: Request, job_id: str) -> Response:
+        """§2.2: take a job that the agent was started for."""
+        return await self._take(request, job_id, self.authority.dispatcher.acquire)
+
+    async def _take(self, request: Request, job_id: str, take: _Take) -> Response:
         presented = await self.authority.verifier.verify(
             request.credential(), SESSION, address=request.address, agent=request.agent
         )
@@ -46,7 +57,7 @@ class Jobs:
             raise NotFound("No job found")
         agent_id = presented.holder.agent_id or AgentId("")
         caller = Caller(Actor("agent", agent_id), request.address, request.id)
-        accepted = await self.authority.dispatcher.accept(caller, agent_id, JobId(job_id))
+        accepted = await take(caller, agent_id, JobId(job_id))
         return Response.json(
             JobAnswer(
                 id=accepted.job.id,
@@ -69,9 +80,14 @@ class Jobs:
         return EMPTY
 
     async def state(self, request: Request, job_id: str) -> Response:
-        """§2.3: whether to go on."""
+        """§2.3: whether to go on. Agents before 3.127 know no time-outs (trap 16)."""
         job = await verify_job(self.authority, request, job_id)
-        return Response.json({"state": job.state.value})
+        state = job.state
+        if state is JobState.TIMING_OUT:
+            agent = self.authority.fleet.agents.get(job.agent_id) if job.agent_id is not None else None
+            if agent is None or not agent.knows_time_outs:
+                state = JobState.CANCELING
+        return Response.json({"state": state.value})
 
     async def chunk(self, request: Request, job_id: str) -> Response:
         """§2.4: a piece of the log; out of order and doubled pieces are normal (trap 13)."""

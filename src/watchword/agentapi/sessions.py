@@ -10,7 +10,7 @@ import msgspec
 from watchword.agentapi.wire import HEARTBEAT, REGISTER, Register, Registered
 from watchword.domain.errors import Forbidden, Invalid, Refused, TooLarge
 from watchword.domain.events import Actor
-from watchword.domain.fleet import AgentState
+from watchword.domain.fleet import NO_PRIORITY, AgentState
 from watchword.domain.ids import AgentId
 from watchword.domain.kinds import Kind
 from watchword.domain.tokens import Reason
@@ -82,12 +82,19 @@ class Sessions:
         return EMPTY
 
     async def ping(self, request: Request) -> Response:
-        """§3.2: a sign of life; offers a job where one waits. Touches no database."""
+        """§3.2: a sign of life; offers a job where one waits, or says to leave or to pause.
+
+        Touches no database.
+        """
         presented = await self._verify(request, SESSION)
-        job_id = self.authority.dispatcher.ping(_agent_id(presented))
-        if job_id is None:
+        agent_id = _agent_id(presented)
+        job_id = self.authority.dispatcher.ping(agent_id)
+        if job_id is not None:
+            return Response.json({"job": {"id": job_id}})
+        order = self.authority.fleet.order(agent_id)
+        if order is None:
             return EMPTY
-        return Response.json({"job": {"id": job_id}})
+        return Response.json({"action": "disconnect" if order.stop else "pause", "message": order.message})
 
     async def heartbeat(self, request: Request) -> Response:
         """§3.4: a sign of life.
@@ -151,9 +158,9 @@ def _registration(body: Register) -> Registration:
 def _priority(given: str | int | None) -> int:
     """An agent's priority: text or number, maybe negative; absent is lowest (trap 10)."""
     if given is None or given == "":
-        return 0
+        return NO_PRIORITY
     try:
         number = int(given)
     except ValueError:
         raise Invalid(f"The priority {given!r} is not an integer.", code="invalid_priority") from None
-    return max(-(2**31), min(2**31 - 1, number))
+    return max(NO_PRIORITY + 1, min(-NO_PRIORITY - 1, number))

@@ -68,6 +68,64 @@ class JobAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     token: str = ""
 
 
+class Stop(msgspec.Struct, kw_only=True):
+    """`POST stop`, §2.9."""
+
+    force: bool | None = False
+
+
+class Pause(msgspec.Struct, kw_only=True):
+    """`POST pause`, §2.9."""
+
+    note: str | None = ""
+    timeout_in_minutes: int | None = None
+
+
+class Promise(msgspec.Struct, kw_only=True):
+    """`PUT jobs/{job}/promise_failure`, §2.3."""
+
+    exit_status: int
+    reason: str | None = ""
+
+
+class QueuedAgents(msgspec.Struct, kw_only=True):
+    """Numbers of agents, §10.1."""
+
+    idle: int
+    busy: int
+    total: int
+
+
+class QueuedJobs(msgspec.Struct, kw_only=True):
+    """Numbers of jobs that have not ended, §10.1."""
+
+    scheduled: int
+    running: int
+    waiting: int
+    total: int
+
+
+class AllAgents(QueuedAgents, kw_only=True):
+    """The same for all queues and for each by its key."""
+
+    queues: dict[str, QueuedAgents]
+
+
+class AllJobs(QueuedJobs, kw_only=True):
+    """The same for all queues and for each by its key."""
+
+    queues: dict[str, QueuedJobs]
+
+
+class Metrics(msgspec.Struct, kw_only=True):
+    """`GET metrics` and `GET metrics/queue`, §10.1; the organization's slug is never empty."""
+
+    agents: QueuedAgents
+    jobs: QueuedJobs
+    organization: dict[str, str]
+    cluster: dict[str, str]
+
+
 class Annotate(msgspec.Struct, kw_only=True):
     """`POST jobs/{job}/annotations`, §2.7."""
 
@@ -102,6 +160,10 @@ REGISTER = msgspec.json.Decoder(Register)
 HEARTBEAT = msgspec.json.Decoder(Heartbeat)
 START = msgspec.json.Decoder(Start)
 FINISH = msgspec.json.Decoder(Finish)
+STOP = msgspec.json.Decoder(Stop)
+PAUSE = msgspec.json.Decoder(Pause)
+UPDATE = msgspec.json.Decoder(dict[str, str | int])
+PROMISE = msgspec.json.Decoder(Promise)
 ANNOTATE = msgspec.json.Decoder(Annotate)
 PAIR = msgspec.json.Decoder(Pair)
 BATCH = msgspec.json.Decoder(Batch)

@@ -76,6 +76,9 @@ class Queue:
     dispatch_paused: bool
     created_at: int
     created_by: UserId | None
+    paused_at: int = 0
+    paused_by: UserId | None = None
+    paused_note: str = ""
 
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

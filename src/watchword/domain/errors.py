@@ -8,6 +8,7 @@ WatchwordError
 ├── NotFound      404  no such thing, or not for this caller
 ├── Conflict      422  the thing is in a state that does not allow it (409 where a contract says so)
 ├── TooLarge      413
+├── Locked        423  it waits for something else; try again
 ├── TooMany       429
 └── Unavailable   503  not now; try again
 """
@@ -20,10 +21,12 @@ class WatchwordError(Exception):
         message: one sentence for people.
         code: stable word for programs.
         status: HTTP status.
+        retry_after: seconds after which the same call may pass; 0 where nothing is known of that.
     """
 
     status = 500
     code = "internal_error"
+    retry_after = 0
 
     def __init__(self, message: str, *, code: str | None = None, status: int | None = None) -> None:
         super().__init__(message)
@@ -83,11 +86,20 @@ class TooLarge(WatchwordError):
     code = "too_large"
 
 
+class Locked(WatchwordError):
+    """The thing waits for another one; the same call may pass later."""
+
+    status = 423
+    code = "locked"
+    retry_after = 15
+
+
 class TooMany(WatchwordError):
     """A budget is used up for now."""
 
     status = 429
     code = "too_many_requests"
+    retry_after = 1
 
 
 class Unavailable(WatchwordError):
@@ -95,3 +107,4 @@ class Unavailable(WatchwordError):
 
     status = 503
     code = "unavailable"
+    retry_after = 1

@@ -16,6 +16,8 @@ class Action(StrEnum):
     CLUSTER_UPDATED = "cluster.updated"
     CLUSTER_DELETED = "cluster.deleted"
     QUEUE_CREATED = "queue.created"
+    QUEUE_PAUSED = "queue.paused"
+    QUEUE_RESUMED = "queue.resumed"
     TOKEN_CREATED = "token.created"  # noqa: S105 - the name of an event
     TOKEN_UPDATED = "token.updated"  # noqa: S105 - the name of an event
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an event
@@ -24,6 +26,9 @@ class Action(StrEnum):
     AGENT_DISCONNECTED = "agent.disconnected"
     AGENT_LOST = "agent.lost"
     AGENT_EXPIRED = "agent.expired"
+    AGENT_STOPPING = "agent.stopping"
+    AGENT_PAUSED = "agent.paused"
+    AGENT_RESUMED = "agent.resumed"
     PIPELINE_CREATED = "pipeline.created"
     BUILD_CREATED = "build.created"
     BUILD_CANCELED = "build.canceled"
@@ -31,6 +36,10 @@ class Action(StrEnum):
     JOB_STARTED = "job.started"
     JOB_FINISHED = "job.finished"
     JOB_RELEASED = "job.released"
+    JOB_CANCELING = "job.canceling"
+    JOB_TIMING_OUT = "job.timing_out"
+    JOB_UPDATED = "job.updated"
+    JOB_FAILURE_PROMISED = "job.failure_promised"
 
 
 @dataclass(frozen=True, slots=True)

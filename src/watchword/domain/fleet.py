@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from watchword.domain.errors import Invalid
-from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, QueueId, TokenId
+from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, QueueId, TokenId, UserId
+from watchword.domain.tokens import MINUTE_US
 
 MAX_TAGS = 100
 MAX_TAG = 255
 MAX_NAME = 255
+# An agent that names no priority comes after all that do (contract agent-api §3.1).
+NO_PRIORITY = -(2**31)
 
 
 class AgentState(StrEnum):
@@ -36,6 +39,11 @@ class Agent:
         token_id: the agent token it joined with.
         requested_name: the name as it asked for it, by which a repeated registration is known.
         counted: joining took one use of a counted token.
+        paused_at: since when it takes no jobs; 0 if it takes them.
+        paused_until: when that ends by itself.
+        paused_by: the person who paused it; None where a job did.
+        stopping_at: since when it is to leave after its job; 0 if it may stay.
+        stop_forced: it is to leave at once, its job is cancelled.
     """
 
     organization_id: OrganizationId
@@ -66,23 +74,88 @@ class Agent:
     connected_at: int
     seen_at: int
     ended_at: int
+    paused_at: int = 0
+    paused_until: int = 0
+    paused_note: str = ""
+    paused_by: UserId | None = None
+    stopping_at: int = 0
+    stop_forced: bool = False
 
     @property
     def knows_job_tokens(self) -> bool:
         """Whether this agent uses job tokens (contract agent-api §1.2: since 3.39.0)."""
         return knows_job_tokens(self.version)
 
+    @property
+    def order(self) -> "Order | None":
+        """What it is to do besides working, if anything."""
+        if self.stopping_at:
+            return Order(stop=True, message=FORCED_STOP if self.stop_forced else STOP)
+        if self.paused_at:
+            return Order(until=self.paused_until, message=self.paused_note or PAUSE)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the next answers to an agent's pings ask of it: to leave, or to take no job for a while.
+
+    Attributes:
+        stop: it leaves; else it is paused.
+        until: when a pause ends, microseconds.
+        message: shown in the agent's own log.
+    """
+
+    stop: bool = False
+    until: int = 0
+    message: str = ""
+
+
+STOP = "This agent was asked to stop."
+FORCED_STOP = "This agent was asked to stop at once."
+PAUSE = "This agent is paused."
+DEFAULT_PAUSE_MINUTES = 5
+MAX_PAUSE_MINUTES = 24 * 60
+MAX_PAUSE_NOTE = 255
+
+
+def pause_minutes(asked: int | None) -> int:
+    """How long a pause lasts; 5 minutes unless asked otherwise (contract agent-api §2.9).
+
+    Raises:
+        Invalid: it is not within a day.
+    """
+    minutes = asked or DEFAULT_PAUSE_MINUTES
+    if not 0 < minutes <= MAX_PAUSE_MINUTES:
+        raise Invalid(
+            f"Validation failed: Timeout in minutes is 1 to {MAX_PAUSE_MINUTES}", code="invalid_pause"
+        )
+    return minutes
+
+
+def pause_end(now: int, minutes: int) -> int:
+    """When a pause that begins now ends by itself."""
+    return now + minutes * MINUTE_US
+
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _FIRST_WITH_JOB_TOKENS = (3, 39)
+_FIRST_WITH_TIME_OUTS = (3, 127)
 
 
 def knows_job_tokens(version: str) -> bool:
-    """Read an agent's version; one that cannot be read is taken for a new one."""
+    """Whether an agent of the version uses job tokens; one that cannot be read is taken for new."""
+    return _since(version, _FIRST_WITH_JOB_TOKENS)
+
+
+def knows_time_outs(version: str) -> bool:
+    """Whether it heeds the state `timing_out` (contract agent-api §2.3, trap 16)."""
+    return _since(version, _FIRST_WITH_TIME_OUTS)
+
+
+def _since(version: str, first: tuple[int, int]) -> bool:
     match = _VERSION.match(version)
-    if match is None:
-        return True
-    return (int(match[1]), int(match[2])) >= _FIRST_WITH_JOB_TOKENS
+    return match is None or (int(match[1]), int(match[2])) >= first
 
 
 def split_tags(items: Sequence[str]) -> tuple[str, tuple[str, ...]]:

@@ -106,7 +106,13 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One command to run on one agent. `fence` rises each time the job changes hands."""
+    """One command to run on one agent. `fence` rises each time the job changes hands.
+
+    Attributes:
+        canceling_at: since when it is being cancelled or timed out.
+        initial_timeout_minutes: its time-out before the job changed it; 0 if it never did.
+        promised_status: the failure that the job said it will end with; empty if it said none.
+    """
 
     organization_id: OrganizationId
     id: JobId
@@ -137,6 +143,14 @@ class Job:
     started_at: int
     canceling_at: int
     finished_at: int
+    initial_timeout_minutes: int = 0
+    promised_status: str = ""
+    promised_reason: str = ""
+
+    @property
+    def times_out_at(self) -> int:
+        """When a running job is over its time; 0 if never."""
+        return self.started_at + self.timeout_minutes * MINUTE_US if self.timeout_minutes else 0
 
     @property
     def passed(self) -> bool:
@@ -185,7 +199,10 @@ CANCEL_GRACE_US = 2 * MINUTE_US
 _TOKEN_MARGIN_US = 15 * MINUTE_US
 _TOKEN_WITHOUT_TIMEOUT_US = 30 * DAY_US
 # A running job's time-out can be raised by this much (contract agent-api §2.3).
-_TIMEOUT_EXTENSION_US = 60 * MINUTE_US
+TIMEOUT_EXTENSION_MINUTES = 60
+_TIMEOUT_EXTENSION_US = TIMEOUT_EXTENSION_MINUTES * MINUTE_US
+MAX_TIMEOUT_MINUTES = _TOKEN_WITHOUT_TIMEOUT_US // MINUTE_US
+MAX_PROMISE_REASON = 255
 
 
 def token_lifetime(timeout_minutes: int, maximum_minutes: int) -> int:

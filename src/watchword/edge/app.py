@@ -189,6 +189,8 @@ def error_response(error: WatchwordError) -> Response:
     response = Response.json({"message": error.message, "code": error.code}, error.status)
     if isinstance(error, Refused) and error.status == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2
         response.headers.append((b"www-authenticate", b'Bearer realm="watchword"'))
+    if error.retry_after:  # a plain number of seconds: clients ignore dates (contract agent-api, trap 17)
+        response.headers.append((b"retry-after", str(error.retry_after).encode()))
     return response
 
 

@@ -1,17 +1,20 @@
-"""Agents (contract rest-graphql §2.10): list and get."""
+"""Agents (contract rest-graphql §2.10): list, get, stop, pause, resume."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
-from litestar import Response, get
+from litestar import Response, get, put
 
 from watchword.domain import accounts, fleet
 from watchword.domain.fleet import AgentState
-from watchword.domain.ids import QueueId
+from watchword.domain.ids import QueueId, UserId
+from watchword.domain.tokens import MINUTE_US
+from watchword.rest.bodies import Body
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.formats import Site, graphql_id, instant, maybe_instant
-from watchword.rest.users import User
-from watchword.services.queries import Access, Unit, connected_agents, find_agent, queue_keys
+from watchword.rest.users import User, show_person
+from watchword.services.control import Pause, Told
+from watchword.services.queries import Access, Unit, connected_agents, find_agent, people, queue_keys
 
 AGENTS = "/v2/organizations/{org:str}/agents"
 FILTERS = ("name", "hostname", "version", "cluster_queue_id")
@@ -52,13 +55,42 @@ class Agent(msgspec.Struct, kw_only=True):
     priority: int | None
     meta_data: list[str]
     paused: bool
+    paused_at: str | None
+    paused_by: User | None
+    paused_note: str | None
+    paused_timeout_in_minutes: int | None
     agent_token_id: str
 
 
+class StopAgent(Body):
+    """How an agent is stopped; a forced stop cancels its job."""
+
+    force: bool | None = True
+
+
+class PauseAgent(Body):
+    """How an agent is paused; for five minutes unless said otherwise."""
+
+    note: str | None = None
+    timeout_in_minutes: int | None = None
+
+
+def _state(agent: fleet.Agent) -> str:
+    if agent.stopping_at and agent.state is AgentState.CONNECTED:
+        return "stopping"
+    if agent.stopping_at and agent.state is AgentState.DISCONNECTED:
+        return "stopped"
+    return _STATES[agent.state]
+
+
 def show_agent(
-    site: Site, organization: accounts.Organization, agent: fleet.Agent, keys: Mapping[QueueId, str]
+    site: Site,
+    organization: accounts.Organization,
+    agent: fleet.Agent,
+    keys: Mapping[QueueId, str],
+    known: Mapping[UserId, accounts.User],
 ) -> Agent:
-    """An agent as JSON; `keys` are those of the queues."""
+    """An agent as JSON; `keys` are those of the queues, `known` the people who paused agents."""
     at = ("organizations", organization.slug, "agents", agent.id)
     ended = maybe_instant(agent.ended_at)
     named, _ = fleet.split_tags(agent.tags)
@@ -68,7 +100,7 @@ def show_agent(
         url=site.rest(*at),
         web_url=site.web(*at),
         name=agent.name,
-        connection_state=_STATES[agent.state],
+        connection_state=_state(agent),
         hostname=agent.hostname,
         ip_address=agent.address,
         user_agent=f"buildkite-agent/{agent.version}.{agent.build} ({agent.os}; {agent.arch})",
@@ -81,12 +113,18 @@ def show_agent(
         connected_at=maybe_instant(agent.connected_at),
         disconnected_at=ended if agent.state is AgentState.DISCONNECTED else None,
         lost_at=ended if agent.state is AgentState.LOST else None,
-        stopped_at=None,
+        stopped_at=ended if _state(agent) == "stopped" else None,
         job=None,
         last_job_finished_at=None,
-        priority=agent.priority,
+        priority=agent.priority if agent.priority != fleet.NO_PRIORITY else None,
         meta_data=list(agent.tags),
-        paused=False,
+        paused=bool(agent.paused_at),
+        paused_at=maybe_instant(agent.paused_at),
+        paused_by=show_person(known, agent.paused_by),
+        paused_note=agent.paused_note or None,
+        paused_timeout_in_minutes=(
+            (agent.paused_until - agent.paused_at) // MINUTE_US if agent.paused_at else None
+        ),
         agent_token_id=agent.token_id,
     )
 
@@ -113,7 +151,8 @@ async def list_agents(request: RestRequest) -> Response[list[Agent]]:
         rows = await connected_agents(tx, access.id, call.page.window, _filter(call))
         page = call.page.cut(rows)
         keys = await queue_keys(tx, page)
-        return rows, [show_agent(call.site, access.organization, agent, keys) for agent in page]
+        found = await people(tx, [agent.paused_by for agent in page])
+        return rows, [show_agent(call.site, access.organization, agent, keys, found) for agent in page]
 
     rows, items = await call.read(work)
     return call.listed(items, rows)
@@ -126,9 +165,71 @@ async def get_agent(request: RestRequest) -> Agent:
 
     async def work(tx: Unit, access: Access) -> Agent:
         agent = await find_agent(tx, access.id, call.path("agent"))
-        return show_agent(call.site, access.organization, agent, await queue_keys(tx, [agent]))
+        found = await people(tx, [agent.paused_by])
+        return show_agent(call.site, access.organization, agent, await queue_keys(tx, [agent]), found)
 
     return await call.read(work)
 
 
-HANDLERS = (list_agents, get_agent)
+async def _order(call: Call, give: Callable[[Unit, Access, fleet.Agent], Awaitable[Told]]) -> None:
+    """Give an agent an order, as an admin."""
+
+    async def work(tx: Unit, access: Access) -> Told:
+        return await give(tx, access, await find_agent(tx, access.id, call.path("agent")))
+
+    call.authority.controller.settle(await call.write(work, admin=True))
+
+
+@put(
+    AGENTS + "/{agent:str}/stop",
+    opt=needs("write_agents", body=StopAgent),
+    status_code=204,
+    summary="Stop an agent",
+)
+async def stop_agent(request: RestRequest) -> None:
+    """Ask an agent to leave; organization admins only."""
+    call = await Call.with_body(request)
+
+    async def give(tx: Unit, access: Access, agent: fleet.Agent) -> Told:
+        force = call.decode(StopAgent).force is not False
+        stop = call.authority.controller.stop_in
+        return await stop(tx, access.caller, access.id, agent.id, force=force)
+
+    await _order(call, give)
+
+
+@put(
+    AGENTS + "/{agent:str}/pause",
+    opt=needs("write_agents", body=PauseAgent),
+    status_code=204,
+    summary="Pause an agent",
+)
+async def pause_agent(request: RestRequest) -> None:
+    """Give an agent no jobs for a while; organization admins only."""
+    call = await Call.with_body(request)
+
+    async def give(tx: Unit, access: Access, agent: fleet.Agent) -> Told:
+        asked = call.decode(PauseAgent)
+        pause = Pause(asked.note or "", asked.timeout_in_minutes, by=access.user.id)
+        return await call.authority.controller.pause_in(tx, access.caller, access.id, agent.id, pause)
+
+    await _order(call, give)
+
+
+@put(
+    AGENTS + "/{agent:str}/resume",
+    opt=needs("write_agents"),
+    status_code=204,
+    summary="Resume an agent",
+)
+async def resume_agent(request: RestRequest) -> None:
+    """Give a paused agent jobs again; organization admins only."""
+    call = Call.of(request)
+
+    async def give(tx: Unit, access: Access, agent: fleet.Agent) -> Told:
+        return await call.authority.controller.resume_in(tx, access.caller, access.id, agent.id)
+
+    await _order(call, give)
+
+
+HANDLERS = (list_agents, get_agent, stop_agent, pause_agent, resume_agent)

@@ -1,6 +1,6 @@
-"""Queues of a cluster (contract rest-graphql §2.7): list, get, create."""
+"""Queues of a cluster (contract rest-graphql §2.7): list, get, create, pause, resume."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from watchword.domain.ids import UserId
 from watchword.rest.bodies import Body
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.clusters import CLUSTER, Description
-from watchword.rest.formats import Site, graphql_id, instant
+from watchword.rest.formats import Site, graphql_id, instant, maybe_instant
 from watchword.rest.users import User, show_person
 from watchword.services.accounts import add_queue
 from watchword.services.queries import Access, Unit, find_cluster, find_queue, people, queues_of
@@ -51,6 +51,13 @@ class NewQueue(Body):
     hostedAgents: dict[str, Any] | None = None  # noqa: N815 - the contract's own spelling
 
 
+class PauseDispatch(Body):
+    """Why dispatch is paused, under either name (contract rest-graphql §2.7)."""
+
+    dispatch_paused_note: str | None = None
+    note: str | None = None
+
+
 def show_queue(
     site: Site,
     organization: accounts.Organization,
@@ -69,9 +76,9 @@ def show_queue(
         cluster_url=site.rest(*at),
         retry_agent_affinity=_AFFINITY,
         dispatch_paused=queue.dispatch_paused,
-        dispatch_paused_by=None,
-        dispatch_paused_at=None,
-        dispatch_paused_note=None,
+        dispatch_paused_by=show_person(people, queue.paused_by),
+        dispatch_paused_at=maybe_instant(queue.paused_at),
+        dispatch_paused_note=queue.paused_note or None,
         created_at=instant(queue.created_at),
         created_by=show_person(people, queue.created_by),
     )
@@ -85,7 +92,7 @@ async def list_queues(request: RestRequest) -> Response[list[Queue]]:
     async def work(tx: Unit, access: Access) -> tuple[list[accounts.Queue], list[Queue]]:
         cluster = await find_cluster(tx, access.id, call.path("cluster"))
         rows = await queues_of(tx, cluster, call.page.window)
-        found = await people(tx, [queue.created_by for queue in rows])
+        found = await people(tx, [user for queue in rows for user in (queue.created_by, queue.paused_by)])
         page = call.page.cut(rows)
         return rows, [show_queue(call.site, access.organization, queue, found) for queue in page]
 
@@ -101,7 +108,8 @@ async def get_queue(request: RestRequest) -> Queue:
     async def work(tx: Unit, access: Access) -> Queue:
         cluster = await find_cluster(tx, access.id, call.path("cluster"))
         queue = await find_queue(tx, cluster, call.path("queue"))
-        return show_queue(call.site, access.organization, queue, await people(tx, [queue.created_by]))
+        found = await people(tx, [queue.created_by, queue.paused_by])
+        return show_queue(call.site, access.organization, queue, found)
 
     return await call.read(work)
 
@@ -133,4 +141,55 @@ async def create_queue(request: RestRequest) -> Response[Queue]:
     return await call.create(work, admin=True)
 
 
-HANDLERS = (list_queues, get_queue, create_queue)
+async def _change(
+    call: Call, change: Callable[[Unit, Access, accounts.Queue], Awaitable[accounts.Queue]]
+) -> Queue:
+    """Change whether a queue dispatches, as an admin."""
+
+    async def work(tx: Unit, access: Access) -> tuple[accounts.Queue, Queue]:
+        cluster = await find_cluster(tx, access.id, call.path("cluster"))
+        changed = await change(tx, access, await find_queue(tx, cluster, call.path("queue")))
+        found = await people(tx, [changed.created_by, changed.paused_by])
+        return changed, show_queue(call.site, access.organization, changed, found)
+
+    queue, shown = await call.write(work, admin=True)
+    call.authority.controller.settle_queue(queue)
+    return shown
+
+
+@post(
+    QUEUES + "/{queue:str}/pause_dispatch",
+    opt=needs("write_clusters", body=PauseDispatch),
+    status_code=200,
+    summary="Pause a queue's dispatch",
+)
+async def pause_dispatch(request: RestRequest) -> Queue:
+    """Hold the queue's jobs back; organization admins only."""
+    call = await Call.with_body(request)
+
+    async def change(tx: Unit, access: Access, queue: accounts.Queue) -> accounts.Queue:
+        asked = call.decode(PauseDispatch)
+        note = asked.note or asked.dispatch_paused_note or ""
+        pause = call.authority.controller.pause_queue_in
+        return await pause(tx, access.caller, queue, note, access.user.id)
+
+    return await _change(call, change)
+
+
+@post(
+    QUEUES + "/{queue:str}/resume_dispatch",
+    opt=needs("write_clusters"),
+    status_code=200,
+    summary="Resume a queue's dispatch",
+)
+async def resume_dispatch(request: RestRequest) -> Queue:
+    """Dispatch the queue's jobs again; organization admins only."""
+    call = Call.of(request)
+
+    async def change(tx: Unit, access: Access, queue: accounts.Queue) -> accounts.Queue:
+        return await call.authority.controller.resume_queue_in(tx, access.caller, queue)
+
+    return await _change(call, change)
+
+
+HANDLERS = (list_queues, get_queue, create_queue, pause_dispatch, resume_dispatch)

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from watchword.services.builds import Builder
 from watchword.services.context import Caller, Context
+from watchword.services.control import Controller
 from watchword.services.dispatching import Dispatcher
 from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
 from watchword.services.ledger import Ledger
+from watchword.services.running import Runner
 from watchword.services.verifying import Verifier
 
 
@@ -22,6 +24,8 @@ class Authority:
     dispatcher: Dispatcher
     finisher: Finisher
     builder: Builder
+    controller: Controller
+    runner: Runner
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -32,7 +36,9 @@ class Authority:
         dispatcher = Dispatcher(context, fleet)
         finisher = Finisher(context, fleet, dispatcher)
         builder = Builder(context, dispatcher, finisher)
-        return cls(context, ledger, verifier, fleet, dispatcher, finisher, builder)
+        controller = Controller(context, fleet, dispatcher, finisher)
+        runner = Runner(context, dispatcher)
+        return cls(context, ledger, verifier, fleet, dispatcher, finisher, builder, controller, runner)
 
     async def load(self) -> None:
         """Read what lives in memory: agents and open jobs."""
@@ -51,5 +57,6 @@ class Authority:
     async def sweep(self, caller: Caller) -> None:
         """End what is overdue and forget what has expired."""
         await self.finisher.sweep(caller)
+        await self.controller.sweep(caller)
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))

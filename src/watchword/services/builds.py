@@ -223,7 +223,7 @@ class Builder:
             states = [await tx.builds.cancel(job, now) for job in jobs]
             if not any(states):
                 raise Conflict("Build can't be canceled because it's already finished.", code="build_ended")
-            held = any(state is JobState.CANCELING for state in states)
+            held = any(state is not None and state.held for state in states)
             state = BuildState.CANCELING if held else BuildState.CANCELED
             await tx.builds.set_build_state(build.organization_id, build.id, state, now)
             await self.context.record(

@@ -4,7 +4,7 @@ Offers live in memory, so that a ping touches no database; a job changes hands o
 write under its fence, so that it is assigned exactly once however many offers there were.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from watchword.crypto.jwt import JobClaims, sign
@@ -12,17 +12,19 @@ from watchword.crypto.keys import Purpose
 from watchword.crypto.values import Secret
 from watchword.domain.accounts import Organization
 from watchword.domain.environment import job_environment
-from watchword.domain.errors import Conflict, NotFound
+from watchword.domain.errors import Conflict, Forbidden, Locked, NotFound
 from watchword.domain.events import Action
 from watchword.domain.fleet import Agent, AgentState, matches
-from watchword.domain.ids import AgentId, JobId
+from watchword.domain.ids import AgentId, JobId, QueueId
 from watchword.domain.pipelines import Build, BuildState, Job, JobState, token_lifetime
+from watchword.domain.restrictions import load
 from watchword.services.context import Caller, Context
 from watchword.services.fleet import Fleet, LiveAgent
-from watchword.services.lines import Lines, line_of_job
+from watchword.services.lines import Lines, Waiting, line_of_job, queue_key
 from watchword.store.base import Transaction
 
 _SECOND_US = 1_000_000
+_HELD_BACK = (JobState.WAITING, JobState.LIMITED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +38,31 @@ class Accepted:
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Waiting jobs, and the jobs that agents hold (`held`, as their rows were last seen)."""
+    """Waiting jobs, and the jobs that agents hold (`held`, as their rows were last seen).
+
+    Attributes:
+        loaded_at: when this process began: what came due while no server ran counts from then.
+    """
 
     context: Context
     fleet: Fleet
     lines: Lines = field(default_factory=Lines)
     held: dict[JobId, Job] = field(default_factory=dict)
+    loaded_at: int = 0
 
     async def load(self) -> None:
-        """Read open jobs at a start."""
+        """Read open jobs and paused queues at a start."""
 
-        async def work(tx: Transaction) -> list[Job]:
-            return list(await tx.builds.open_jobs())
+        async def work(tx: Transaction) -> tuple[list[Job], list[QueueId]]:
+            return list(await tx.builds.open_jobs()), list(await tx.accounts.paused_queues())
 
-        for job in await self.context.store.read(work):
+        jobs, paused = await self.context.store.read(work)
+        self.loaded_at = self.context.clock.now()
+        self.lines.paused.update(paused)
+        for job in jobs:
             if job.state is JobState.SCHEDULED:
                 self.lines.enqueue(job)
-            else:
+            elif job.state.held:
                 self.held[job.id] = job
 
     def ping(self, agent_id: AgentId) -> JobId | None:
@@ -68,25 +78,72 @@ class Dispatcher:
             agent.idle_since = agent.idle_since or now
             agent.idle_at = now
             return None
-        if agent.line not in self.lines.waiting or not agent.connected or not agent.dispatch:
+        lines = self.lines
+        if agent.line not in lines.waiting or not agent.connected or not agent.dispatch:
             return None
-        return self.lines.offer(agent, now)
+        if agent.order is not None or agent.line in lines.paused:
+            return None
+        return lines.offer(agent, now, self._spared(agent, now))
+
+    def _spared(self, agent: LiveAgent, now: int) -> Callable[[Waiting], bool] | None:
+        """Whether a fresh job is kept from the agent, because a better one that is idle pings soon.
+
+        An idle agent pings within two intervals; an older job goes to whoever asks.
+        """
+        ranks = self.fleet.ranks[agent.line]
+        if len(ranks) == 1 or agent.priority == max(ranks):
+            return None
+        window = (2 * self.context.installation.ping_interval + 1) * _SECOND_US
+        has_offer = self.lines.has_offer
+        better = [
+            other for rank, others in ranks.items() if rank > agent.priority for other in others.values()
+        ]
+
+        def spared(waiting: Waiting) -> bool:
+            return now - waiting.runnable_at < window and any(
+                now - other.seen_at < window
+                and other.job_id is None
+                and not has_offer(other.id)
+                and other.dispatch
+                and other.order is None
+                and other.connected
+                and matches(waiting.rules, other.tags)
+                for other in better
+            )
+
+        return spared
 
     async def accept(self, caller: Caller, agent_id: AgentId, job_id: JobId) -> Accepted:
         """Give a job to an agent; repeating it gives the same answer until the job starts.
 
         Raises:
             NotFound: there is no such job for this agent.
-            Conflict: the job is in other hands or has ended, or the agent holds another one.
+            Conflict: the job is in other hands or has ended, or the agent takes none now.
         """
+        return await self._take(caller, agent_id, job_id, acquire=False)
+
+    async def acquire(self, caller: Caller, agent_id: AgentId, job_id: JobId) -> Accepted:
+        """Give a job to an agent that asks for just this one (contract agent-api §2.2).
+
+        Its queue, its tags and an offer to another agent do not matter; its cluster does, and so do the
+        limits of the token that the agent joined with.
+
+        Raises:
+            NotFound: there is no such job in the agent's cluster.
+            Forbidden: the agent's token is limited to another queue.
+            Locked: the job waits for other jobs, or its queue or the agent is paused.
+            Conflict: the job is in other hands or has ended, or the agent holds another one or leaves.
+        """
+        return await self._take(caller, agent_id, job_id, acquire=True)
+
+    async def _take(self, caller: Caller, agent_id: AgentId, job_id: JobId, *, acquire: bool) -> Accepted:
         agent = self.fleet.agents.get(agent_id)
         if agent is None:
             raise Conflict("This agent is not connected.", code="agent_not_connected")
         now = self.context.clock.now()
-        elsewhere = self.lines.elsewhere(job_id, agent_id, now)
 
         async def work(tx: Transaction) -> Accepted:
-            return await self._accept_in(tx, caller, agent, job_id, now, elsewhere=elsewhere)
+            return await self._accept_in(tx, caller, agent, job_id, now, acquire=acquire)
 
         accepted = await self.context.store.write(work)
         self.lines.withdraw(accepted.job)
@@ -103,23 +160,26 @@ class Dispatcher:
         job_id: JobId,
         now: int,
         *,
-        elsewhere: bool,
+        acquire: bool,
     ) -> Accepted:
         organization_id, agent_id = live.organization_id, live.id
         agent = await tx.fleet.find(organization_id, agent_id)
         job = await tx.builds.job(organization_id, job_id)
-        if agent is None or job is None or not _fits(live, job):
+        if agent is None or job is None or not (_near(agent, job) if acquire else _fits(live, job)):
             raise NotFound("No job found")  # a foreign job and none answer alike, on offer or not
-        if elsewhere:
-            raise Conflict("This job was offered to another agent.", code="job_taken")
         if agent.state is not AgentState.CONNECTED:
             raise Conflict("This agent is not connected.", code="agent_not_connected")
         if job.state is JobState.ACCEPTED and job.agent_id == agent_id:
             organization = await tx.accounts.organization(organization_id)
             build = await tx.builds.build(organization_id, job.build_id)
             return await self._answer(tx, job, agent, organization, build)
+        if acquire:
+            await _check_acquirable(tx, agent, job)
+        elif self.lines.elsewhere(job_id, agent_id, now):
+            raise Conflict("This job was offered to another agent.", code="job_taken")
         if agent.job_id is not None:
             raise Conflict("This agent holds another job; finish it first.", code="agent_busy")
+        self._check_allowed(agent, job, acquire=acquire)
         organization = await tx.accounts.organization(organization_id)
         build = await tx.builds.build(organization_id, job.build_id)
         if organization is None or build is None:
@@ -146,6 +206,16 @@ class Dispatcher:
             accepted_at=now,
         )
         return await self._answer(tx, taken, agent, organization, build)
+
+    def _check_allowed(self, agent: Agent, job: Job, *, acquire: bool) -> None:
+        """Refuse where agent or queue are to take no job now; who acquires may try again."""
+        if agent.order is not None and agent.order.stop:
+            raise Conflict("This agent was asked to stop.", code="agent_stopping")
+        refused = Locked if acquire else Conflict
+        if agent.order is not None:
+            raise refused("This agent is paused.", code="agent_paused")
+        if line_of_job(job) in self.lines.paused:
+            raise refused("Dispatch is paused for this job's queue.", code="queue_paused")
 
     async def _answer(
         self, tx: Transaction, job: Job, agent: Agent, organization: Organization | None, build: Build | None
@@ -176,6 +246,20 @@ class Dispatcher:
             organization_id=job.organization_id,
         )
         return sign(claims, key, f"{self.context.installation.brand}aj_")
+
+
+async def _check_acquirable(tx: Transaction, agent: Agent, job: Job) -> None:
+    token = await tx.tokens.find(agent.organization_id, agent.token_id)
+    queue = load(token.restrictions).queue if token is not None else ""
+    if queue and queue != queue_key(job.rules):
+        raise Forbidden(f"This agent's token is for the queue {queue!r} alone.", code="token_restricted")
+    if job.state in _HELD_BACK:
+        raise Locked("This job waits for other jobs; try again.", code="job_waits")
+
+
+def _near(agent: Agent, job: Job) -> bool:
+    """Whether the job is in the agent's cluster, or neither is in any."""
+    return agent.organization_id == job.organization_id and agent.cluster_id == job.cluster_id
 
 
 def _fits(agent: LiveAgent, job: Job) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from watchword.crypto.values import Secret
 from watchword.domain.errors import Forbidden, Invalid, NotFound
 from watchword.domain.events import Action, Actor
-from watchword.domain.fleet import MAX_NAME, Agent, AgentState, expand_name, split_tags
+from watchword.domain.fleet import MAX_NAME, NO_PRIORITY, Agent, AgentState, expand_name, split_tags
 from watchword.domain.ids import AgentId, OrganizationId, QueueId, TokenId
 from watchword.domain.kinds import BASE58, Kind
 from watchword.domain.restrictions import Restrictions, load
@@ -35,7 +35,7 @@ class Registration:
     build: str = ""
     pid: int = 0
     machine_id: str = ""
-    priority: int = 0
+    priority: int = NO_PRIORITY
     features: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     script_eval: bool = True

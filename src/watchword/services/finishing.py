@@ -18,6 +18,7 @@ from watchword.store.base import Transaction
 # A polling agent pings only when it runs nothing (contract agent-api §3.2). Its pings must go on for
 # this long: a finish that is under way arrives first, and one late ping ends no healthy job.
 GIVEN_UP_AFTER_US = 30_000_000
+_ENDS = {JobState.CANCELING: JobState.CANCELED, JobState.TIMING_OUT: JobState.TIMED_OUT}
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class Finisher:
 
         Raises:
             Conflict: the job was cancelled or changed hands. The agent never calls finish then
-                (contract agent-api §2.3), so a cancelled job ends here.
+                (contract agent-api §2.3), so a job that was to be cancelled ends here.
         """
         now = self.context.clock.now()
 
@@ -50,7 +51,7 @@ class Finisher:
             if current.state is JobState.RUNNING:
                 self.dispatcher.held[job.id] = current
                 return
-            if current.state is JobState.CANCELING:
+            if current.state in _ENDS:
                 await self.end(caller, _outcome(current, now, "-1", reason="cancel"))
         raise Conflict("This job was cancelled or given to another agent.", code="job_not_startable")
 
@@ -88,8 +89,7 @@ class Finisher:
         current = await tx.builds.job(job.organization_id, job.id)
         if current is None:
             return None
-        canceled = current.state is JobState.CANCELING
-        state = JobState.CANCELED if canceled else JobState.FINISHED
+        state = _ENDS.get(current.state, JobState.FINISHED)
         if not await tx.builds.finish(job, state):
             return None
         if job.agent_id is not None:
@@ -145,19 +145,21 @@ class Finisher:
             job = await tx.builds.job(live.organization_id, job_id) if job_id else None
             if job is None or not job.state.held:
                 return None, None
-            if await self._release_in(tx, caller, job):
+            if await self.release_in(tx, caller, job):
                 return await tx.builds.job(job.organization_id, job.id), None
             return None, await self.end_in(tx, caller, _outcome(job, now, "-1", reason=reason))
 
         released, ended = await self.context.store.write(work)
         self.fleet.forget(agent_id)
+        self.dispatcher.lines.take_back(live)
         if released is not None:
             self.settle(released)
             self.dispatcher.lines.enqueue(released)
         if ended is not None:
             self.settle(ended)
 
-    async def _release_in(self, tx: Transaction, caller: Caller, job: Job) -> bool:
+    async def release_in(self, tx: Transaction, caller: Caller, job: Job) -> bool:
+        """The unit of work of `release`; False if the job was not accepted any more."""
         if not await tx.builds.release(job):
             return False
         if job.agent_id is not None:
@@ -171,7 +173,7 @@ class Finisher:
         """Take an accepted job from an agent that did not start it; its token is dead, it waits again."""
 
         async def work(tx: Transaction) -> Job | None:
-            if not await self._release_in(tx, caller, job):
+            if not await self.release_in(tx, caller, job):
                 return None
             return await tx.builds.job(job.organization_id, job.id)
 
@@ -180,8 +182,28 @@ class Finisher:
             self.settle(job)
             self.dispatcher.lines.enqueue(released)
 
+    async def time_out(self, caller: Caller, job: Job) -> None:
+        """A running job is over its time: its agent hears of it at its next look at the job's state."""
+        now = self.context.clock.now()
+
+        async def work(tx: Transaction) -> Job | None:
+            if not await tx.builds.time_out(job, now):
+                return None
+            details = {"timeout_minutes": job.timeout_minutes}
+            await self.context.record(
+                tx, caller, Action.JOB_TIMING_OUT, job.organization_id, ("job", job.id), details
+            )
+            return await tx.builds.job(job.organization_id, job.id)
+
+        current = await self.context.store.write(work)
+        if current is not None:
+            self.dispatcher.held[job.id] = current
+
     async def sweep(self, caller: Caller) -> None:
-        """End what is overdue: silent agents, unstarted jobs, jobs given up, cancellations unheard."""
+        """End what is overdue: silent agents, unstarted jobs, jobs given up or over their time.
+
+        What came due while no server ran counts from the start: the agent could not be heard.
+        """
         now = self.context.clock.now()
         for live in self.fleet.silent(now):
             state = AgentState.LOST if live.connected else AgentState.REPLACED
@@ -192,10 +214,13 @@ class Finisher:
     async def _sweep_job(self, caller: Caller, job: Job, now: int) -> None:
         agent = self.fleet.agents.get(job.agent_id) if job.agent_id is not None else None
         pings = agent.idle_at - agent.idle_since if agent is not None and agent.job_id == job.id else 0
-        if job.state is JobState.ACCEPTED and now - job.accepted_at >= START_DEADLINE_US:
+        begun = self.dispatcher.loaded_at
+        if job.state is JobState.ACCEPTED and now - max(job.accepted_at, begun) >= START_DEADLINE_US:
             await self.release(caller, job)
-        elif job.state is JobState.CANCELING and now - job.canceling_at >= CANCEL_GRACE_US:
+        elif job.state in _ENDS and now - max(job.canceling_at, begun) >= CANCEL_GRACE_US:
             await self.end(caller, _outcome(job, now, "-1", reason="cancel"))
+        elif job.state is JobState.RUNNING and 0 < job.times_out_at <= now:
+            await self.time_out(caller, job)
         elif pings >= GIVEN_UP_AFTER_US:
             if job.state is JobState.ACCEPTED:
                 await self.release(caller, job)

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 
 from watchword.domain.events import Action, Actor
-from watchword.domain.fleet import Agent, AgentState
+from watchword.domain.fleet import Agent, AgentState, Order, knows_time_outs
 from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, QueueId, TokenId
 from watchword.domain.tokens import MINUTE_US
 from watchword.services.context import Caller, Context
@@ -44,6 +44,8 @@ class LiveAgent:
         job_id: the job it holds.
         idle_since: when it first pinged although it holds a job; 0 if it did not.
         idle_at: when it last did.
+        order: what the answers to its pings ask of it besides working.
+        knows_time_outs: whether it heeds the job state `timing_out`.
     """
 
     organization_id: OrganizationId
@@ -57,6 +59,9 @@ class LiveAgent:
     job_id: JobId | None = None
     idle_since: int = 0
     idle_at: int = 0
+    order: Order | None = None
+    priority: int = 0
+    knows_time_outs: bool = True
 
 
 def line_of(organization_id: OrganizationId, queue_id: QueueId | None, key: str) -> str:
@@ -75,6 +80,8 @@ class Fleet:
 
     context: Context
     agents: dict[AgentId, LiveAgent] = field(default_factory=dict)
+    # By line and priority: where all agents of a line have one priority, nothing is to be looked at.
+    ranks: dict[str, dict[int, dict[AgentId, LiveAgent]]] = field(default_factory=dict)
     _tags: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
 
     async def load(self) -> None:
@@ -102,8 +109,12 @@ class Fleet:
             seen_at=agent.seen_at,
             flushed_at=agent.seen_at,
             job_id=agent.job_id,
+            order=agent.order,
+            priority=agent.priority,
+            knows_time_outs=knows_time_outs(agent.version),
         )
         self.agents[agent.id] = live
+        self.ranks.setdefault(live.line, {}).setdefault(live.priority, {})[live.id] = live
         return live
 
     async def connect(self, caller: Caller, organization_id: OrganizationId, agent_id: AgentId) -> None:
@@ -153,7 +164,20 @@ class Fleet:
 
     def forget(self, agent_id: AgentId) -> None:
         """Take an agent out of memory, after its end was committed."""
-        self.agents.pop(agent_id, None)
+        live = self.agents.pop(agent_id, None)
+        if live is None:
+            return
+        ranks = self.ranks[live.line]
+        ranks[live.priority].pop(agent_id, None)
+        if not ranks[live.priority]:
+            del ranks[live.priority]
+        if not ranks:
+            del self.ranks[live.line]
+
+    def order(self, agent_id: AgentId) -> Order | None:
+        """What an agent is to do besides working, if anything."""
+        live = self.agents.get(agent_id)
+        return live.order if live is not None else None
 
     async def flush(self, *, everything: bool = False) -> int:
         """Write when agents were last heard of, for people; returns how many rows changed.

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TypeVar
 
 from watchword.domain.ids import OrganizationId, TokenId
@@ -132,14 +131,12 @@ class Ledger:
     async def last_used(self, organization_id: OrganizationId, token_id: TokenId) -> Use | None:
         """The latest use of a token, written or not; None if it was never used."""
 
-        async def work(tx: Transaction) -> list[Use]:
-            return list(await tx.audit.uses(organization_id, token_id))
+        async def work(tx: Transaction) -> Use | None:
+            return await tx.audit.last_use(organization_id, token_id)
 
-        found = await self._context.store.read(work) + self.pending(organization_id, token_id)
-        if not found:
-            return None
-        latest = max(found, key=lambda use: use.last_at)
-        return replace(latest, count=sum(use.count for use in found))
+        written = await self._context.store.read(work)
+        found = self.pending(organization_id, token_id) + ([written] if written is not None else [])
+        return max(found, key=lambda use: use.last_at, default=None)
 
 
 def _batches(keys: list[K]) -> Iterator[list[K]]:

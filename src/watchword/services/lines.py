@@ -1,12 +1,12 @@
 """Lines: scheduled jobs as agents see them, and to whom each was offered. Memory only."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from watchword.domain.fleet import matches
-from watchword.domain.ids import AgentId, JobId, OrganizationId
+from watchword.domain.ids import AgentId, JobId, OrganizationId, QueueId
 from watchword.domain.pipelines import Job
 from watchword.services.fleet import LiveAgent, line_of
 
@@ -33,10 +33,19 @@ class Offer:
     at: int
 
 
+def queue_key(rules: Sequence[str]) -> str:
+    """Key of the queue that a job's rules name."""
+    return next((rule[6:] for rule in rules if rule.startswith("queue=")), "default")
+
+
+def line_of_rules(organization_id: OrganizationId, queue_id: QueueId | None, rules: Sequence[str]) -> str:
+    """Name of the line in which jobs of a queue, or outside clusters of these rules, wait."""
+    return line_of(organization_id, queue_id, queue_key(rules))
+
+
 def line_of_job(job: Job) -> str:
     """Name of the line in which the job waits."""
-    key = next((rule[6:] for rule in job.rules if rule.startswith("queue=")), "default")
-    return line_of(job.organization_id, job.queue_id, key)
+    return line_of_rules(job.organization_id, job.queue_id, job.rules)
 
 
 @dataclass(slots=True)
@@ -72,10 +81,11 @@ class Line:
 
 @dataclass(slots=True)
 class Lines:
-    """Waiting jobs by line, and offers by job and by agent."""
+    """Waiting jobs by line, offers by job and by agent, and lines whose jobs are held back."""
 
     waiting: dict[str, Line] = field(default_factory=dict)
     offers: dict[JobId, Offer] = field(default_factory=dict)
+    paused: set[str] = field(default_factory=set)
     _of_agents: dict[AgentId, JobId] = field(default_factory=dict)
 
     def enqueue(self, job: Job) -> None:
@@ -97,18 +107,25 @@ class Lines:
         if not line.jobs:
             del self.waiting[name]
 
-    def offer(self, agent: LiveAgent, now: int) -> JobId | None:
+    def offer(
+        self, agent: LiveAgent, now: int, spared: Callable[[Waiting], bool] | None = None
+    ) -> JobId | None:
         """Offer the first job of the agent's line that fits and is not on offer to another agent.
 
         An offer is repeated to the same agent, because an answer may have been lost; 30 s after the
         last time it may go to another, and at once where a job came that goes before it.
+
+        Args:
+            agent: who asks.
+            now: the time.
+            spared: tells of a job whether it is kept for a better agent; None where there is none.
         """
         line = self.waiting.get(agent.line)
         if line is None:
             return None
         self._take_back(line, now)
         chosen = line.jobs.get(self._of_agents.get(agent.id, JobId("")))
-        heap = self._best(line, agent)
+        heap = self._best(line, agent, spared)
         if heap is not None and (chosen is None or heap[0] < chosen):
             if chosen is not None:
                 self._forget_offer(chosen.id)
@@ -126,7 +143,23 @@ class Lines:
         offer = self.offers.get(job_id)
         return offer is not None and offer.agent_id != agent_id and now - offer.at <= OFFER_HOLDS_US
 
-    def _best(self, line: Line, agent: LiveAgent) -> list[Waiting] | None:
+    def has_offer(self, agent_id: AgentId) -> bool:
+        """Whether a job is on offer to the agent."""
+        return agent_id in self._of_agents
+
+    def take_back(self, agent: LiveAgent) -> None:
+        """Take back what is on offer to an agent that takes no jobs any more."""
+        job_id = self._of_agents.get(agent.id)
+        if job_id is None:
+            return
+        self._forget_offer(job_id)
+        line = self.waiting.get(agent.line)
+        if line is not None and job_id in line.jobs:
+            line.free(line.jobs[job_id])
+
+    def _best(
+        self, line: Line, agent: LiveAgent, spared: Callable[[Waiting], bool] | None
+    ) -> list[Waiting] | None:
         """The heap whose first job is the agent's next one."""
         best: list[Waiting] | None = None
         for rules, heap in list(line.heaps.items()):
@@ -135,7 +168,7 @@ class Lines:
             if not heap:
                 del line.heaps[rules]
             elif (best is None or heap[0] < best[0]) and matches(rules, agent.tags):
-                best = heap
+                best = heap if spared is None or not spared(heap[0]) else best
         return best
 
     def _take_back(self, line: Line, now: int) -> None:

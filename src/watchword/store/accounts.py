@@ -72,6 +72,23 @@ _QUEUE = Statement(
     )
 )
 _QUEUE_BY_KEY = Statement(_QUEUES.where(_q.key == bindparam("key_")))
+_ONE_QUEUE = (_q.organization_id == bindparam("organization_id_"), _q.id == bindparam("id_"))
+_PAUSE_QUEUE = Statement(
+    update(queues)
+    .where(*_ONE_QUEUE, _q.dispatch_paused == 0)
+    .values(
+        dispatch_paused=1,
+        paused_at=bindparam("at_"),
+        paused_by=bindparam("by_"),
+        paused_note=bindparam("note_"),
+    )
+)
+_RESUME_QUEUE = Statement(
+    update(queues)
+    .where(*_ONE_QUEUE, _q.dispatch_paused == 1)
+    .values(dispatch_paused=0, paused_at=0, paused_by=None, paused_note="")
+)
+_PAUSED_QUEUES = Statement(select(_q.id).where(_q.dispatch_paused == 1))
 _LIST_QUEUES = Statement(_QUEUES.limit(bindparam("limit_")).offset(bindparam("offset_")))
 
 
@@ -156,3 +173,22 @@ class AccountRows:
             "offset_": page.offset,
         }
         return [QUEUES.decode(row) for row in await self._cx.all(_LIST_QUEUES, parameters)]
+
+    async def pause_queue(
+        self, organization_id: OrganizationId, queue_id: QueueId, at: int, by: UserId | None, note: str
+    ) -> bool:
+        parameters = {
+            "organization_id_": organization_id,
+            "id_": queue_id,
+            "at_": at,
+            "by_": by,
+            "note_": note,
+        }
+        return await self._cx.run(_PAUSE_QUEUE, parameters) == 1
+
+    async def resume_queue(self, organization_id: OrganizationId, queue_id: QueueId) -> bool:
+        parameters = {"organization_id_": organization_id, "id_": queue_id}
+        return await self._cx.run(_RESUME_QUEUE, parameters) == 1
+
+    async def paused_queues(self) -> Sequence[QueueId]:
+        return [QueueId(row[0]) for row in await self._cx.all(_PAUSED_QUEUES, {})]

@@ -50,10 +50,10 @@ _REPLAY = Statement(select(*REPLAYS.columns).where(_ONE_REPLAY, _r.expires_at > 
 _DROP_REPLAY = Statement(delete(replays).where(_ONE_REPLAY))
 _ADD_REPLAY = Statement(insert(replays))
 _FORGET = Statement(delete(replays).where(_r.expires_at <= bindparam("now_")))
-_USES = Statement(
-    select(*USES.columns)
-    .where(uses.c.organization_id == bindparam("organization_id_"), uses.c.token_id == bindparam("id_"))
-    .order_by(uses.c.last_at.desc())
+_OF_TOKEN = and_(uses.c.organization_id == bindparam("organization_id_"), uses.c.token_id == bindparam("id_"))
+_USES = Statement(select(*USES.columns).where(_OF_TOKEN).order_by(uses.c.last_at.desc()))
+_LAST_USE = Statement(
+    select(*USES.columns).where(_OF_TOKEN).order_by(uses.c.hour.desc(), uses.c.last_at.desc()).limit(1)
 )
 
 
@@ -119,3 +119,7 @@ class AuditRows:
     async def uses(self, organization_id: OrganizationId, token_id: TokenId) -> Sequence[Use]:
         parameters = {"organization_id_": organization_id, "id_": token_id}
         return [USES.decode(row) for row in await self._cx.all(_USES, parameters)]
+
+    async def last_use(self, organization_id: OrganizationId, token_id: TokenId) -> Use | None:
+        row = await self._cx.one(_LAST_USE, {"organization_id_": organization_id, "id_": token_id})
+        return USES.decode(row) if row else None

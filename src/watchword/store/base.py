@@ -147,6 +147,17 @@ class Accounts(Protocol):
     ) -> Sequence[Queue]:
         """Oldest first."""
 
+    async def pause_queue(
+        self, organization_id: OrganizationId, queue_id: QueueId, at: int, by: UserId | None, note: str
+    ) -> bool:
+        """Hold the queue's jobs back; False if they are already."""
+
+    async def resume_queue(self, organization_id: OrganizationId, queue_id: QueueId) -> bool:
+        """Dispatch the queue's jobs again; False if it was not paused."""
+
+    async def paused_queues(self) -> Sequence[QueueId]:
+        """Paused queues of all organizations, for a start."""
+
 
 class Fleet(Protocol):
     """Agents."""
@@ -189,6 +200,23 @@ class Fleet(Protocol):
 
     async def ignore(self, organization_id: OrganizationId, agent_id: AgentId) -> None:
         """Never dispatch to the agent again."""
+
+    async def stop(self, organization_id: OrganizationId, agent_id: AgentId, at: int, *, force: bool) -> bool:
+        """A connected agent is to leave; a forced stop stays one. False if it is not connected."""
+
+    async def pause(
+        self,
+        organization_id: OrganizationId,
+        agent_id: AgentId,
+        at: int,
+        until: int,
+        note: str,
+        by: UserId | None,
+    ) -> bool:
+        """A connected agent takes no jobs; a pause in force gives way. False if it is not connected."""
+
+    async def resume(self, organization_id: OrganizationId, agent_id: AgentId) -> bool:
+        """A paused agent takes jobs again; False if it was not paused."""
 
     async def touch(self, seen: Sequence[tuple[OrganizationId, AgentId, int]]) -> None:
         """Note when agents were last heard of, in one batch."""
@@ -243,6 +271,9 @@ class Audit(Protocol):
 
     async def uses(self, organization_id: OrganizationId, token_id: TokenId) -> Sequence[Use]:
         """A token's use, latest first."""
+
+    async def last_use(self, organization_id: OrganizationId, token_id: TokenId) -> Use | None:
+        """A token's latest use, found without reading the others."""
 
 
 class Transaction(Protocol):

@@ -1,11 +1,28 @@
 """The store's contract for work: pipelines, builds, jobs, and what jobs leave behind."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from watchword.domain.ids import AgentId, BuildId, JobId, OrganizationId, PipelineId
+from watchword.domain.ids import (
+    AgentId,
+    BuildId,
+    ClusterId,
+    JobId,
+    OrganizationId,
+    PipelineId,
+    QueueId,
+)
 from watchword.domain.pipelines import Annotation, Build, BuildState, Chunk, Job, JobState, Pipeline
 from watchword.store.page import Page
+
+
+class HeldBack(NamedTuple):
+    """Jobs of one queue and one set of rules that cannot be dispatched yet."""
+
+    cluster_id: ClusterId | None
+    queue_id: QueueId | None
+    rules: tuple[str, ...]
+    jobs: int
 
 
 class Builds(Protocol):
@@ -75,6 +92,18 @@ class Builds(Protocol):
 
     async def cancel(self, job: Job, at: int) -> JobState | None:
         """Scheduled → canceled, held → canceling; the new state, or None if it had ended."""
+
+    async def time_out(self, job: Job, at: int) -> bool:
+        """Running → timing out under the same fence, if it is over its time at `at` as the row has it."""
+
+    async def set_timeout(self, job: Job, minutes: int, initial: int) -> bool:
+        """Change the time-out of an accepted or running job under the same fence."""
+
+    async def promise_failure(self, job: Job, status: str, reason: str) -> bool:
+        """Note the failure a running job will end with, under the same fence; False if one is noted."""
+
+    async def count_held_back(self, organization_id: OrganizationId) -> Sequence[HeldBack]:
+        """How many jobs wait for others or for a place in their concurrency group, by queue and rules."""
 
 
 class Logs(Protocol):

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, and_, bindparam, case, insert, select, update
+import msgspec
+from sqlalchemy import BigInteger, and_, bindparam, case, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from watchword.domain.ids import AgentId, BuildId, JobId, OrganizationId, PipelineId
 from watchword.domain.pipelines import Build, BuildState, Job, JobState, Pipeline
+from watchword.domain.tokens import MINUTE_US
 from watchword.store.base import Page
+from watchword.store.base_work import HeldBack
 from watchword.store.counters import count_up
 from watchword.store.engine import Connection, Statement, one_of
 from watchword.store.mapping import Mapper
@@ -19,6 +22,7 @@ JOBS = Mapper(jobs, Job)
 
 _p, _b, _j = pipelines.c, builds.c, jobs.c
 _HELD = tuple(state.value for state in JobState if state.held)
+_RUNNING = (JobState.RUNNING.value, JobState.CANCELING.value, JobState.TIMING_OUT.value)
 _OPEN = tuple(state.value for state in JobState if not state.ended)
 _ENDED_BUILDS = (BuildState.PASSED, BuildState.FAILED, BuildState.CANCELED)
 
@@ -125,6 +129,34 @@ _CANCEL_HELD = Statement(
     update(jobs)
     .where(_ONE_JOB, one_of(_j.state, (JobState.ACCEPTED.value, JobState.RUNNING.value)))
     .values(state=JobState.CANCELING.value, canceling_at=bindparam("at_"))
+)
+_TIME_OUT = Statement(
+    update(jobs)
+    .where(
+        _SAME_HANDS,
+        _j.state == JobState.RUNNING.value,
+        _j.timeout_minutes > 0,
+        _j.started_at + _j.timeout_minutes * MINUTE_US <= bindparam("at_", type_=BigInteger),
+    )
+    .values(state=JobState.TIMING_OUT.value, canceling_at=bindparam("at_", type_=BigInteger))
+)
+_SET_TIMEOUT = Statement(
+    update(jobs)
+    .where(_SAME_HANDS, one_of(_j.state, (JobState.ACCEPTED.value, JobState.RUNNING.value)))
+    .values(timeout_minutes=bindparam("minutes_"), initial_timeout_minutes=bindparam("initial_"))
+)
+_PROMISE = Statement(
+    update(jobs)
+    .where(_SAME_HANDS, one_of(_j.state, _RUNNING), _j.promised_status == "")
+    .values(promised_status=bindparam("status_"), promised_reason=bindparam("reason_"))
+)
+_HELD_BACK = Statement(
+    select(_j.cluster_id, _j.queue_id, _j.rules, func.count())
+    .where(
+        _j.organization_id == bindparam("organization_id_"),
+        one_of(_j.state, (JobState.WAITING.value, JobState.LIMITED.value)),
+    )
+    .group_by(_j.cluster_id, _j.queue_id, _j.rules)
 )
 
 
@@ -241,3 +273,18 @@ class BuildRows:
             return JobState.CANCELING
         found = await self.job(job.organization_id, job.id)
         return found.state if found is not None and not found.state.ended else None
+
+    async def time_out(self, job: Job, at: int) -> bool:
+        return await self._cx.run(_TIME_OUT, _hands(job) | {"at_": at}) == 1
+
+    async def set_timeout(self, job: Job, minutes: int, initial: int) -> bool:
+        parameters = _hands(job) | {"minutes_": minutes, "initial_": initial}
+        return await self._cx.run(_SET_TIMEOUT, parameters) == 1
+
+    async def promise_failure(self, job: Job, status: str, reason: str) -> bool:
+        parameters = _hands(job) | {"status_": status, "reason_": reason}
+        return await self._cx.run(_PROMISE, parameters) == 1
+
+    async def count_held_back(self, organization_id: OrganizationId) -> Sequence[HeldBack]:
+        rows = await self._cx.all(_HELD_BACK, {"organization_id_": organization_id})
+        return [HeldBack(row[0], row[1], tuple(msgspec.json.decode(row[2])), row[3]) for row in rows]

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, insert, select, text, update
+from sqlalchemy import BigInteger, and_, bindparam, case, insert, select, text, update
 
 from watchword.domain.fleet import Agent, AgentState
-from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, TokenId
+from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, TokenId, UserId
 from watchword.store.base import Page
 from watchword.store.engine import Connection, Statement, one_of
 from watchword.store.mapping import Mapper
@@ -44,6 +44,30 @@ _END = Statement(
 )
 _GIVE_JOB = Statement(update(agents).where(_ONE).values(job_id=bindparam("job_id_")))
 _IGNORE = Statement(update(agents).where(_ONE).values(ignore_in_dispatches=1))
+_CONNECTED = and_(_ONE, _a.state == AgentState.CONNECTED.value)
+_STOP = Statement(
+    update(agents)
+    .where(_CONNECTED)
+    .values(
+        stopping_at=case((_a.stopping_at == 0, bindparam("at_", type_=BigInteger)), else_=_a.stopping_at),
+        stop_forced=case((_a.stop_forced == 0, bindparam("force_", type_=BigInteger)), else_=_a.stop_forced),
+    )
+)
+_PAUSE = Statement(
+    update(agents)
+    .where(_CONNECTED)
+    .values(
+        paused_at=bindparam("at_"),
+        paused_until=bindparam("until_"),
+        paused_note=bindparam("note_"),
+        paused_by=bindparam("by_"),
+    )
+)
+_RESUME = Statement(
+    update(agents)
+    .where(_ONE, _a.paused_at > 0)
+    .values(paused_at=0, paused_until=0, paused_note="", paused_by=None)
+)
 _TOUCH = Statement(
     update(agents).where(_ONE, _a.seen_at < bindparam("seen_")).values(seen_at=bindparam("seen_"))
 )
@@ -130,6 +154,37 @@ class FleetRows:
 
     async def ignore(self, organization_id: OrganizationId, agent_id: AgentId) -> None:
         await self._cx.run(_IGNORE, {"organization_id_": organization_id, "id_": agent_id})
+
+    async def stop(self, organization_id: OrganizationId, agent_id: AgentId, at: int, *, force: bool) -> bool:
+        parameters = {
+            "organization_id_": organization_id,
+            "id_": agent_id,
+            "at_": at,
+            "force_": int(force),
+        }
+        return await self._cx.run(_STOP, parameters) == 1
+
+    async def pause(
+        self,
+        organization_id: OrganizationId,
+        agent_id: AgentId,
+        at: int,
+        until: int,
+        note: str,
+        by: UserId | None,
+    ) -> bool:
+        parameters = {
+            "organization_id_": organization_id,
+            "id_": agent_id,
+            "at_": at,
+            "until_": until,
+            "note_": note,
+            "by_": by,
+        }
+        return await self._cx.run(_PAUSE, parameters) == 1
+
+    async def resume(self, organization_id: OrganizationId, agent_id: AgentId) -> bool:
+        return await self._cx.run(_RESUME, {"organization_id_": organization_id, "id_": agent_id}) == 1
 
     async def touch(self, seen: Sequence[tuple[OrganizationId, AgentId, int]]) -> None:
         for organization_id, agent_id, at in seen:

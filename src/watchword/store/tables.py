@@ -17,6 +17,16 @@ def _number(name: str, *, key: bool = False) -> Column[int]:
     return Column(name, BigInteger, primary_key=key, nullable=False, autoincrement=False)
 
 
+def _later_text(name: str) -> Column[str]:
+    """Text that came after the first schema; empty in older rows."""
+    return Column(name, Text, nullable=False, server_default="")
+
+
+def _later_number(name: str) -> Column[int]:
+    """A number that came after the first schema; 0 in older rows."""
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
 def _bytes(name: str, *, key: bool = False) -> Column[bytes]:
     return Column(name, LargeBinary, primary_key=key, nullable=False)
 
@@ -76,6 +86,9 @@ queues = _owned(
     _number("dispatch_paused"),
     _number("created_at"),
     _text("created_by", null=True),
+    _later_number("paused_at"),
+    _text("paused_by", null=True),
+    _later_text("paused_note"),
     Index("queues_key", "organization_id", "cluster_id", "key", unique=True),
 )
 
@@ -150,6 +163,12 @@ agents = _owned(
     _number("connected_at"),
     _number("seen_at"),
     _number("ended_at"),
+    _later_number("paused_at"),
+    _later_number("paused_until"),
+    _later_text("paused_note"),
+    _text("paused_by", null=True),
+    _later_number("stopping_at"),
+    _later_number("stop_forced"),
     Index(
         "agents_live",
         "organization_id",
@@ -219,6 +238,9 @@ jobs = _owned(
     _number("started_at"),
     _number("canceling_at"),
     _number("finished_at"),
+    _later_number("initial_timeout_minutes"),
+    _later_text("promised_status"),
+    _later_text("promised_reason"),
     Index("jobs_build", "organization_id", "build_id", "id"),
     Index("jobs_id", "id", unique=True),
     Index("jobs_state", "state", "organization_id", "id"),
@@ -294,6 +316,7 @@ uses = _owned(
     _number("first_at"),
     _number("last_at"),
     _number("count"),
+    Index("uses_hour", "organization_id", "token_id", "hour"),
 )
 refusals = Table(
     "refusals",
