@@ -19,7 +19,8 @@ JOB_TOKEN = "bkaj_job-token-of-the-tests"
 SPEED = 0.002
 """Seconds of real time for one second that the agent wants to wait."""
 
-Answer = tuple[int, Any]
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
+"""Status, body, and headers if there are any."""
 
 
 async def quick(seconds: float) -> None:
@@ -62,6 +63,7 @@ class FakeJob:
     chunks: dict[int, tuple[int, int, bytes]] = field(default_factory=dict)
     finish: dict[str, Any] | None = None
     accepted: bool = False
+    offered_to: str = ""
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -99,12 +101,14 @@ class FakeServer:
             "heartbeat_interval": 5,
         }
         self.url = ""
+        self.registrations = 0
+        self.refused_tokens: set[str] = set()
         self.events = asyncio.Condition()
         self._routes: list[tuple[re.Pattern[str], Callable[[Request, re.Match[str]], Answer]]] = [
-            (re.compile(r"POST register"), lambda _r, _m: (200, self.session)),
+            (re.compile(r"POST register"), self._register),
             (re.compile(r"POST (connect|disconnect|heartbeat)"), lambda _r, _m: (200, {})),
             (re.compile(r"GET ping"), self._ping),
-            (re.compile(r"PUT jobs/([^/]+)/accept"), self._accept),
+            (re.compile(r"PUT jobs/([^/]+)/(?:accept|acquire)"), self._accept),
             (re.compile(r"PUT jobs/([^/]+)/start"), self._start),
             (re.compile(r"GET jobs/([^/]+)"), lambda _r, m: (200, {"state": self.jobs[m[1]].state})),
             (re.compile(r"POST jobs/([^/]+)/chunks"), self._chunk),
@@ -165,14 +169,15 @@ class FakeServer:
             body = await reader.readexactly(int(headers.get("content-length", "0")))
             path, _, query = target.partition("?")
             request = Request(method, path.removeprefix("/v3/"), dict(parse_qsl(query)), headers, body)
-            status, answer = self._answer(request)
+            status, answer, *more = self._answer(request)
+            extra = "".join(f"{name}: {value}\r\n" for each in more for name, value in each.items())
             async with self.events:
                 self.requests.append(request)
                 self.events.notify_all()
             data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             writer.write(
-                b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-                % (status, len(data), data)
+                b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b"
+                % (status, extra.encode(), len(data), data)
             )
             await writer.drain()
 
@@ -184,9 +189,28 @@ class FakeServer:
                 return handler(request, match)
         return 404, {"message": f"no route {request.call}"}
 
-    def _ping(self, _request: Request, _match: re.Match[str]) -> Answer:
-        waiting = [job for job in self.jobs.values() if not job.accepted]
-        return 200, {"job": {"id": waiting[0].id}} if waiting else {"action": "idle"}
+    def _register(self, request: Request, _match: re.Match[str]) -> Answer:
+        """The first session is as `session` says; later ones differ in id, name and token."""
+        self.registrations += 1
+        if request.token in self.refused_tokens:
+            return 401, {"message": "This agent token is revoked", "code": "token_revoked"}
+        if self.registrations == 1 or "access_token" not in self.session:
+            return 200, self.session
+        number = self.registrations
+        return 200, {
+            **self.session,
+            "id": f"agent-{number}",
+            "name": f"builder-{number}",
+            "access_token": f"{SESSION_TOKEN}-{number}",
+        }
+
+    def _ping(self, request: Request, _match: re.Match[str]) -> Answer:
+        """A job is offered to one session, again and again."""
+        for job in self.jobs.values():
+            if not job.accepted and job.offered_to in ("", request.token):
+                job.offered_to = request.token
+                return 200, {"job": {"id": job.id}}
+        return 200, {"action": "idle"}
 
     def _accept(self, _request: Request, match: re.Match[str]) -> Answer:
         job = self.jobs[match[1]]

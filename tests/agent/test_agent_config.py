@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from watchword.agent.config import DEFAULT_ENDPOINT, Settings, load_settings, warnings
-from watchword.agent.configfile import parse_config, read_config, search_places
+from watchword.agent.configfile import find_config, parse_config, read_file, search_places
 from watchword.agent.errors import ConfigError
 from watchword.agent.options import GROUPS, IDLE, OPTIONS, REFUSED
 
@@ -60,20 +60,20 @@ def test_a_bad_line_is_named_by_number_and_never_shown(line: str) -> None:
 def test_the_first_file_that_exists_is_used_alone(tmp_path: Path) -> None:
     first, second = tmp_path / "first.cfg", tmp_path / "second.cfg"
     second.write_text("name=second\nqueue=second\n")
-    assert read_config(None, [first, second]) == {"name": "second", "queue": "second"}
+    assert read_file(find_config(None, [first, second])) == {"name": "second", "queue": "second"}
     first.write_text("name=first\n")
-    assert read_config(None, [first, second]) == {"name": "first"}
-    assert read_config(str(second), [first]) == {"name": "second", "queue": "second"}
-    assert read_config(None, []) == {}
+    assert read_file(find_config(None, [first, second])) == {"name": "first"}
+    assert read_file(find_config(str(second), [first])) == {"name": "second", "queue": "second"}
+    assert read_file(find_config(None, [])) == {}
 
 
 def test_a_named_file_must_exist_and_be_text(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
-        read_config(str(tmp_path / "absent.cfg"), [])
+        read_file(tmp_path / "absent.cfg")
     binary = tmp_path / "binary.cfg"
     binary.write_bytes(b"name=\xff\xfe")
     with pytest.raises(ConfigError, match="UTF-8"):
-        read_config(str(binary), [])
+        read_file(binary)
 
 
 def test_places_begin_beside_the_binary() -> None:

@@ -1,81 +1,17 @@
 """The life of an agent against a server on a real socket."""
 
-import asyncio
-import io
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.agent_server import (
-    AGENT_TOKEN,
-    JOB_TOKEN,
-    SESSION_TOKEN,
-    FakeJob,
-    FakeServer,
-    quick,
-    quick_policy,
-)
-from watchword.agent.config import Settings, load_settings
-from watchword.agent.logs import make_log
-from watchword.agent.loop import Worker
-from watchword.agent.start import exit_status
-from watchword.agent.stop import Stop
-from watchword.agent.transport import http_client
-from watchword.crypto.values import Secret
-
-
-class Scene:
-    """A server, an agent beside it, and what the agent prints."""
-
-    def __init__(self, folder: Path, **flags: str) -> None:
-        self.server = FakeServer()
-        self.stop = Stop()
-        self.output = io.StringIO()
-        self.settings: Settings = load_settings({"build-path": str(folder), **flags}, {}, {}, home=folder)
-        self.environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder)}
-
-    async def agent(self) -> int:
-        log = make_log(self.output, form="text", color=False)
-        settings = replace(self.settings, endpoint=self.server.url)
-        async with http_client() as http:
-            worker = Worker(
-                settings,
-                Secret(AGENT_TOKEN),
-                http,
-                policy=quick_policy(),
-                log=log,
-                stop=self.stop,
-                environ=self.environ,
-            )
-            return await exit_status(worker, log)
-
-    def play(self, story: Callable[["Scene"], Any] | None = None) -> int:
-        """Run the agent to its end, with a story beside it."""
-
-        async def run() -> int:
-            async with asyncio.timeout(30), self.server.listening():
-                agent = asyncio.create_task(self.agent())
-                if story is not None:
-                    await story(self)
-                return await agent
-
-        return asyncio.run(run())
-
-    def called(self) -> list[str]:
-        return [request.call for request in self.server.requests]
+from agent.agent_scene import Scene, one_job
+from agent.agent_server import AGENT_TOKEN, JOB_TOKEN, SESSION_TOKEN, FakeJob, FakeServer, quick
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path / "builds")
-
-
-async def one_job(scene: Scene) -> None:
-    await scene.server.jobs["j1"].finished.wait()
-    scene.stop.ask()
 
 
 def test_one_job_from_register_to_disconnect(scene: Scene) -> None:

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from agent.agent_server import AGENT_TOKEN
-from watchword.agent.conceal import is_exposed, without_token
+from watchword.agent.conceal import without_token
 from watchword.agent.errors import ConfigError
-from watchword.agent.tokensource import MAX_BYTES, find_token, read_token_file
+from watchword.agent.tokensource import MAX_BYTES, TokenSource, find_source, read_token_file
+from watchword.crypto.values import Secret
+
+
+def find_token(flags: dict[str, str | None], environ: dict[str, str], config: dict[str, str]) -> Secret:
+    return find_source(flags, environ, config).read()
 
 
 def test_flag_beats_environment_beats_file(tmp_path: Path) -> None:
@@ -70,10 +75,53 @@ def test_the_token_is_masked_wherever_it_is_shown() -> None:
     assert AGENT_TOKEN not in repr(find_token({"token": AGENT_TOKEN}, {}, {}))
 
 
-def test_what_is_in_sight() -> None:
-    assert is_exposed({"token": "x"}, {})
-    assert is_exposed({"token-file": "x"}, {"BUILDKITE_AGENT_TOKEN": "x"})
-    assert not is_exposed({"token-file": "x"}, {})
+def test_what_is_in_sight(tmp_path: Path) -> None:
+    """A reference shows nothing; a value in arguments or environment does, and is told apart."""
+
+    def source(flags: dict[str, str | None], environ: dict[str, str]) -> TokenSource:
+        return find_source(flags, environ, {"token": "x"}, tmp_path / "a.cfg")
+
+    assert source({"token": "x"}, {}).exposed
+    assert source({}, {"BUILDKITE_AGENT_TOKEN": "x"}).variable == "BUILDKITE_AGENT_TOKEN"
+    assert source({"token": "env:MINE"}, {"MINE": "x"}).variable == "MINE"
+    references = ("file:/x", "file:///x", "fd:7", "fd://7", "ssm:/x", "vault:secret/x#token")
+    assert not any(source({"token": text}, {}).exposed for text in references)
+    assert not source({}, {"BUILDKITE_AGENT_TOKEN": "ssm:/x"}).exposed
+    assert not source({}, {}).exposed
+
+
+def test_what_can_change_is_read_again(tmp_path: Path) -> None:
+    file, config = tmp_path / "token", tmp_path / "a.cfg"
+    sources = [
+        find_source({"token": f"file:{file}"}, {}, {}),
+        find_source({"token-file": str(file)}, {}, {}),
+        find_source({}, {}, {"token": "old"}, config),
+    ]
+    for value in ("old", "new"):
+        file.write_text(value)
+        config.write_text(f'token="{value}"\n')
+        assert [source.read().reveal() for source in sources] == [value] * 3
+    assert all(source.rotates for source in sources)
+    assert not find_source({"token": "x"}, {}, {}).rotates
+    assert not find_source({"token": "env:MINE"}, {"MINE": "x"}, {}).rotates
+
+
+def test_a_reference_that_leads_nowhere() -> None:
+    with pytest.raises(ConfigError, match="'MINE', which is not set"):
+        find_source({"token": "env:MINE"}, {}, {})
+    with pytest.raises(ConfigError, match="PATH#FIELD"):
+        find_token({"token": "vault:secret/agent"}, {}, {})
+    with pytest.raises(ConfigError, match="endpoint, region at most"):
+        find_token({"token": "ssm:/agent?profile=x"}, {}, {})
+
+
+@pytest.mark.parametrize(("reference", "library"), [("ssm:/x", "aws"), ("vault:secret/x#token", "vault")])
+def test_a_missing_library_says_what_to_install(
+    reference: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, {"aws": "boto3", "vault": "hvac"}[library], None)
+    with pytest.raises(ConfigError, match=rf"install watchword\[{library}\]"):
+        find_token({"token": reference}, {}, {})
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")

@@ -39,6 +39,11 @@ class AgentApi:
         """Take an offered job and its job token (contract section 2.2)."""
         return await self.connection.fetch(Job, "PUT", f"jobs/{segment(job)}/accept")
 
+    async def acquire(self, job: str, sequence: int) -> Job:
+        """Take a job that was not offered; `sequence` counts the attempts from 0 (contract section 2.2)."""
+        headers = {"X-Buildkite-Lock-Acquire-Job": "1", "X-Buildkite-Backoff-Sequence": str(sequence)}
+        return await self.connection.fetch(Job, "PUT", f"jobs/{segment(job)}/acquire", headers=headers)
+
 
 class JobApi:
     """Calls that carry the job token. Every method makes one attempt and raises `ApiError`."""

@@ -11,23 +11,22 @@ can read what the agent can read.
 import ctypes
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 from watchword.agent.errors import ConfigError
-from watchword.agent.tokensource import TOKEN_VARIABLE
+from watchword.agent.tokensource import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE
 from watchword.crypto.values import Secret
 
 _PR_SET_DUMPABLE = 4
 
 
-def is_exposed(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> bool:
-    """Whether this process was started with a token in its arguments or environment."""
-    return os.name == "posix" and bool(flags.get("token") or TOKEN_VARIABLE in environ)
-
-
-def restart(token: Secret) -> NoReturn:
+def restart(token: Secret, variable: str | None) -> NoReturn:
     """Replace this process by the same command, with the token in a pipe instead of in sight.
+
+    Args:
+        token: its value.
+        variable: the variable that shows it, besides the usual one.
 
     Raises:
         ConfigError: the token does not fit into a pipe, or the program cannot be run again.
@@ -45,7 +44,8 @@ def restart(token: Secret) -> NoReturn:
         raise ConfigError("the agent token is too long to be handed over: use --token-file")
     os.set_inheritable(reader, True)
     arguments = [*without_token(sys.orig_argv[1:]), f"--token-file=/dev/fd/{reader}"]
-    environment = {name: text for name, text in os.environ.items() if name != TOKEN_VARIABLE}
+    hidden = {TOKEN_VARIABLE, TOKEN_FILE_VARIABLE, variable}
+    environment = {name: text for name, text in os.environ.items() if name not in hidden}
     sys.stdout.flush()
     sys.stderr.flush()
     try:

@@ -28,13 +28,17 @@ def search_places(binary: Path, home: Path) -> list[Path]:
     ]
 
 
-def read_config(named: str | None, places: list[Path]) -> dict[str, str]:
-    """Read the named file, or the first that exists; no file at all reads as no settings.
+def find_config(named: str | None, places: list[Path]) -> Path | None:
+    """The file that is named, or the first that exists, or None."""
+    return Path(named) if named else next((place for place in places if place.is_file()), None)
+
+
+def read_file(path: Path | None) -> dict[str, str]:
+    """Read a file; None reads as no settings.
 
     Raises:
-        ConfigError: the named file does not exist, a file cannot be read, or a line makes no sense.
+        ConfigError: the file does not exist, cannot be read, or a line makes no sense.
     """
-    path = Path(named) if named else next((place for place in places if place.is_file()), None)
     if path is None:
         return {}
     try:

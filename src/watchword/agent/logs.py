@@ -7,13 +7,14 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
 
-def make_log(stream: TextIO, *, form: str, color: bool) -> FilteringBoundLogger:
+def make_log(stream: TextIO, *, form: str, color: bool, level: str = "info") -> FilteringBoundLogger:
     """A log that writes to a stream and changes nothing global.
 
     Args:
         stream: where lines go.
         form: `text` or `json`.
         color: whether text may have colours.
+        level: `debug`, `info`, `warning` or `error`: what is less than that is not written.
     """
     renderer = (
         structlog.processors.JSONRenderer()
@@ -30,7 +31,7 @@ def make_log(stream: TextIO, *, form: str, color: bool) -> FilteringBoundLogger:
             _printable,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         context_class=dict,
     )
     return cast("FilteringBoundLogger", log)

@@ -1,31 +1,53 @@
-"""`agent start`: settings and token, out of sight, then the worker until it ends."""
+"""`agent start`: settings and token, out of sight, then the agents until they end."""
 
 import asyncio
 import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from watchword.agent.conceal import forbid_inspection, is_exposed, restart
-from watchword.agent.config import CONFIG_VARIABLE, Settings, load_settings
-from watchword.agent.configfile import read_config, search_places
-from watchword.agent.errors import AgentError, ApiError, ConfigError
+from watchword.agent.conceal import forbid_inspection, restart
+from watchword.agent.config import CONFIG_VARIABLE, Settings, load_settings, warnings
+from watchword.agent.configfile import find_config, read_file, search_places
+from watchword.agent.crew import Crew
+from watchword.agent.errors import ConfigError
 from watchword.agent.logs import make_log
-from watchword.agent.loop import Worker
 from watchword.agent.retry import Policy
 from watchword.agent.stop import Stop
-from watchword.agent.tokensource import find_token
+from watchword.agent.tokenkeeper import TokenKeeper
+from watchword.agent.tokensource import TOKEN_VARIABLE, TokenSource, find_source
 from watchword.agent.transport import http_client
 from watchword.crypto.values import Secret
 
 _PATIENCE = 2
+_LAST_MOMENT = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a start needs.
+
+    Attributes:
+        settings: the settings.
+        source: where the agent token is.
+        token: its value now.
+        warnings: what was given and has no effect.
+        environ: the environment without the agent token.
+    """
+
+    settings: Settings
+    source: TokenSource
+    token: Secret
+    warnings: list[str]
+    environ: Mapping[str, str]
 
 
 def start(flags: Mapping[str, str | None]) -> int:
-    """Run an agent until it is told to leave.
+    """Run agents until they are told to leave.
 
     A token given in the arguments or the environment makes the process replace itself once, so that
     this may not return (see `conceal`).
@@ -34,69 +56,83 @@ def start(flags: Mapping[str, str | None]) -> int:
         flags: what the command line gave, by the names of `options`; None where it gave nothing.
 
     Returns:
-        0 after a wanted end; 1 if the settings, the registration or a final answer ended it.
+        0 after a wanted end; 1 if the settings, the registration or a final answer ended it; what
+        `Crew.run` says in acquire mode.
     """
     try:
-        settings, token = _prepare(flags)
+        ready = _prepare(flags)
     except ConfigError as error:
         sys.stderr.write(f"Cannot start: {error}\n")
         return 1
+    settings = ready.settings
     color = settings.color and sys.stderr.isatty()
-    log = make_log(sys.stderr, form=settings.log_format, color=color)
-    policy = Policy(grace=settings.jobs.cancel_grace, cleanup=settings.jobs.cancel_cleanup)
-    return asyncio.run(serve(settings, token, log, policy))
+    log = make_log(sys.stderr, form=settings.log_format, color=color, level=settings.log_level)
+    for warning in ready.warnings:
+        log.warning(warning)
+    return asyncio.run(serve(ready, log))
 
 
-async def serve(settings: Settings, token: Secret, log: FilteringBoundLogger, policy: Policy) -> int:
-    """Run one worker with signals attached; gives the process's exit status."""
+async def serve(ready: Start, log: FilteringBoundLogger) -> int:
+    """Run the agents with signals attached; gives the process's exit status."""
+    jobs = ready.settings.jobs
+    policy = Policy(grace=jobs.cancel_grace, cleanup=jobs.cancel_cleanup)
     stop = Stop()
-    _attach_signals(stop, log)
+    keeper = TokenKeeper(ready.source, ready.token, policy=policy, log=log)
+    _attach_signals(stop, keeper, log, patience=jobs.cancel_grace + jobs.cancel_cleanup + _LAST_MOMENT)
     async with http_client() as http:
-        worker = Worker(settings, token, http, policy=policy, log=log, stop=stop, environ=os.environ)
-        return await exit_status(worker, log)
+        crew = Crew(ready.settings, keeper, http, policy=policy, log=log, stop=stop, environ=ready.environ)
+        return await crew.run()
 
 
-async def exit_status(worker: Worker, log: FilteringBoundLogger) -> int:
-    """Run a worker and say why it ended, if it did so against its will."""
-    try:
-        await worker.run()
-    except ApiError as error:
-        code = {"code": error.code} if error.code else {}
-        log.error("the agent ends", reason=error.message, status=error.status or "no answer", **code)  # noqa: TRY400
-        return 1
-    except AgentError as error:
-        log.error("the agent ends", reason=str(error))  # noqa: TRY400
-        return 1
-    return 0
-
-
-def _prepare(flags: Mapping[str, str | None]) -> tuple[Settings, Secret]:
+def _prepare(flags: Mapping[str, str | None]) -> Start:
     home = Path.home()
     named = flags.get("config") or os.environ.get(CONFIG_VARIABLE)
-    config = read_config(named, search_places(Path(sys.argv[0]).resolve(), home))
+    path = find_config(named, search_places(Path(sys.argv[0]).resolve(), home))
+    config = read_file(path)
     settings = load_settings(flags, os.environ, config, home=home)
-    token = find_token(flags, os.environ, config)
-    if is_exposed(flags, os.environ):
-        restart(token)
+    source = find_source(flags, os.environ, config, path)
+    token = source.read()
+    if source.exposed and os.name == "posix":
+        restart(token, source.variable)
     forbid_inspection()
-    return settings, token
+    return Start(
+        settings=settings,
+        source=source,
+        token=token,
+        warnings=warnings(os.environ, config),
+        environ={name: text for name, text in os.environ.items() if name != TOKEN_VARIABLE},
+    )
 
 
-def _attach_signals(stop: Stop, log: FilteringBoundLogger) -> None:
+def _attach_signals(stop: Stop, keeper: TokenKeeper, log: FilteringBoundLogger, *, patience: float) -> None:
+    """Listen to signals (contract section 5.4); `patience` is what a cancelled process gets, in seconds."""
+    loop = asyncio.get_running_loop()
     asked = 0
 
     def heard() -> None:
         nonlocal asked
         asked += 1
         if asked > _PATIENCE:
-            os._exit(1)
-        log.info(
-            "leaving after the running job; a second signal cancels it"
-            if asked == 1
-            else "cancelling the job"
-        )
-        stop.ask()
+            _give_up()
+        elif asked == _PATIENCE:
+            cut()
+        else:
+            log.info("leaving after the running job; a second signal cancels it")
+            stop.ask()
 
-    loop = asyncio.get_running_loop()
+    def cut() -> None:
+        nonlocal asked
+        asked = max(asked, _PATIENCE)
+        log.info("cancelling the job; another signal ends the process at once")
+        stop.force()
+        loop.call_later(patience, _give_up)
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, heard)
+    loop.add_signal_handler(signal.SIGQUIT, cut)
+    loop.add_signal_handler(signal.SIGHUP, keeper.ask)
+
+
+def _give_up() -> None:
+    """End at once, and jobs with it: nobody would look after them."""
+    os._exit(1)

@@ -18,17 +18,40 @@ class Stop:
     def __init__(self) -> None:
         self.drain = asyncio.Event()
         self.cut = asyncio.Event()
+        self._children: list[Stop] = []
+        self._parent: Stop | None = None
 
     def ask(self) -> None:
         """Go one step further: the first call drains, the second cuts."""
         if self.drain.is_set():
-            self.cut.set()
-        self.drain.set()
+            self._set(cut=True)
+        self._set(cut=False)
 
     def force(self) -> None:
         """Go all the way."""
+        self._set(cut=True)
+
+    def child(self) -> "Stop":
+        """A stop that goes wherever this one goes, and may go further alone."""
+        child = Stop()
+        child._parent = self
+        if self.drain.is_set():
+            child._set(cut=self.cut.is_set())
+        self._children.append(child)
+        return child
+
+    def release(self) -> None:
+        """Follow the parent no longer. It may be repeated."""
+        if self._parent is not None:
+            self._parent._children.remove(self)  # noqa: SLF001 - of the same class
+            self._parent = None
+
+    def _set(self, *, cut: bool) -> None:
         self.drain.set()
-        self.cut.set()
+        if cut:
+            self.cut.set()
+        for child in self._children:
+            child._set(cut=cut)  # noqa: SLF001 - of the same class
 
 
 async def unless(event: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

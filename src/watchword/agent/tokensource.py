@@ -1,43 +1,73 @@
-"""Where the agent token comes from: a flag, the environment, the configuration file, or a file of its own."""
+"""Where the agent token is: a value, a file, a descriptor, a variable, or a secret manager."""
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from watchword.agent.configfile import read_file
 from watchword.agent.errors import ConfigError
+from watchword.agent.options import OPTIONS
+from watchword.agent.secretmanagers import read_ssm, read_vault
 from watchword.crypto.values import Secret
 
-TOKEN_VARIABLE = "BUILDKITE_AGENT_TOKEN"  # noqa: S105 - the name of a variable
-TOKEN_FILE_VARIABLE = "WATCHWORD_AGENT_TOKEN_FILE"  # noqa: S105 - the name of a variable
+TOKEN_VARIABLE = OPTIONS["token"].variable
+TOKEN_FILE_VARIABLE = OPTIONS["token-file"].variable
 MAX_BYTES = 64 * 1024
 
 MISSING = f"""no agent token. Give one of:
   --token-file PATH            a file that holds it, or /dev/fd/N
-  --token VALUE
-  {TOKEN_VARIABLE}        environment variable with the value
+  --token VALUE                or file:PATH, fd:N, env:NAME, ssm:/PARAMETER, vault:PATH#FIELD
+  {TOKEN_VARIABLE}        environment variable with one of these
   {TOKEN_FILE_VARIABLE}  environment variable with the path of a file
-  token="VALUE"                in the configuration file"""
+  token="VALUE"                in the configuration file, or one of these"""
 
-_DESCRIPTOR = re.compile(r"(?:/dev/fd/|/proc/self/fd/|fd://)(\d{1,7})")
+_DESCRIPTOR = re.compile(r"(?:/dev/fd/|/proc/self/fd/|fd:(?://)?)(\d{1,7})")
 _VALUE = re.compile(r"[!-~]+")
 _STANDARD_STREAMS = 3
 
 
-def find_token(
-    flags: Mapping[str, str | None], environ: Mapping[str, str], config: Mapping[str, str]
-) -> Secret:
-    """Find the agent token: a flag beats the environment, the environment beats the configuration file.
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """A place that holds the agent token.
 
-    A value may also be indirect, as other agents allow: `file:///path` or `fd://N`.
+    Attributes:
+        name: says where, never what.
+        read: reads the value now; it may wait for a network. Raises `ConfigError`.
+        rotates: whether a later read may give another value.
+        variable: the environment variable that holds the value itself, if one does.
+        argument: whether the value itself stands on the command line.
+    """
+
+    name: str
+    read: Callable[[], Secret]
+    rotates: bool = True
+    variable: str | None = None
+    argument: bool = False
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the process's arguments or environment show the value itself."""
+        return self.argument or self.variable is not None
+
+
+def find_source(
+    flags: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    config: Mapping[str, str],
+    config_file: Path | None = None,
+) -> TokenSource:
+    """Find the agent token: a flag beats the environment, the environment beats the configuration file.
 
     Args:
         flags: `token` and `token-file` as given on the command line.
         environ: the process environment.
         config: the configuration file's settings.
+        config_file: where these come from, to be read again when the value may have changed.
 
     Raises:
-        ConfigError: there is none, there are two in one place, it cannot be read, or it is not a token.
+        ConfigError: there is none, there are two in one place, or it is not to be understood.
     """
     places = (
         ("the command line", flags.get("token"), flags.get("token-file")),
@@ -47,10 +77,10 @@ def find_token(
     for place, value, path in places:
         if value and path:
             raise ConfigError(f"{place} gives a token and a token file: give one of them")
-        if value:
-            return _direct_or_not(value)
         if path:
-            return read_token_file(path)
+            return _file(path)
+        if value:
+            return _reference(value, environ) or _direct(place, value, config_file)
     raise ConfigError(MISSING)
 
 
@@ -70,24 +100,66 @@ def read_token_file(path: str) -> Secret:
         raise ConfigError(f"cannot read the token file {path}: {reason}") from None
     if len(data) > MAX_BYTES:
         raise ConfigError(f"the token file {path} is over {MAX_BYTES // 1024} KiB: it is not a token")
-    return _checked(data.decode("ascii", errors="replace"))
+    return checked_token(data.decode("ascii", errors="replace"))
 
 
-def _direct_or_not(value: str) -> Secret:
-    if value.startswith("file://"):
-        return read_token_file(value.removeprefix("file://"))
-    if value.startswith("fd://"):
-        return read_token_file(value)
-    return _checked(value)
+def checked_token(text: str) -> Secret:
+    """A text as a token, without the white space around it.
 
-
-def _checked(text: str) -> Secret:
+    Raises:
+        ConfigError: it cannot be one. The message does not show it.
+    """
     value = text.strip()
     if not value:
         raise ConfigError("the agent token is empty")
     if not _VALUE.fullmatch(value) or len(value) > MAX_BYTES:
         raise ConfigError("the agent token has characters that no token has, or is over 64 KiB")
     return Secret(value)
+
+
+def _reference(value: str, environ: Mapping[str, str]) -> TokenSource | None:
+    """The place that a value refers to; None if it is a value of its own."""
+    scheme, _, rest = value.strip().partition(":")
+    match scheme:
+        case "file":
+            return _file(rest.removeprefix("//") if rest.startswith("///") else rest)
+        case "fd":
+            return _file(value.strip())
+        case "env":
+            return _variable(rest, environ)
+        case "ssm":
+            return TokenSource(value, lambda: checked_token(read_ssm(rest)))
+        case "vault":
+            return TokenSource(value, lambda: checked_token(read_vault(rest, environ)))
+        case _:
+            return None
+
+
+def _file(path: str) -> TokenSource:
+    if _DESCRIPTOR.fullmatch(path):
+        return TokenSource("an inherited descriptor", lambda: read_token_file(path), rotates=False)
+    return TokenSource(f"the file {path}", lambda: read_token_file(str(Path(path).expanduser())))
+
+
+def _variable(name: str, environ: Mapping[str, str]) -> TokenSource:
+    if not environ.get(name):
+        raise ConfigError(f"the agent token is said to be in the variable {name!r}, which is not set")
+    return TokenSource(
+        f"the variable {name}", lambda: checked_token(environ[name]), rotates=False, variable=name
+    )
+
+
+def _direct(place: str, value: str, config_file: Path | None) -> TokenSource:
+    if place == "the configuration file" and config_file is not None:
+        path = config_file
+        return TokenSource(f"the file {path}", lambda: checked_token(read_file(path).get("token", "")))
+    return TokenSource(
+        place,
+        lambda: checked_token(value),
+        rotates=False,
+        variable=TOKEN_VARIABLE if place == "the environment" else None,
+        argument=place == "the command line",
+    )
 
 
 def _read(path: str) -> bytes:

@@ -1,6 +1,8 @@
 """One base URL and one token: sends calls and turns every failure into an `ApiError`."""
 
+import asyncio
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -24,6 +26,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm6
 _TIMEOUT = 60.0
 _IDLE = 90.0
 _QUOTED = 512
+_NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,9})?")
 _HEADER_PREFIX = "Buildkite-"
 _VARIABLE_PREFIX = "BUILDKITE_REQUEST_HEADER_"
 
@@ -64,6 +67,11 @@ def variables_to_headers(environ: Mapping[str, str]) -> dict[str, str]:
     names = (name for name in environ if name.startswith(_VARIABLE_PREFIX))
     found = {name.removeprefix(_VARIABLE_PREFIX).replace("_", "-").title(): environ[name] for name in names}
     return wanted_headers(found)
+
+
+def _seconds(text: str | None) -> float | None:
+    """A plain number of seconds; a date is not understood (contract section 1.8)."""
+    return float(text) if text and _NUMBER.fullmatch(text) else None
 
 
 class Connection:
@@ -122,23 +130,32 @@ class Connection:
             sent["Content-Type"] = "application/json"
         call, url = f"{method} {path}", f"{self.endpoint}/{path}"
         try:
-            answer = await self._http.request(method, url, content=content, params=params, headers=sent)
+            async with asyncio.timeout(_TIMEOUT):
+                answer = await self._http.request(method, url, content=content, params=params, headers=sent)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise ApiError(call, self._shown(str(error)), retryable=False) from None
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise ApiError(call, self._shown(f"{self.endpoint}: {reason}"), retryable=True) from None
         if not answer.is_success:
             raise self._refusal(call, answer)
         return answer.content
 
-    async def fetch(self, kind: type[T], method: str, path: str, *, body: object = None) -> T:
+    async def fetch(
+        self,
+        kind: type[T],
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
         """Make one attempt of a call whose answer is read.
 
         Raises:
             ApiError: as `send`, or the answer is not the JSON that was expected.
         """
-        data = await self.send(method, path, body=body)
+        data = await self.send(method, path, body=body, headers=headers)
         try:
             return msgspec.json.decode(data, type=kind, dec_hook=secret_hook)
         except msgspec.DecodeError as error:
@@ -158,6 +175,7 @@ class Connection:
             status=answer.status_code,
             code=self._shown(refusal.code) if refusal.code else None,
             retryable=answer.status_code == HTTPStatus.TOO_MANY_REQUESTS or answer.is_server_error,
+            retry_after=_seconds(answer.headers.get("Retry-After")),
         )
 
     def _shown(self, text: str) -> str:
