@@ -232,6 +232,7 @@ def test_the_health_check_tells_late_heartbeats(tmp_path: Path, unused_port: int
         await scene.server.until(lambda: bool(scene.server.calls("GET ping")))
         assert await asyncio.to_thread(status) == 200
         scene.server.script("POST heartbeat", *[(503, {})] * 1000)
+        await scene.server.until(lambda: len(scene.server.scripts["POST heartbeat"]) < 999)
         clock.extra = 60.0
         assert await asyncio.to_thread(status) == 500
         scene.stop.ask()
