@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from watchword.domain import stepkinds
+from watchword.domain.conditions import compile_condition
+from watchword.domain.errors import Invalid
 from watchword.domain.stepfields import Object, Place, flag, text, texts, whole
 from watchword.domain.steprules import read_dependencies, read_key, read_skip
 from watchword.domain.steps import Step, StepType
@@ -16,6 +18,8 @@ def read_common(place: Place, found: StepType, step: Object) -> Step:
     """Read the keys that every kind of step has."""
     condition = text(place, "if", step.get("if")).strip()
     branches = " ".join(texts(place, "branches", step.get("branches"))).strip()
+    if condition:
+        _check_condition(place, condition)
     if condition and branches:
         raise place.refuse("branches", "cannot stand beside `if`; ask for `build.branch` in the condition.")
     dependencies = read_dependencies(place, step["depends_on"]) if "depends_on" in step else None
@@ -31,6 +35,14 @@ def read_common(place: Place, found: StepType, step: Object) -> Step:
         branches=branches,
         skip=read_skip(place, "skip", step.get("skip")),
     )
+
+
+def _check_condition(place: Place, condition: str) -> None:
+    """Refuse an `if` that cannot be read."""
+    try:
+        compile_condition(condition)
+    except Invalid as error:
+        raise place.refuse("if", f"is not valid. {error.message}") from None
 
 
 def first_of(step: Object, keys: Sequence[str]) -> tuple[str, object]:
