@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from properties.property_profiles import examples
-from watchword.domain.conditions import MAX_NESTING, VARIABLES, branch_matches, compile_condition
+from watchword.domain.conditionkinds import VARIABLES
+from watchword.domain.conditionreading import MAX_NESTING
+from watchword.domain.conditions import branch_matches, compile_condition
 from watchword.domain.conditionwords import MAX_CONDITION
 from watchword.domain.errors import Invalid
 
