@@ -17,11 +17,20 @@ from support import World
 from watchword.domain.errors import Malformed, TooLarge
 from watchword.domain.pipelines import Job
 from watchword.services.builds import BuildRequest, CommandStep, create_pipeline
-from watchword.services.context import LOCAL
+from watchword.services.context import LOCAL, Context
 from watchword.services.exchanging import Registration, register
 from watchword.services.logs import MAX_CHUNK_BYTES, add_chunk, inflate, read_log
 from watchword.services.tailing import read_tail
 from watchword.store.base import Transaction
+
+
+async def _add(context: Context, job: Job, number: int, start: int, piece: bytes) -> None:
+    """A chunk as agents send it, or, every third one, as it is; a long run of one byte packs well."""
+    if number % 3:
+        packed = gzip.compress(piece)
+        await add_chunk(context, job, number, start, packed, packed=True, size=len(piece))
+    else:
+        await add_chunk(context, job, number, start, piece)
 
 
 @dataclass
@@ -94,7 +103,7 @@ def test_pieces_in_any_order_give_the_log(
         seen = b""
         for number in [*range(len(pieces)), *doubled]:
             start, end = pieces[number]
-            await add_chunk(context, job, number, start, log[start:end])
+            await _add(context, job, number, start, log[start:end])
             tail = await read_tail(context, job, len(seen))
             seen += tail
             assert log.startswith(seen)
@@ -119,7 +128,7 @@ def test_a_hole_is_left_out(
 
     async def scenario() -> bytes:
         for number, (start, end) in enumerate(kept):
-            await add_chunk(shop.world.context, job, number, start, log[start:end])
+            await _add(shop.world.context, job, number, start, log[start:end])
         return await read_log(shop.world.context, job)
 
     covered = sorted({place for start, end in kept for place in range(start, end)})
@@ -165,3 +174,17 @@ def test_the_loop_is_free_between_chunks(shop: Shop) -> None:
 
     shop.world.run(scenario())
     assert shop.world.run(read_log(shop.world.context, job)) == b"abc" * 50
+
+
+def test_a_chunk_is_kept_as_sent_where_that_is_shorter(shop: Shop) -> None:
+    job, context = shop.held_job(), shop.world.context
+    long, short = b"the same words " * 1000, b"x"
+    sent = gzip.compress(long)
+    shop.world.run(add_chunk(context, job, 1, 0, sent, packed=True, size=len(long)))
+    shop.world.run(add_chunk(context, job, 2, len(long), gzip.compress(short), packed=True))
+
+    async def work(tx: Transaction) -> list[bytes]:
+        return [chunk.data for chunk in await tx.logs.chunks(job.organization_id, job.id)]
+
+    assert shop.world.run(context.store.read(work)) == [sent, short]
+    assert shop.world.run(read_log(context, job)) == long + short

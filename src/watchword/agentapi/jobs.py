@@ -14,7 +14,7 @@ from watchword.edge.router import Route
 from watchword.services.authority import Authority
 from watchword.services.context import Caller
 from watchword.services.dispatching import Accepted
-from watchword.services.logs import CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_LOG_BYTES, add_chunk, inflate
+from watchword.services.logs import CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_LOG_BYTES, add_chunk
 from watchword.services.verifying import JobEnded
 
 SESSION = (Kind.AGENT_SESSION,)
@@ -95,12 +95,10 @@ class Jobs:
         query = request.query()
         sequence = _position(query, "sequence")
         offset = _position(query, "offset")
+        size = _position(query, "size") if "size" in query else None
         data = await request.body(MAX_CHUNK_BYTES)
-        if request.headers.get(b"content-encoding", b"").lower() == b"gzip":
-            data = inflate(data)
-        if "size" in query and _position(query, "size") != len(data):
-            raise Malformed("The chunk has another size than it says.", code="size_mismatch")
-        await add_chunk(self.authority.context, job, sequence, offset, data)
+        packed = request.headers.get(b"content-encoding", b"").lower() == b"gzip"
+        await add_chunk(self.authority.context, job, sequence, offset, data, packed=packed, size=size)
         return EMPTY
 
     async def finish(self, request: Request, job_id: str) -> Response:

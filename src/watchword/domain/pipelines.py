@@ -160,7 +160,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a job's log: `offset` and `size` count uncompressed bytes."""
+    """A piece of a job's log: `offset` and `size` count uncompressed bytes.
+
+    `data` is kept as it was sent, gzip, where that is shorter than the text.
+    """
 
     organization_id: OrganizationId
     job_id: JobId
@@ -168,6 +171,11 @@ class Chunk:
     offset: int
     size: int
     data: bytes
+
+    @property
+    def packed(self) -> bool:
+        """Whether `data` is gzip."""
+        return len(self.data) < self.size
 
 
 @dataclass(frozen=True, slots=True)

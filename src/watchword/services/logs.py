@@ -58,17 +58,45 @@ async def require_held(tx: Transaction, job: Job) -> None:
         raise NotFound("This job has ended or was given to another agent.", code="job_ended")
 
 
-async def add_chunk(context: Context, job: Job, sequence: int, offset: int, data: bytes) -> None:
+def text_of(chunk: Chunk) -> bytes:
+    """The bytes of the log that a chunk holds; what was kept was checked when it came."""
+    return inflate(chunk.data) if chunk.packed else chunk.data
+
+
+async def add_chunk(
+    context: Context,
+    job: Job,
+    sequence: int,
+    offset: int,
+    data: bytes,
+    *,
+    packed: bool = False,
+    size: int | None = None,
+) -> None:
     """Keep one chunk of a job's log; a repeated one changes nothing. Chunks come in any order.
 
+    Args:
+        context: what the services stand on.
+        job: the job, as its token was checked against.
+        sequence: number of the chunk.
+        offset: where it stands in the log, in uncompressed bytes.
+        data: what was sent.
+        packed: whether that is gzip; kept as it is where that is shorter.
+        size: uncompressed bytes as the agent counts them, where it says so.
+
     Raises:
+        Malformed: it is no whole gzip stream, or has another size than it says.
         TooLarge: the log is at its limit, or the chunk is.
     """
-    if len(data) > MAX_CHUNK_BYTES:
+    plain = inflate(data) if packed else data
+    if size is not None and size != len(plain):
+        raise Malformed("The chunk has another size than it says.", code="size_mismatch")
+    if len(plain) > MAX_CHUNK_BYTES:
         raise TooLarge(f"A log chunk holds at most {MAX_CHUNK_BYTES} bytes.", code="chunk_too_large")
-    if job.log_size + len(data) > MAX_LOG_BYTES or offset + len(data) > MAX_LOG_BYTES:
+    if job.log_size + len(plain) > MAX_LOG_BYTES or offset + len(plain) > MAX_LOG_BYTES:
         raise TooLarge(f"The log is at its limit of {MAX_LOG_BYTES} bytes.", code="log_too_large")
-    chunk = Chunk(job.organization_id, job.id, sequence, offset, len(data), data)
+    kept = data if len(data) < len(plain) else plain
+    chunk = Chunk(job.organization_id, job.id, sequence, offset, len(plain), kept)
 
     async def work(tx: Transaction) -> None:
         await require_held(tx, job)
@@ -87,8 +115,7 @@ async def read_log(context: Context, job: Job) -> bytes:
     parts: list[bytes] = []
     end = 0
     for chunk in await context.store.read(work):
-        fresh = chunk.data[max(0, end - chunk.offset) :] if chunk.offset < end else chunk.data
-        parts.append(fresh)
+        parts.append(text_of(chunk)[max(0, end - chunk.offset) :])
         end = max(end, chunk.offset + chunk.size)
     return b"".join(parts)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from watchword.domain.pipelines import Chunk, Job
 from watchword.services.context import Context
-from watchword.services.logs import read_log
+from watchword.services.logs import read_log, text_of
 from watchword.store.base import Transaction
 
 
@@ -26,6 +26,6 @@ async def read_tail(context: Context, job: Job, position: int) -> bytes:
     for chunk in await context.store.read(work):
         if chunk.offset > end:
             break
-        parts.append(chunk.data[end - chunk.offset :])
+        parts.append(text_of(chunk)[end - chunk.offset :])
         end = max(end, chunk.offset + chunk.size)
     return b"".join(parts)
