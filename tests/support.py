@@ -15,6 +15,7 @@ from watchword.domain.ids import JobId
 from watchword.domain.pipelines import Build, Job
 from watchword.domain.tokens import Token
 from watchword.feed.local import LocalFeed
+from watchword.objects.stored import open_objects
 from watchword.services.accounts import FirstThings, create_organization
 from watchword.services.authority import Authority
 from watchword.services.builds import BuildRequest, CommandStep, create_pipeline
@@ -56,7 +57,8 @@ class World:
         self.runner = asyncio.Runner()
         self.keys = KeyRing.generate()
         self.store = SqliteStore(self.path, self.feed.publish)
-        context = Context(self.store, self.feed, self.clock, self.keys, Installation())
+        self.objects = open_objects("", folder / "objects", direct=True)
+        context = Context(self.store, self.feed, self.clock, self.keys, Installation(), objects=self.objects)
         self.authority = Authority.wire(context)
         self.first: FirstThings = self.run(
             create_organization(context, LOCAL, "acme", "Acme", "admin@example.com", "Ada Admin")
@@ -75,7 +77,7 @@ class World:
         self.run(self.store.close())
         self.feed = LocalFeed()
         self.store = SqliteStore(self.path, self.feed.publish)
-        context = Context(self.store, self.feed, self.clock, self.keys, Installation())
+        context = Context(self.store, self.feed, self.clock, self.keys, Installation(), objects=self.objects)
         self.authority = Authority.wire(context)
         self.run(self.authority.load())
 

@@ -29,6 +29,7 @@ from watchword.edge.meter import Meter
 from watchword.edge.router import Router
 from watchword.feed.local import LocalFeed
 from watchword.oauth.introspection import Introspection
+from watchword.objects.stored import open_objects
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL, Clock, Context, Installation
 from watchword.settings import Settings
@@ -41,6 +42,7 @@ __all__ = ["Application", "DataInUse", "SystemClock", "agentapi", "oauth"]
 DATABASE = "watchword.db"
 KEYS = "keys.json"
 LOCK = "lock"
+OBJECTS = "objects"
 _REST = "watchword.rest.app"
 # Agents keep idle connections for 90 s (contract agent-api §1.6, trap 22).
 IDLE_MS = 120_000
@@ -99,7 +101,7 @@ def open_keys(folder: Path) -> KeyRing:
     path = folder / KEYS
     if not path.exists() and not (folder / DATABASE).exists():
         KeyRing.generate().save(path)
-    return KeyRing.load(path)
+    return KeyRing.upgrade(path)
 
 
 def _lazy_rest(authority: Authority) -> Callable[[], Asgi]:
@@ -156,8 +158,12 @@ class Application:
             job_status_interval=settings.job_status_interval,
             heartbeat_interval=settings.heartbeat_interval,
             session_on_job_routes=settings.session_on_job_routes,
+            quotas=settings.quotas,
         )
-        context = Context(store, feed, clock or SystemClock(), keys, installation)
+        objects = open_objects(
+            settings.object_store, settings.data / OBJECTS, direct=settings.object_store_direct
+        )
+        context = Context(store, feed, clock or SystemClock(), keys, installation, objects=objects)
         authority = Authority.wire(context)
         await authority.load()
         meter = _meter(authority)

@@ -11,6 +11,7 @@ from typing import Any
 from watchword.domain.addresses import Block
 from watchword.domain.errors import WatchwordError
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
+from watchword.domain.quotas import GIB, Quotas
 
 PREFIX = "WATCHWORD_"
 
@@ -41,6 +42,11 @@ class Settings:
         session_on_job_routes: Whether agents older than 3.39 may use their session token for their job.
         flush_interval: Seconds between writes of the use ledger; a crash loses as much.
         sweep_interval: Seconds between looks for silent agents and overdue jobs.
+        object_store: Where artifacts are kept: s3://bucket/prefix, gs://… or az://…; else in `data`.
+        object_store_direct: Whether agents and people are sent to that store itself by signed addresses.
+        max_organization_artifact_bytes: Bytes of artifacts that an organization may keep; 0 sets no limit.
+        max_build_artifact_bytes: Bytes of artifacts that a build may keep; 0 sets no limit.
+        max_build_artifacts: Artifacts that a build may have; 0 sets no limit.
         log_level: debug, info, warning or error.
         log_format: text for people, json for machines.
     """
@@ -60,6 +66,11 @@ class Settings:
     session_on_job_routes: bool = True
     flush_interval: int = 15
     sweep_interval: int = 5
+    object_store: str = ""
+    object_store_direct: bool = True
+    max_organization_artifact_bytes: int = 1000 * GIB
+    max_build_artifact_bytes: int = 100 * GIB
+    max_build_artifacts: int = 100_000
     log_level: str = "warning"
     log_format: str = "text"
 
@@ -78,6 +89,12 @@ class Settings:
         shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - a name, no socket
         scheme = "https" if self.tls_cert else "http"
         return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+    @property
+    def quotas(self) -> Quotas:
+        """The settings `max_…` together."""
+        names = [field.name for field in fields(Quotas)]
+        return Quotas(**{name: getattr(self, f"max_{name}") for name in names})
 
     @property
     def proxies(self) -> tuple[Block, ...]:
@@ -165,7 +182,7 @@ def check(settings: Settings) -> Settings:
     Raises:
         SettingsError: naming the setting and what it takes.
     """
-    for problem in (_network_problem(settings), _value_problem(settings)):
+    for problem in (_network_problem(settings), _value_problem(settings), _room_problem(settings)):
         if problem:
             raise SettingsError(problem)
     return settings
@@ -199,4 +216,16 @@ def _value_problem(settings: Settings) -> str:
     for name, choices in _CHOICES.items():
         if getattr(settings, name) not in choices:
             return f"{name} is one of {', '.join(choices)}"
+    return ""
+
+
+_STORES = re.compile(r"(s3|gs|az)://[A-Za-z0-9._/-]+")
+
+
+def _room_problem(settings: Settings) -> str:
+    if settings.object_store and not _STORES.fullmatch(settings.object_store):
+        return "object_store takes s3://bucket/prefix, gs://… or az://…, without credentials in it"
+    for name in [field.name for field in fields(settings) if field.name.startswith("max_")]:
+        if getattr(settings, name) < 0:
+            return f"{name} takes a whole number from 0, which sets no limit"
     return ""

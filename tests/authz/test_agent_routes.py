@@ -48,7 +48,17 @@ ROWS: dict[str, set[str]] = {
     "POST /v3/stop": {SESSION, OWN_JOB, "other job"},
     "GET /v3/metrics": {AGENT},
     "GET /v3/metrics/queue": {AGENT},
+    "POST /v3/jobs/{job_id}/artifacts": {OWN_JOB},
+    "PUT /v3/jobs/{job_id}/artifacts": {OWN_JOB},
+    # A job finds artifacts of other builds of its cluster (contract agent-api §1.2).
+    "GET /v3/builds/{build_id}/artifacts/search": {OWN_JOB, "other job"},
     "POST /oauth/introspect": {API},
+}
+# A signature in the address or the form stands in for a token (tests/surfaces/test_artifact_bytes.py).
+SIGNED = {
+    "POST /artifact-uploads",
+    "PUT /artifact-parts/{organization_id}/{artifact_id}/{part}",
+    "GET /artifact-downloads/{organization_id}/{artifact_id}",
 }
 PUBLIC = {"GET /healthz", "GET /readyz", "GET /metrics"}
 BODIES = {
@@ -63,6 +73,8 @@ BODIES = {
     "POST /v3/jobs/{job_id}/data/exists": {"key": "k"},
     "POST /v3/builds/{build_id}/data/get": {"key": "k"},
     "POST /v3/builds/{build_id}/data/exists": {"key": "k"},
+    "POST /v3/jobs/{job_id}/artifacts": {"id": "x", "artifacts": []},
+    "PUT /v3/jobs/{job_id}/artifacts": {"artifacts": []},
     "POST /oauth/introspect": "token=x",
 }
 
@@ -155,8 +167,8 @@ def cast(tmp_path: object) -> Iterator[Cast]:
 
 def test_every_route_has_a_row(server: LiveServer) -> None:
     routes = {route.name: route for route in server.application.routes.routes}
-    assert set(routes) == set(ROWS) | PUBLIC
-    assert {name for name, route in routes.items() if not route.kinds} == PUBLIC
+    assert set(routes) == set(ROWS) | PUBLIC | SIGNED
+    assert {name for name, route in routes.items() if not route.kinds} == PUBLIC | SIGNED
 
 
 def test_no_credential_passes_where_it_must_not(cast: Cast) -> None:
@@ -199,6 +211,18 @@ def test_public_routes_say_nothing_of_tokens(cast: Cast) -> None:
         assert answer.status == 200
         for value in cast.values.values():
             assert not value or value not in str(answer.body)
+
+
+def test_no_token_stands_in_for_a_signature(cast: Cast) -> None:
+    form = '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\nx\r\n--b--\r\n'
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    for route in SIGNED:
+        method, path = route.split(" ")
+        path = path.replace("{organization_id}", cast.server.first.organization.id)
+        path = path.replace("{artifact_id}", cast.job_id).replace("{part}", "1")
+        for value in cast.values.values():
+            answer = Client(cast.server.url, value).call(method, path, form, headers=kind)
+            assert (answer.status, answer.body["code"]) == (403, "link_invalid"), route
 
 
 def test_dead_tokens_are_told_why_by_their_holders_alone(cast: Cast) -> None:

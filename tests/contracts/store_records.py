@@ -5,11 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from watchword.domain.accounts import Cluster, Member, Organization, Queue, Role, User
+from watchword.domain.artifacts import Artifact, ArtifactState
 from watchword.domain.events import Action, Event
 from watchword.domain.fleet import Agent, AgentState
 from watchword.domain.ids import (
     AgentId,
     AnnotationId,
+    ArtifactId,
     BuildId,
     ClusterId,
     EventId,
@@ -203,6 +205,31 @@ def annotation(**changes: Any) -> Annotation:
         priority=3,
         created_at=7,
         updated_at=8,
+    )
+    return replace(made, **changes)
+
+
+def artifact(**changes: Any) -> Artifact:
+    made = Artifact(
+        organization_id=ORGANIZATION,
+        id=ArtifactId("artifact-1"),
+        build_id=BUILD,
+        job_id=JOB,
+        batch_id="batch-1",
+        place=0,
+        path=TEXT,
+        absolute_path="/builds/" + TEXT,
+        glob_path="*",
+        content_type="text/plain",
+        size=7,
+        sha1="a" * 40,
+        sha256="b" * 64,
+        upload_destination="",
+        url="",
+        parts=1,
+        state=ArtifactState.NEW,
+        created_at=7,
+        ended_at=0,
     )
     return replace(made, **changes)
 

@@ -204,3 +204,33 @@ def test_a_seal_does_not_open_with_another_ring_or_under_another_number() -> Non
     assert second[:4] != sealed[:4]
     assert unseal(later, second[:4] + sealed[4:], "bound") is None
     assert unseal(ring, second, "bound") is None  # this ring never had the key
+
+
+def _without(path: Path, *purposes: Purpose) -> None:
+    document = json.loads(path.read_text())
+    document["keys"] = [row for row in document["keys"] if row["purpose"] not in purposes]
+    path.write_text(json.dumps(document))
+
+
+def test_a_file_of_an_older_version_is_completed_and_keeps_what_it_has(path: Path) -> None:
+    before = KeyRing.load(path)
+    _without(path, Purpose.ARTIFACT)
+    made = KeyRing.upgrade(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert KeyRing.load(path).active(Purpose.ARTIFACT) == made.active(Purpose.ARTIFACT)
+    assert made.active(Purpose.ARTIFACT) != before.active(Purpose.ARTIFACT)
+    for purpose in set(Purpose) - {Purpose.ARTIFACT}:
+        assert made.active(purpose) == before.active(purpose)
+
+
+def test_a_complete_file_is_not_written_again(path: Path) -> None:
+    before = path.stat().st_mtime_ns, path.stat().st_ino
+    assert KeyRing.upgrade(path).active(Purpose.ARTIFACT) == KeyRing.load(path).active(Purpose.ARTIFACT)
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
+
+
+@pytest.mark.parametrize("purpose", [Purpose.JOB_TOKEN, Purpose.MAC, Purpose.SEALING])
+def test_a_key_that_was_lost_is_not_made_up(path: Path, purpose: Purpose) -> None:
+    _without(path, purpose)
+    with pytest.raises(KeyFileError):
+        KeyRing.upgrade(path)

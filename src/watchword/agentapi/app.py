@@ -1,5 +1,7 @@
 """The agent API's routes. Streaming pings have none: 404 makes new agents poll (contract §3.3)."""
 
+from watchword.agentapi.artifactbytes import ArtifactBytes
+from watchword.agentapi.artifacts import Artifacts
 from watchword.agentapi.control import Control
 from watchword.agentapi.jobs import Jobs
 from watchword.agentapi.metrics import Metrics
@@ -19,4 +21,6 @@ def routes(authority: Authority) -> list[Route]:
         *Notes(authority).routes(),
         *Control(authority).routes(),
         *Metrics(authority).routes(),
+        *Artifacts(authority).routes(),
+        *ArtifactBytes(authority).routes(),
     ]

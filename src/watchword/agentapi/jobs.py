@@ -132,6 +132,18 @@ async def verify_job(authority: Authority, request: Request, job_id: str) -> Job
     )
 
 
+async def verify_reader(authority: Authority, request: Request) -> Job:
+    """The job behind a call about a build; for agents older than 3.39 the one that their session runs."""
+    presented = await authority.verifier.verify(
+        request.credential(), JOB, address=request.address, agent=request.agent
+    )
+    if presented.job is not None:
+        return presented.job
+    agent = authority.fleet.agents.get(presented.holder.agent_id or AgentId(""))
+    held = agent.job_id if agent is not None else None
+    return await verify_job(authority, request, held or "")
+
+
 def job_caller(request: Request, job: Job) -> Caller:
     """The job as the audit trail names it."""
     return Caller(Actor("job", job.id), request.address, request.id)

@@ -156,6 +156,93 @@ class Key(msgspec.Struct, kw_only=True):
     key: str
 
 
+class AnnouncedFile(msgspec.Struct, kw_only=True):
+    """One artifact of `POST jobs/{job}/artifacts`, §2.5. Go sends `null` for an empty value at times."""
+
+    path: str
+    file_size: int
+    absolute_path: str | None = None
+    glob_path: str | None = None
+    content_type: str | None = None
+    sha1sum: str | None = None
+    sha256sum: str | None = None
+    url: str | None = None
+
+
+class Announce(msgspec.Struct, kw_only=True):
+    """`POST jobs/{job}/artifacts`, §2.5."""
+
+    id: str
+    artifacts: list[AnnouncedFile]
+    upload_destination: str | None = None
+    multipart_supported: bool | None = False
+
+
+class UploadAction(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Where bytes go: by form (`path`, `file_input`) or as one part (`part_number`)."""
+
+    url: str
+    method: str
+    path: str = ""
+    file_input: str = ""
+    part_number: int = 0
+
+
+class Instructions(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """How an agent sends bytes: one form, or parts."""
+
+    action: UploadAction | None = None
+    actions: list[UploadAction] = []
+    data: dict[str, str] = {}
+
+
+class Taken(msgspec.Struct, kw_only=True):
+    """Answer to an announcement; ids as many and in the order as asked (else the agent crashes)."""
+
+    id: str
+    artifact_ids: list[str]
+    upload_instructions: Instructions
+    per_artifact_instructions: dict[str, Instructions]
+
+
+class PartETag(msgspec.Struct, kw_only=True):
+    """What we answered to one part."""
+
+    part_number: int
+    etag: str
+
+
+class ArtifactOutcome(msgspec.Struct, kw_only=True):
+    """One artifact of `PUT jobs/{job}/artifacts`, §2.5."""
+
+    id: str
+    state: str
+    multipart_etags: list[PartETag] | None = None
+
+
+class Outcomes(msgspec.Struct, kw_only=True):
+    """`PUT jobs/{job}/artifacts`, §2.5."""
+
+    artifacts: list[ArtifactOutcome]
+
+
+class FoundArtifact(msgspec.Struct, kw_only=True):
+    """One artifact in the answer to a search, §2.5."""
+
+    id: str
+    job_id: str
+    path: str
+    absolute_path: str
+    glob_path: str
+    content_type: str
+    file_size: int
+    sha1sum: str
+    sha256sum: str
+    created_at: str
+    url: str
+    upload_destination: str
+
+
 REGISTER = msgspec.json.Decoder(Register)
 HEARTBEAT = msgspec.json.Decoder(Heartbeat)
 START = msgspec.json.Decoder(Start)
@@ -168,3 +255,5 @@ ANNOTATE = msgspec.json.Decoder(Annotate)
 PAIR = msgspec.json.Decoder(Pair)
 BATCH = msgspec.json.Decoder(Batch)
 KEY = msgspec.json.Decoder(Key)
+ANNOUNCE = msgspec.json.Decoder(Announce)
+OUTCOMES = msgspec.json.Decoder(Outcomes)

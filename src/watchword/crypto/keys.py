@@ -22,9 +22,12 @@ class Purpose(StrEnum):
     JOB_TOKEN = "job-token"  # noqa: S105 - the name of a purpose
     MAC = "mac"
     SEALING = "sealing"
+    ARTIFACT = "artifact"
 
 
-_SIZES = {Purpose.JOB_TOKEN: 64, Purpose.MAC: 32, Purpose.SEALING: 32}
+_SIZES = {Purpose.JOB_TOKEN: 64, Purpose.MAC: 32, Purpose.SEALING: 32, Purpose.ARTIFACT: 32}
+# Purposes that came after the first version: a file of an older one lacks them and is completed.
+_LATER = (Purpose.ARTIFACT,)
 _FORMAT = 1
 
 
@@ -71,8 +74,23 @@ class KeyRing:
     @classmethod
     def generate(cls) -> "KeyRing":
         """Fresh keys, one per purpose."""
-        made = (Key(1, purpose, secrets.token_bytes(_SIZES[purpose]), active=True) for purpose in Purpose)
+        made = (_fresh(purpose) for purpose in Purpose)
         return cls({(key.purpose, key.number): key for key in made})
+
+    @classmethod
+    def upgrade(cls, path: Path) -> "KeyRing":
+        """Read the file, adding and saving keys for purposes that its version did not know.
+
+        Raises:
+            KeyFileError: as `load`.
+        """
+        keys = _read(path)
+        present = {purpose for purpose, _ in keys}
+        lacking = [purpose for purpose in _LATER if purpose not in present]
+        ring = cls(keys | {(purpose, 1): _fresh(purpose) for purpose in lacking})
+        if lacking:
+            ring.save(path)
+        return ring
 
     def rotated(self, purpose: Purpose) -> "KeyRing":
         """A ring with one new active key for the purpose; the former one only verifies."""
@@ -104,28 +122,37 @@ class KeyRing:
         Raises:
             KeyFileError: it is missing, open to group or others, or damaged.
         """
-        try:
-            if stat.S_IMODE(path.stat().st_mode) & 0o077:
-                raise KeyFileError(f"{path} is readable by others; run: chmod 600 {path}")
-            document = json.loads(path.read_text(encoding="utf-8"))
-            if document["format"] != _FORMAT:
-                raise KeyFileError(f"{path} has a format that this version does not know")
-            keys = {}
-            for row in document["keys"]:
-                key = Key(
-                    int(row["number"]),
-                    Purpose(row["purpose"]),
-                    base64.b64decode(row["secret"], validate=True),
-                    active=bool(row["active"]),
-                )
-                if len(key.secret) != _SIZES[key.purpose]:
-                    raise KeyFileError(f"{path}: key {key.number} of {key.purpose.value} has a wrong size")
-                keys[key.purpose, key.number] = key
-        except FileNotFoundError:
-            raise KeyFileError(f"there is no key file at {path}") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise KeyFileError(f"{path} cannot be read as a key file: {type(error).__name__}") from None
-        return cls(keys)
+        return cls(_read(path))
+
+
+def _fresh(purpose: Purpose) -> Key:
+    return Key(1, purpose, secrets.token_bytes(_SIZES[purpose]), active=True)
+
+
+def _read(path: Path) -> dict[tuple[Purpose, int], Key]:
+    """The keys of a file, as `KeyRing.load` has them."""
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise KeyFileError(f"{path} is readable by others; run: chmod 600 {path}")
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] != _FORMAT:
+            raise KeyFileError(f"{path} has a format that this version does not know")
+        keys = {}
+        for row in document["keys"]:
+            key = Key(
+                int(row["number"]),
+                Purpose(row["purpose"]),
+                base64.b64decode(row["secret"], validate=True),
+                active=bool(row["active"]),
+            )
+            if len(key.secret) != _SIZES[key.purpose]:
+                raise KeyFileError(f"{path}: key {key.number} of {key.purpose.value} has a wrong size")
+            keys[key.purpose, key.number] = key
+    except FileNotFoundError:
+        raise KeyFileError(f"there is no key file at {path}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KeyFileError(f"{path} cannot be read as a key file: {type(error).__name__}") from None
+    return keys
 
 
 def write_private(path: Path, text: str) -> None:

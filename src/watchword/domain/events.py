@@ -40,6 +40,7 @@ class Action(StrEnum):
     JOB_TIMING_OUT = "job.timing_out"
     JOB_UPDATED = "job.updated"
     JOB_FAILURE_PROMISED = "job.failure_promised"
+    ARTIFACT_DELETED = "artifact.deleted"
 
 
 @dataclass(frozen=True, slots=True)

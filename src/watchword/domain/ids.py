@@ -12,6 +12,7 @@ PipelineId = NewType("PipelineId", str)
 BuildId = NewType("BuildId", str)
 JobId = NewType("JobId", str)
 AnnotationId = NewType("AnnotationId", str)
+ArtifactId = NewType("ArtifactId", str)
 EventId = NewType("EventId", str)
 
 _VERSION = 7

@@ -20,6 +20,7 @@ from watchword.edge.http import (
     Response,
     Scope,
     Send,
+    Streamed,
 )
 from watchword.edge.meter import Meter
 from watchword.edge.router import Router
@@ -119,8 +120,18 @@ class Edge:
             response = error_response(failure)
         shown = [*response.headers, (b"x-request-id", request_id.encode())]
         await send({"type": "http.response.start", "status": response.status, "headers": shown})
+        if isinstance(response, Streamed):
+            await self._stream(response, send, name, request_id)
         await send({"type": "http.response.body", "body": response.body})
         self._meter.count(name, response.status, self._clock() - started)
+
+    async def _stream(self, response: Streamed, send: Send, name: str, request_id: str) -> None:
+        """Send the pieces of a body. One that breaks off shows: the announced length is not reached."""
+        try:
+            async for piece in response.pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except Exception as error:  # noqa: BLE001 - the head is out: there is no other answer any more
+            log.warning("cut_off", route=name, request_id=request_id, error=type(error).__name__)
 
     def _mount_of(self, path: str) -> tuple[str, Asgi] | None:
         first = "/" + path.lstrip("/").partition("/")[0]

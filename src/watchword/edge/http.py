@@ -1,6 +1,6 @@
 """Requests and answers on bare ASGI: what the hot endpoints need and no more."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -45,6 +45,16 @@ class Response:
 
 
 EMPTY = Response(200, b"{}")
+
+
+class Streamed(Response):
+    """An answer whose body comes in pieces, read as fast as the client takes them."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, status: int, pieces: AsyncIterator[bytes], headers: Headers) -> None:
+        super().__init__(status, b"", headers)
+        self.pieces = pieces
 
 
 class Request:
@@ -124,6 +134,31 @@ class Request:
                 return b"".join((*parts, part)) if parts else part
             parts.append(part)
             message = await self._receive()
+
+    async def stream(self, limit: int) -> AsyncIterator[bytes]:
+        """The body in pieces, no faster than they are used; the client's length is held to.
+
+        Raises:
+            Malformed: its length is not announced.
+            TooLarge: it is over `limit` bytes.
+            ClientGone: it was cut off.
+        """
+        length = self.headers.get(b"content-length", b"")
+        if not length.isdigit() or b"transfer-encoding" in self.headers:
+            raise Malformed("This call needs a Content-Length.", code="length_required", status=411)
+        rest = int(length)
+        if rest > limit:
+            raise TooLarge(f"The body takes at most {limit} bytes.", code="body_too_large")
+        while rest:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise ClientGone
+            part: bytes = message.get("body", b"")
+            rest -= len(part)
+            if rest < 0 or (rest and not message.get("more_body")):
+                raise ClientGone
+            if part:
+                yield part
 
 
 def decode(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:  # noqa: ANN401 - as the decoder says

@@ -14,6 +14,7 @@ from watchword.rest import (
     access_token,
     agents,
     annotations,
+    artifacts,
     builds,
     clusters,
     jobs,
@@ -46,6 +47,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *jobs.HANDLERS,
     *logs.HANDLERS,
     *annotations.HANDLERS,
+    *artifacts.HANDLERS,
 )
 
 

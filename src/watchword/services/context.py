@@ -12,7 +12,9 @@ from watchword.crypto.values import Recogniser
 from watchword.domain.events import SYSTEM, Action, Actor, Event
 from watchword.domain.ids import RANDOM_BYTES, EventId, OrganizationId, uuid7
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
+from watchword.domain.quotas import Quotas
 from watchword.feed.base import Feed
+from watchword.objects.base import Nowhere, Objects
 from watchword.store.base import Store, Transaction
 
 
@@ -35,6 +37,7 @@ class Installation:
         job_status_interval: seconds between looks at a running job's state.
         heartbeat_interval: seconds between heartbeats.
         session_on_job_routes: whether agents older than 3.39 may use their session token for a job.
+        quotas: what one organization, build or job may take.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -45,6 +48,7 @@ class Installation:
     job_status_interval: int = 2
     heartbeat_interval: int = 60
     session_on_job_routes: bool = True
+    quotas: Quotas = field(default_factory=Quotas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Context:
     keys: KeyRing
     installation: Installation = field(default_factory=Installation)
     ids: IdSource = field(default_factory=IdSource)
+    objects: Objects = field(default_factory=Nowhere)
 
     def new_id(self) -> str:
         """A fresh time-ordered id; wrap it in the entity's type."""

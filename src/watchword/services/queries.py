@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from watchword.domain.accounts import Cluster, Member, Organization, Queue, Role, User
+from watchword.domain.artifacts import Artifact
 from watchword.domain.errors import Forbidden, NotFound
 from watchword.domain.events import Actor
 from watchword.domain.fleet import Agent, AgentState
@@ -305,6 +306,11 @@ async def find_job(tx: Unit, organization_id: OrganizationId, text: str, build: 
 async def annotations_of(tx: Unit, build: Build) -> list[Annotation]:
     """Annotations of a build, highest priority first."""
     return list(await tx.logs.annotations(build.organization_id, build.id))
+
+
+async def artifacts_of(tx: Unit, build: Build) -> list[Artifact]:
+    """Artifacts of a build in whatever state, oldest first."""
+    return list(await tx.artifacts.of_build(build.organization_id, build.id))
 
 
 async def meta_data_of(tx: Unit, build: Build) -> dict[str, str]:

@@ -24,12 +24,14 @@ from watchword.domain.ids import (
 from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State, Token
 from watchword.domain.use import Refusals, Use
+from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_work import Builds, Logs
 from watchword.store.page import EVERYTHING, Duplicate, Page
 
 __all__ = [
     "EVERYTHING",
     "Accounts",
+    "Artifacts",
     "Audit",
     "Builds",
     "Duplicate",
@@ -298,6 +300,10 @@ class Transaction(Protocol):
     @property
     def logs(self) -> Logs:
         """Logs."""
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """Artifacts."""
 
     @property
     def audit(self) -> Audit:

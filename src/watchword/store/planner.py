@@ -19,6 +19,9 @@ STATISTICS = (
     ("jobs", "jobs_state", "1000000 1000 20 1"),
     ("builds", "builds", "500000 5000 1"),
     ("builds", "builds_number", "500000 5000 500 1"),
+    ("artifacts", "artifacts", "1000000 10000 1"),
+    ("artifacts", "artifacts_batch", "1000000 10000 50 10 1"),
+    ("artifacts", "artifacts_build", "1000000 10000 100 1"),
     ("queues", "queues", "1000 50 1"),
     ("queues", "queues_key", "1000 50 10 1"),
 )

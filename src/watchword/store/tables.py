@@ -267,6 +267,29 @@ annotations = _owned(
     _number("created_at"),
     _number("updated_at"),
 )
+artifacts = _owned(
+    "artifacts",
+    _text("id", key=True),
+    _text("build_id"),
+    _text("job_id"),
+    _text("batch_id"),
+    _number("place"),
+    _text("path"),
+    _text("absolute_path"),
+    _text("glob_path"),
+    _text("content_type"),
+    _number("size"),
+    _text("sha1"),
+    _text("sha256"),
+    _text("upload_destination"),
+    _text("url"),
+    _number("parts"),
+    _text("state"),
+    _number("created_at"),
+    _number("ended_at"),
+    Index("artifacts_batch", "organization_id", "job_id", "batch_id", "place", unique=True),
+    Index("artifacts_build", "organization_id", "build_id", "id"),
+)
 meta_data = _owned("meta_data", _text("build_id", key=True), _text("key", key=True), _text("value"))
 
 audit_events = _owned(

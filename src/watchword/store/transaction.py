@@ -2,6 +2,7 @@
 
 from watchword.domain.events import Notice
 from watchword.store.accounts import AccountRows
+from watchword.store.artifacts import ArtifactRows
 from watchword.store.audit import AuditRows
 from watchword.store.builds import BuildRows
 from watchword.store.engine import Connection
@@ -20,4 +21,5 @@ class Rows:
         self.fleet = FleetRows(connection)
         self.builds = BuildRows(connection)
         self.logs = LogRows(connection)
+        self.artifacts = ArtifactRows(connection)
         self.audit = AuditRows(connection, self.posted)

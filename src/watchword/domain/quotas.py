@@ -1,0 +1,20 @@
+"""Quotas: what one organization, build or job may take; generous unless the operator narrows them."""
+
+from dataclasses import dataclass
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quotas:
+    """Limits of an installation; 0 means none.
+
+    Attributes:
+        organization_artifact_bytes: bytes of artifacts that an organization may keep.
+        build_artifact_bytes: bytes of artifacts of one build.
+        build_artifacts: number of artifacts of one build.
+    """
+
+    organization_artifact_bytes: int = 1000 * GIB
+    build_artifact_bytes: int = 100 * GIB
+    build_artifacts: int = 100_000

@@ -1,0 +1,1 @@
+"""Bytes too large for the database: artifacts."""
