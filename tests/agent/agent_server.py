@@ -19,6 +19,8 @@ JOB_TOKEN = "bkaj_job-token-of-the-tests"
 SPEED = 0.002
 """Seconds of real time for one second that the agent wants to wait."""
 
+MARK = re.compile("\x1b_bk;t=[0-9]+\x07")
+
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 """Status, body, and headers if there are any."""
 
@@ -69,6 +71,11 @@ class FakeJob:
 
     @property
     def log(self) -> str:
+        """What the job and the agent said, without time marks."""
+        return MARK.sub("", self.marked_log)
+
+    @property
+    def marked_log(self) -> str:
         pieces = sorted((offset, data) for offset, _, data in self.chunks.values())
         return b"".join(data for _, data in pieces).decode()
 

@@ -60,7 +60,8 @@ class JobRunner:
         if not await self._start(api):
             return False
         redactor = Redactor({token.reveal()})
-        log = LogStreamer(api.chunk, redactor, _limits(self._job), self._policy, self._log)
+        marks = self._host.settings.jobs.time_marks
+        log = LogStreamer(api.chunk, redactor, _limits(self._job), self._policy, self._log, marks=marks)
         async with log:
             ended = await self._attempt(api, log, redactor, token)
         await self._finish(api, ended, log.failed)

@@ -15,6 +15,7 @@ from watchword.agent.config import CONFIG_VARIABLE, Settings, load_settings, war
 from watchword.agent.configfile import find_config, read_file, search_places
 from watchword.agent.crew import Crew
 from watchword.agent.errors import ConfigError
+from watchword.agent.job.process import kill_all
 from watchword.agent.logs import make_log
 from watchword.agent.retry import Policy
 from watchword.agent.stop import Stop
@@ -135,4 +136,5 @@ def _attach_signals(stop: Stop, keeper: TokenKeeper, log: FilteringBoundLogger, 
 
 def _give_up() -> None:
     """End at once, and jobs with it: nobody would look after them."""
+    kill_all()
     os._exit(1)

@@ -12,6 +12,7 @@ from watchword.agent.errors import ApiError
 from watchword.agent.redaction import Redactor
 from watchword.agent.retry import Policy, retry
 from watchword.agent.stop import drop
+from watchword.agent.timemarks import TimeMarks
 
 DEFAULT_CHUNK = 100 * 1024
 DEFAULT_INTERVAL = 1.0
@@ -45,18 +46,34 @@ class LogStreamer:
     A chunk that the server refuses, or that fails 12 times, is dropped and counted; the log goes on.
     When the server is slower than the job, `write` waits: the job feels it, and memory stays bounded.
 
+    Args:
+        upload: sends one chunk.
+        redactor: masks secrets, before anything else is done.
+        limits: what the job says about its log.
+        policy: the clock and the attempts.
+        log: the agent's own log.
+        marks: whether lines begin with a time mark.
+
     Attributes:
         failed: chunks given up so far.
     """
 
     def __init__(
-        self, upload: Upload, redactor: Redactor, limits: Limits, policy: Policy, log: FilteringBoundLogger
+        self,
+        upload: Upload,
+        redactor: Redactor,
+        limits: Limits,
+        policy: Policy,
+        log: FilteringBoundLogger,
+        *,
+        marks: bool = False,
     ) -> None:
         self._upload = upload
         self._redactor = redactor
         self._limits = limits
         self._policy = policy
         self._log = log
+        self._mark = TimeMarks(policy.now).feed if marks else _as_it_is
         self._pending = bytearray()
         self._queue: asyncio.Queue[_Chunk] = asyncio.Queue(WAITING)
         self._sequence = 0
@@ -74,7 +91,7 @@ class LogStreamer:
 
     async def write(self, data: bytes) -> None:
         """Add output; full chunks leave at once, the rest with the next flush."""
-        self._pending += self._redactor.feed(data)
+        self._pending += self._mark(self._redactor.feed(data))
         await self._cut(self._limits.chunk)
 
     async def say(self, line: str) -> None:
@@ -85,7 +102,7 @@ class LogStreamer:
         """Send what is left and wait until every chunk is sent or given up. It may be repeated."""
         if not self._tasks:
             return
-        self._pending += self._redactor.flush()
+        self._pending += self._mark(self._redactor.flush())
         await self._cut(1)
         await self._queue.join()
         await drop(*self._tasks)
@@ -130,3 +147,7 @@ class LogStreamer:
         except ApiError as error:
             self.failed += 1
             self._log.warning("a piece of the job's log is lost", sequence=chunk.sequence, error=str(error))
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -9,12 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from watchword.agent.job.terminal import TERM, TERMINAL_VARIABLES, open_terminal
 from watchword.agent.stop import drop
 
 Sink = Callable[[bytes], Awaitable[None]]
 """Takes a piece of output."""
 
 _PIECE = 64 * 1024
+_RUNNING: "set[Command]" = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,11 @@ class Command:
         sink: Sink,
         *,
         errors: bool = True,
+        terminal: bool = False,
     ) -> "Command":
         """Start a command in a session of its own, without input.
 
-        No descriptor of the agent's reaches it but the pipe for its output.
+        No descriptor of the agent's reaches it but the one for its output.
 
         Args:
             words: the command and its arguments.
@@ -61,20 +65,21 @@ class Command:
             environment: all of its variables.
             sink: takes its output.
             errors: whether its standard error goes there too; else it is thrown away.
+            terminal: whether its streams are a terminal; else its output is a pipe.
 
         Raises:
             OSError: it cannot be started.
             ValueError: a word or a variable holds a NUL.
         """
-        reader, writer = os.pipe()
+        reader, writer = open_terminal() if terminal else os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
                 *words,
-                stdin=subprocess.DEVNULL,
+                stdin=writer if terminal else subprocess.DEVNULL,
                 stdout=writer,
                 stderr=writer if errors else subprocess.DEVNULL,
                 cwd=folder,
-                env=environment,
+                env={**TERMINAL_VARIABLES, **environment, **TERM} if terminal else environment,
                 start_new_session=True,
             )
         except BaseException:
@@ -82,7 +87,9 @@ class Command:
             raise
         finally:
             os.close(writer)
-        return cls(process, Output(reader, sink))
+        command = cls(process, Output(reader, sink))
+        _RUNNING.add(command)
+        return command
 
     @property
     def group(self) -> int:
@@ -117,11 +124,12 @@ class Command:
 
     async def close(self) -> None:
         """Take no more output."""
+        _RUNNING.discard(self)
         await self._output.close()
 
 
 class Output:
-    """Reads a pipe until its end and hands everything to a sink, as fast as the sink takes it."""
+    """Reads a pipe or a terminal to its end and hands everything to a sink, as fast as that takes it."""
 
     def __init__(self, descriptor: int, sink: Sink) -> None:
         os.set_blocking(descriptor, False)
@@ -152,6 +160,10 @@ class Output:
                     self._empty.set()
                     await self._more(loop)
                     continue
+                except OSError as error:
+                    if error.errno != errno.EIO:
+                        raise
+                    return  # a terminal ends like this when nobody has it open any more
                 if not data:
                     return
                 await self._sink(data)
@@ -167,6 +179,12 @@ class Output:
             await self._poke.wait()
         finally:
             loop.remove_reader(self._descriptor)
+
+
+def kill_all() -> None:
+    """Kill every command of this process at once: for an end that does not wait for anything."""
+    for command in _RUNNING:
+        command.signal(signal.SIGKILL)
 
 
 def _signal_name(number: int) -> str:

@@ -214,7 +214,14 @@ class JobShell:
         self._check()
         variables = {**self.variables, **(extra or {})}
         try:
-            command = await Command.spawn(words, folder or self.folder, variables, sink, errors=errors)
+            command = await Command.spawn(
+                words,
+                folder or self.folder,
+                variables,
+                sink,
+                errors=errors,
+                terminal=errors and self._settings.pty,
+            )
         except (OSError, ValueError) as error:
             raise JobFailed(f"cannot run {words[0]}: {error}", Outcome(-1), "process_run_error") from None
         self._current = command
