@@ -5,21 +5,49 @@ from pathlib import Path
 
 import pytest
 
+from databases import Database, PostgresServer, SqliteDatabase
 from support import FakeClock, IdleConnection, LiveServer, World
 
 __all__ = ["FakeClock", "LiveServer", "World"]
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    """The run's own PostgreSQL server, started where a test needs it."""
+    made = PostgresServer()
+    yield made
+    made.cluster.close()
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
+def make_of_database() -> str:
+    """SQLite; folders whose tests are to hold on both override it."""
+    return "sqlite"
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, make_of_database: str, tmp_path: Path) -> Iterator[Database]:
+    """A fresh database."""
+    made: Database
+    if make_of_database == "sqlite":
+        made = SqliteDatabase(tmp_path)
+    else:
+        server: PostgresServer = request.getfixturevalue("postgresql")
+        made = server.database()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def world(tmp_path: Path, database: Database) -> Iterator[World]:
+    made = World(tmp_path, database)
     yield made
     made.close()
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[LiveServer]:
-    made = LiveServer(tmp_path)
+def server(tmp_path: Path, database: Database) -> Iterator[LiveServer]:
+    made = LiveServer(tmp_path, **database.settings)
     yield made
     made.close()
 

@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from databases import Database, SqliteDatabase
 from watchword.app import Application
 from watchword.crypto.keys import KeyRing
 from watchword.domain.ids import JobId
@@ -23,9 +24,7 @@ from watchword.services.context import LOCAL, Context, Installation
 from watchword.services.issuing import Issued, TokenRequest, issue_agent_token
 from watchword.services.revoking import revoke
 from watchword.settings import load as load_settings
-from watchword.store.base import Transaction
-from watchword.store.schema import prepare
-from watchword.store.sqlite import SqliteStore
+from watchword.store.base import Store, Transaction
 
 T = TypeVar("T")
 START_US = 1_800_000_000_000_000
@@ -47,16 +46,15 @@ class FakeClock:
 
 
 class World:
-    """One installation in a folder, with its clock, and the first organization in it."""
+    """One installation on a database, with its clock, and the first organization in it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "watchword.db"
-        prepare(self.path)
+    def __init__(self, folder: Path, database: Database | None = None) -> None:
+        self.database = database or SqliteDatabase(folder)
         self.clock = FakeClock()
         self.feed = LocalFeed()
         self.runner = asyncio.Runner()
         self.keys = KeyRing.generate()
-        self.store = SqliteStore(self.path, self.feed.publish)
+        self.store = self.open()
         self.objects = open_objects("", folder / "objects", direct=True)
         context = Context(self.store, self.feed, self.clock, self.keys, Installation(), objects=self.objects)
         self.authority = Authority.wire(context)
@@ -68,6 +66,14 @@ class World:
     def context(self) -> Context:
         return self.authority.context
 
+    def open(self) -> Store:
+        """Another store on the database, with the feed of the day."""
+
+        async def opened() -> Store:
+            return self.database.open(self.feed.publish)
+
+        return self.run(opened())
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
@@ -76,7 +82,7 @@ class World:
         self.run(self.authority.flush(everything=True))
         self.run(self.store.close())
         self.feed = LocalFeed()
-        self.store = SqliteStore(self.path, self.feed.publish)
+        self.store = self.open()
         context = Context(self.store, self.feed, self.clock, self.keys, Installation(), objects=self.objects)
         self.authority = Authority.wire(context)
         self.run(self.authority.load())

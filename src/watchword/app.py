@@ -1,17 +1,14 @@
 """The composition root: settings → store → services → surfaces → server. The only module that knows all."""
 
 import asyncio
-import fcntl
 import gc
-import os
 import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import uvloop
 from granian.constants import HTTPModes, Interfaces
@@ -20,7 +17,6 @@ from granian.server.embed import Server
 
 from watchword import agentapi, oauth
 from watchword.agentapi import app as agentapi_app
-from watchword.crypto.keys import KeyRing
 from watchword.domain.errors import WatchwordError
 from watchword.edge import ops
 from watchword.edge.app import Edge
@@ -30,18 +26,14 @@ from watchword.edge.router import Router
 from watchword.feed.local import LocalFeed
 from watchword.oauth.introspection import Introspection
 from watchword.objects.stored import open_objects
+from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL, Clock, Context, Installation
 from watchword.settings import Settings
-from watchword.store.schema import prepare
-from watchword.store.sqlite import SqliteStore
 from watchword.workers.loop import Periodic, Workers
 
 __all__ = ["Application", "DataInUse", "SystemClock", "agentapi", "oauth"]
 
-DATABASE = "watchword.db"
-KEYS = "keys.json"
-LOCK = "lock"
 OBJECTS = "objects"
 _REST = "watchword.rest.app"
 # Agents keep idle connections for 90 s (contract agent-api §1.6, trap 22).
@@ -62,46 +54,12 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     uvloop.run(work)
 
 
-class DataInUse(WatchwordError):
-    """Another server runs on the data folder."""
-
-    code = "data_in_use"
-
-
 class SystemClock:
     """The machine's clock."""
 
     def now(self) -> int:
         """Microseconds since the epoch."""
         return time.time_ns() // 1000
-
-
-def lock_data(folder: Path) -> TextIO:
-    """Hold the data folder for this process: exactly one worker runs until the feed exists (design §5).
-
-    Raises:
-        DataInUse: another process holds it.
-    """
-    file = (folder / LOCK).open("a+", encoding="utf-8")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise DataInUse(
-            f"another Watchword server runs on {folder}; stop it, or use another data folder"
-        ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
-
-
-def open_keys(folder: Path) -> KeyRing:
-    """The installation's keys; made at the first start, never where a database exists already."""
-    path = folder / KEYS
-    if not path.exists() and not (folder / DATABASE).exists():
-        KeyRing.generate().save(path)
-    return KeyRing.upgrade(path)
 
 
 def _lazy_rest(authority: Authority) -> Callable[[], Asgi]:
@@ -123,9 +81,8 @@ class Application:
     edge: Edge
     routes: Router
     meter: Meter
-    store: SqliteStore
+    database: Opened
     workers: Workers
-    lock: TextIO
     _server: Server | None = field(default=None)
 
     @classmethod
@@ -133,22 +90,13 @@ class Application:
         """Open the data folder and wire everything; starts nothing.
 
         Raises:
-            DataInUse: another server runs on the folder.
+            DataInUse: another server runs on the folder or the database.
             KeyFileError: the key file is missing, open to others or damaged.
+            DatabaseError: PostgreSQL cannot be used.
             SchemaError: the database is of a newer version.
         """
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = lock_data(settings.data)
-        try:
-            keys = open_keys(settings.data)
-            path = settings.data / DATABASE
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            prepare(path)
-        except BaseException:
-            lock.close()
-            raise
         feed = LocalFeed()
-        store = SqliteStore(path, feed.publish)
+        database = await open_database(settings, feed)
         installation = Installation(
             url=settings.public_url,
             brand=settings.brand,
@@ -163,7 +111,9 @@ class Application:
         objects = open_objects(
             settings.object_store, settings.data / OBJECTS, direct=settings.object_store_direct
         )
-        context = Context(store, feed, clock or SystemClock(), keys, installation, objects=objects)
+        context = Context(
+            database.store, feed, clock or SystemClock(), database.keys, installation, objects=objects
+        )
         authority = Authority.wire(context)
         await authority.load()
         meter = _meter(authority)
@@ -186,10 +136,14 @@ class Application:
                 Periodic("sweep", settings.sweep_interval, lambda: authority.sweep(LOCAL)),
             ]
         )
-        return cls(settings, authority, edge, routes, meter, store, workers, lock)
+        return cls(settings, authority, edge, routes, meter, database, workers)
 
     async def serve(self, started: Callable[[], None] | None = None) -> None:
-        """Serve until `stop`; returns after the last answer."""
+        """Serve until `stop`; returns after the last answer.
+
+        Raises:
+            DatabaseLost: the database was no longer ours, which ended the server.
+        """
         host, port = self.settings.address
         self._server = Server(
             self.edge,
@@ -218,9 +172,18 @@ class Application:
                 started()
             # After the start, beside it: the first call of a person need not wait for these imports.
             await asyncio.to_thread(import_module, _REST)
+            ending = asyncio.create_task(self._end_when_lost())
             await serving
+            ending.cancel()
         finally:
             await self.workers.stop()
+        if self.database.lost.is_set():
+            raise DatabaseLost("the server ended: its lock on the database was lost; start it again")
+
+    async def _end_when_lost(self) -> None:
+        """Fail closed: what memory holds may be wrong as soon as another server may write."""
+        await self.database.lost.wait()
+        self.stop()
 
     def stop(self) -> None:
         """Ask `serve` to end."""
@@ -231,8 +194,7 @@ class Application:
         """Write what memory holds, let go of database and folder."""
         with suppress(WatchwordError):
             await self.authority.flush(everything=True)
-        await self.store.close()
-        self.lock.close()
+        await self.database.release()
 
 
 async def _listening(host: str, port: int, serving: "asyncio.Task[None]") -> None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+from watchword.crypto.values import Secret
 from watchword.domain.addresses import Block
 from watchword.domain.errors import WatchwordError
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
@@ -22,12 +24,17 @@ class SettingsError(WatchwordError):
     code = "invalid_setting"
 
 
+_NONE = Secret("")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything an operator can set.
 
     Attributes:
-        data: Folder of the database, the key file and the lock.
+        data: Folder of the key file, the lock and the SQLite database.
+        database: PostgreSQL database to use instead, as postgresql://USER@HOST/NAME; a password in it
+            belongs into the variable or the file, never on a command line.
         listen: Address and port to listen on, as HOST:PORT; port 0 takes a free one.
         url: Public address of the server; made of `listen` unless set.
         brand: Prefix of new token values.
@@ -52,6 +59,7 @@ class Settings:
     """
 
     data: Path = Path("watchword-data")
+    database: Secret = _NONE
     listen: str = "127.0.0.1:8080"
     url: str = ""
     brand: str = DEFAULT_BRAND
@@ -147,6 +155,8 @@ def _convert(name: str, value: Any) -> Any:  # noqa: ANN401 - from TOML, text or
         if isinstance(default, tuple):
             items = value.split(",") if isinstance(value, str) else value
             return tuple(str(item).strip() for item in items if str(item).strip())
+        if isinstance(default, Secret):
+            return value if isinstance(value, Secret) else Secret(str(value))
         if isinstance(default, Path) or name in ("tls_cert", "tls_key"):
             return Path(value)
         return str(value)
@@ -182,7 +192,8 @@ def check(settings: Settings) -> Settings:
     Raises:
         SettingsError: naming the setting and what it takes.
     """
-    for problem in (_network_problem(settings), _value_problem(settings), _room_problem(settings)):
+    problems = (_network_problem, _database_problem, _value_problem, _room_problem)
+    for problem in (found(settings) for found in problems):
         if problem:
             raise SettingsError(problem)
     return settings
@@ -202,6 +213,26 @@ def _network_problem(settings: Settings) -> str:
     except ValueError as error:
         return f"trusted_proxies takes address blocks: {error}"
     return ""
+
+
+_SCHEMES = ("postgresql", "postgres")
+
+
+def _database_problem(settings: Settings) -> str:
+    url = settings.database.reveal()
+    try:
+        known = not url or urlsplit(url).scheme in _SCHEMES
+    except ValueError:
+        known = False
+    if not known:  # the value itself may hold a password and is not shown
+        return "database takes postgresql://USER@HOST/NAME, or nothing for SQLite in the data folder"
+    return ""
+
+
+def has_password(url: str) -> bool:
+    """Whether a database's address carries a password."""
+    parts = urlsplit(url)
+    return bool(parts.password) or "password" in parse_qs(parts.query)
 
 
 def _value_problem(settings: Settings) -> str:

@@ -1,22 +1,22 @@
 """A store of each backend, on a fresh database."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from contracts.store_backends import BACKENDS, Backend, Shelf
+from contracts.store_backends import Shelf
+from databases import MAKES, Database
 
 
-@pytest.fixture(params=sorted(BACKENDS))
-def store_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    """A fresh database of each make."""
-    return BACKENDS[request.param](tmp_path)
+@pytest.fixture(params=MAKES)
+def make_of_database(request: pytest.FixtureRequest) -> str:
+    """Every test here holds for each make."""
+    return str(request.param)
 
 
 @pytest.fixture
-def shelf(store_factory: Backend) -> Iterator[Shelf]:
+def shelf(database: Database) -> Iterator[Shelf]:
     """A store on a fresh database."""
-    made = Shelf(store_factory)
+    made = Shelf(database)
     yield made
     made.close()

@@ -1,12 +1,26 @@
-"""SQLite's plans: what grows with an installation is found by an index, never by reading it all."""
+"""Plans: what grows with an installation is found by an index, never by reading it all."""
+
+import asyncio
+import re
+from collections.abc import Iterator
 
 import pytest
 
+from databases import PostgresDatabase, PostgresServer
 from support import World
-from watchword.store import audit, builds, fleet, logs, tokens
+from watchword.store import audit, builds, fleet, logs, postgres_session, tokens
 from watchword.store.engine import Statement
-from watchword.store.sqlite import _DIALECT
+from watchword.store.sqlite import _DIALECT, SqliteStore
+from watchword.store.tables import metadata
 
+
+@pytest.fixture
+def make_of_database() -> str:
+    """Each test names its make itself."""
+    return "sqlite"
+
+
+# Statement, and what SQLite says of its plan; PostgreSQL is to take the same index for the same columns.
 PLANS = [
     (tokens._BY_DIGEST, "SEARCH token_digests USING PRIMARY KEY (digest=?)"),
     (tokens._FIND, "SEARCH tokens USING PRIMARY KEY (organization_id=? AND id=?)"),
@@ -25,8 +39,97 @@ PLANS = [
 ]
 
 
+# A grown installation: rows of a table, and what columns hold in row `n`; the others are empty.
+ROWS = {
+    "token_digests": (20_000, {"digest": "int8send(n)", "token_id": "n::text"}),
+    "tokens": (
+        20_000,
+        {
+            "organization_id": "(n % 3)::text",
+            "id": "n::text",
+            "kind": "CASE n % 100 WHEN 0 THEN 'agent' ELSE 'agent_session' END",
+            "cluster_id": "(n % 7)::text",
+            "state": "'active'",
+        },
+    ),
+    "agents": (
+        20_000,
+        {
+            "organization_id": "(n % 3)::text",
+            "id": "n::text",
+            "token_id": "(n % 50)::text",
+            "state": "CASE n % 100 WHEN 0 THEN 'connected' ELSE 'lost' END",
+            "ended_at": "CASE n % 100 WHEN 0 THEN 0 ELSE n END",
+        },
+    ),
+    "builds": (
+        5_000,
+        {"organization_id": "(n % 3)::text", "id": "n::text", "pipeline_id": "(n % 11)::text", "number": "n"},
+    ),
+    "jobs": (
+        20_000,
+        {
+            "organization_id": "(n % 3)::text",
+            "id": "n::text",
+            "build_id": "(n / 4)::text",
+            "state": "CASE n % 100 WHEN 0 THEN 'scheduled' ELSE 'finished' END",
+        },
+    ),
+    "uses": (
+        20_000,
+        {"organization_id": "(n % 3)::text", "token_id": "(n / 40)::text", "hour": "n", "address": "n::text"},
+    ),
+    "log_chunks": (20_000, {"organization_id": "(n % 3)::text", "job_id": "(n / 9)::text", "sequence": "n"}),
+}
+
+
+def _fill(name: str) -> str:
+    """SQL that makes a table's rows."""
+    count, values = ROWS[name]
+    empty = {"TEXT": "''", "BIGINT": "0", "BLOB": "''::bytea"}
+    columns = metadata.tables[name].columns
+    made = [values.get(column.name) or empty[str(column.type)] for column in columns]
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    return f"INSERT INTO {name} ({names}) SELECT {', '.join(made)} FROM generate_series(1, {count}) n"
+
+
+@pytest.fixture(scope="module")
+def grown(postgresql: PostgresServer) -> Iterator[PostgresDatabase]:
+    """A database of a grown installation, with the statistics that the server gathers by itself."""
+    made = postgresql.database()
+    postgresql.cluster.sql(";".join(map(_fill, ROWS)) + "; ANALYZE", made.name)
+    yield made
+    made.remove()
+
+
+async def _explain(url: str, statement: Statement) -> str:
+    """The plan for whatever values, under the settings of our connections."""
+    compiled = postgres_session.compiled(statement)
+    connection = await postgres_session.connect(url)
+    try:
+        await connection.execute(f"SET plan_cache_mode = force_generic_plan; PREPARE asked AS {compiled.sql}")
+        values = f"({','.join(['NULL'] * len(compiled.names))})" if compiled.names else ""
+        return "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE asked{values}"))
+    finally:
+        await connection.close()
+
+
 @pytest.mark.parametrize(("statement", "plan"), PLANS, ids=[plan for _, plan in PLANS])
-def test_plan(world: World, statement: Statement, plan: str) -> None:
+def test_plan_on_sqlite(world: World, statement: Statement, plan: str) -> None:
+    assert isinstance(world.store, SqliteStore)
     sql, names, _ = statement.compiled(_DIALECT)
     rows = world.store._reader.raw.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * len(names)).fetchall()
     assert plan in " / ".join(row[3] for row in rows)
+
+
+@pytest.mark.parametrize(("statement", "plan"), PLANS, ids=[plan for _, plan in PLANS])
+def test_plan_on_postgresql(grown: PostgresDatabase, statement: Statement, plan: str) -> None:
+    named = re.search(r"(\w+) USING PRIMARY KEY|(?:USING INDEX )?(\w+)(?: \(|$)", plan)
+    index = rf"{named[2] or f'{named[1]}_pkey'}\b" if named else r"\w+"
+    found = asyncio.run(_explain(grown.url, statement))
+    assert "Seq Scan" not in found
+    scan = re.search(
+        rf"Index (?:Only )?Scan (?:Backward )?(?:using|on) {index}.*(?:\n\s+Index Cond: (.*))?", found
+    )
+    assert scan, found
+    assert set(re.findall(r"(\w+)=", plan)) <= set(re.findall(r"\b(\w+) = ", scan[1] or "")), found

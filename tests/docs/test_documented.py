@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from watchword.crypto.values import Secret
 from watchword.domain.kinds import KINDS
 from watchword.domain.tokens import Reason
 from watchword.settings import PREFIX, Settings
@@ -26,6 +27,7 @@ def settings_page() -> str:
     for each in fields(Settings):
         default = getattr(Settings(), each.name)
         shown = ", ".join(default) if isinstance(default, tuple) else default
+        shown = shown.reveal() if isinstance(shown, Secret) else shown
         text = "" if shown in (None, "") else f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"
         rows.append(f"| `{each.name}` | `{PREFIX}{each.name.upper()}` | {text} | {sentences[each.name]} |")
     return "\n".join(

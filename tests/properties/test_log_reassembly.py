@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -72,7 +71,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    world = World(Path(tmp_path_factory.mktemp("logs")))
+    world = World(tmp_path_factory.mktemp("logs"))
     yield Shop(world, iter(range(1_000_000)))
     world.close()
 

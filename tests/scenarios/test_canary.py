@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from databases import Database
 from support import Client, FakeAgent, LiveServer
 from watchword.crypto.values import Secret, digest
 from watchword.edge.logging import configure
@@ -28,8 +29,8 @@ def disguises(value: str) -> list[bytes]:
     return [raw, tail, raw.hex().encode(), base64.b64encode(raw), base64.urlsafe_b64encode(raw)]
 
 
-def test_no_secret_anywhere(tmp_path: Path, log: io.StringIO) -> None:
-    server = LiveServer(tmp_path, log_level="debug")
+def test_no_secret_anywhere(tmp_path: Path, log: io.StringIO, database: Database) -> None:
+    server = LiveServer(tmp_path, log_level="debug", **database.settings)
     configure("debug", "json", ("bk",), log)
     values: list[str] = [server.first.agent_token.value.reveal(), server.first.api_token.value.reveal()]
     answers: list[str] = []
@@ -70,8 +71,14 @@ def test_no_secret_anywhere(tmp_path: Path, log: io.StringIO) -> None:
     answers.append(Client(server.url).call("GET", "/metrics").body)
     server.close()
     written = {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir() if path.is_file()}
-    assert written["watchword.db"]
-    places = {"log": log.getvalue().encode(), "answers": "\n".join(answers).encode(), **written}
+    content = database.content()
+    assert content
+    places = {
+        "database": content,
+        "log": log.getvalue().encode(),
+        "answers": "\n".join(answers).encode(),
+        **written,
+    }
     assert len(places["log"]) > 500
     leaks = [
         (name, Secret(value))
@@ -81,7 +88,8 @@ def test_no_secret_anywhere(tmp_path: Path, log: io.StringIO) -> None:
         if disguise in content
     ]
     assert not leaks
-    assert all(digest(value) in written["watchword.db"] for value in values if not value.startswith("bkaj_"))
+    digests = [digest(value) for value in values if not value.startswith("bkaj_")]
+    assert all(one in content or one.hex().encode() in content for one in digests)
 
 
 def test_the_scan_would_find_a_leak() -> None:

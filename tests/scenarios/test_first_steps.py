@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from databases import Database
 from support import Client, FakeAgent
 
 WATCHWORD = [sys.executable, "-m", "watchword"]
@@ -19,9 +20,9 @@ PATIENCE = 60.0
 
 
 class Installation:
-    """`watchword up` in a folder of its own."""
+    """`watchword up` in a folder of its own, on a database of any make."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path, database: Database, *flags: str) -> None:
         self.folder = folder
         self.credentials = folder / "credentials.json"
         self.output = folder / "up.log"
@@ -30,6 +31,7 @@ class Installation:
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "WATCHWORD_CREDENTIALS": str(self.credentials),
+            **{f"WATCHWORD_{name.upper()}": value for name, value in database.settings.items()},
         }
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -82,8 +84,8 @@ class Installation:
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    made = Installation(tmp_path).up()
+def installation(tmp_path: Path, database: Database) -> Iterator[Installation]:
+    made = Installation(tmp_path, database).up()
     yield made
     if made.process is not None:
         assert made.down() == 0
@@ -141,22 +143,22 @@ def test_bad_use_says_what_to_do(installation: Installation, tmp_path: Path) -> 
     blank = installation.run("token", "create", "--description", " ", check=False)
     assert blank.returncode == 1
     assert "description" in blank.stderr.lower()
-    other = Installation(tmp_path / "other")
-    other.folder.mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
     taken = installation.run(
         "up",
         "--data",
-        str(other.folder / "data"),
+        str(other / "data"),
         "--credentials",
         str(installation.credentials),
         check=False,
     )
     assert "credentials_exist" in taken.stderr
-    assert not (other.folder / "data").exists()
+    assert not (other / "data").exists()
 
 
-def test_a_second_start_goes_on_with_what_is_there(tmp_path: Path) -> None:
-    installation = Installation(tmp_path, "--no-agent").up()
+def test_a_second_start_goes_on_with_what_is_there(tmp_path: Path, database: Database) -> None:
+    installation = Installation(tmp_path, database, "--no-agent").up()
     before = installation.known()
     connected = FakeAgent(before["url"], before["agent_token"]).connect()
     assert installation.down() == 0
@@ -169,8 +171,8 @@ def test_a_second_start_goes_on_with_what_is_there(tmp_path: Path) -> None:
     assert installation.down() == 0
 
 
-def test_kill_and_start_again_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    installation = Installation(tmp_path, "--no-agent").up()
+def test_kill_and_start_again_loses_nothing_acknowledged(tmp_path: Path, database: Database) -> None:
+    installation = Installation(tmp_path, database, "--no-agent").up()
     known = installation.known()
     values = [
         json.loads(installation.run("token", "create", "--description", f"t{n}", "--json").stdout)

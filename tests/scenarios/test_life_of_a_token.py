@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from databases import Database
 from support import MINUTE_US, Client, FakeAgent, FakeClock, LiveServer
 from watchword.domain.restrictions import Restrictions, parse_networks
 from watchword.services.context import LOCAL
@@ -12,8 +13,8 @@ from watchword.services.revoking import edit_agent_token
 
 
 @pytest.fixture
-def clocked(tmp_path: Path) -> Iterator[LiveServer]:
-    made = LiveServer(tmp_path, FakeClock())
+def clocked(tmp_path: Path, database: Database) -> Iterator[LiveServer]:
+    made = LiveServer(tmp_path, FakeClock(), **database.settings)
     yield made
     made.close()
 
@@ -109,15 +110,15 @@ def test_unknown_queue_names_the_queue(server: LiveServer) -> None:
     assert "nowhere" in agent.registered.body["message"]
 
 
-def test_sessions_and_job_tokens_survive_a_restart_of_the_server(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path)
+def test_sessions_and_job_tokens_survive_a_restart_of_the_server(tmp_path: Path, database: Database) -> None:
+    server = LiveServer(tmp_path, **database.settings)
     agent = FakeAgent(server.url, server.first.agent_token.value.reveal()).connect()
     server.create_build("one", "two")
     job = agent.accept()
     agent.on_job("PUT", f"/v3/jobs/{job}/start", {})
     first = server.first
     server.close()
-    again = LiveServer(tmp_path, listen=server.settings.listen)
+    again = LiveServer(tmp_path, listen=server.settings.listen, **database.settings)
     again.first = first
     assert agent.call("POST", "/v3/heartbeat", {}).status == 200
     assert agent.on_job("GET", f"/v3/jobs/{job}").body == {"state": "running"}

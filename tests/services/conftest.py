@@ -2,8 +2,15 @@
 
 import pytest
 
+from databases import MAKES
 from services.scene import Scene
 from support import World
+
+
+@pytest.fixture(params=MAKES)
+def make_of_database(request: pytest.FixtureRequest) -> str:
+    """Every test here holds for each make."""
+    return str(request.param)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Idempotency keys: the same request gets the same answer, value included, for five minutes."""
 
 import asyncio
-import sqlite3
 
 import pytest
 
@@ -110,9 +109,7 @@ def test_an_answer_is_kept_for_five_minutes(scene: Scene) -> None:
     assert ask(scene, request=b"request") == second
     scene.forward(300)
     scene.sweep()
-    connection = sqlite3.connect(scene.world.path)
-    assert connection.execute("SELECT count(*) FROM replays").fetchone() == (0,)
-    connection.close()
+    assert scene.world.database.query("SELECT count(*) FROM replays") == [(0,)]
 
 
 def test_an_operation_that_fails_is_not_remembered(scene: Scene) -> None:
@@ -137,14 +134,13 @@ def test_a_key_has_its_limit(scene: Scene) -> None:
 
 def test_answers_are_sealed_at_rest(scene: Scene) -> None:
     value = ask(scene)
-    connection = sqlite3.connect(scene.world.path)
-    ((answer, request),) = connection.execute("SELECT answer, request FROM replays").fetchall()
-    connection.close()
+    ((answer, request),) = scene.world.database.query("SELECT answer, request FROM replays")
     assert value not in answer
     assert value[-20:] not in answer
     assert request != b"request"
-    files = [scene.world.path, scene.world.path.with_name(scene.world.path.name + "-wal")]
-    assert not any(value in file.read_bytes() for file in files if file.exists())
+    content = scene.world.database.content()
+    assert value not in content
+    assert value.hex().encode() not in content
 
 
 def test_an_answer_outlives_the_rotation_of_the_sealing_key(scene: Scene) -> None:
@@ -157,9 +153,6 @@ def test_an_answer_outlives_the_rotation_of_the_sealing_key(scene: Scene) -> Non
 def test_a_moved_answer_does_not_open(scene: Scene) -> None:
     """Sealed content is bound to organization, caller and key: a row that was changed is refused."""
     ask(scene)
-    connection = sqlite3.connect(scene.world.path)
-    connection.execute("UPDATE replays SET caller = 'another'")
-    connection.commit()
-    connection.close()
+    scene.world.database.query("UPDATE replays SET caller = 'another'")
     with pytest.raises(Conflict):
         ask(scene, caller="another")

@@ -1,7 +1,6 @@
 """The use ledger: counts by hour, address and agent; a crash loses what was not flushed, no more."""
 
 import asyncio
-import sqlite3
 
 import pytest
 
@@ -15,7 +14,6 @@ from watchword.services.authority import Authority
 from watchword.services.context import Context, Installation
 from watchword.services.ledger import Ledger
 from watchword.store.base import Transaction
-from watchword.store.sqlite import SqliteStore
 
 HOUR = 60 * 60
 
@@ -51,9 +49,7 @@ def flush(scene: Scene) -> int:
 
 def refusals(scene: Scene) -> dict[tuple[str, str, str], int]:
     """Counts by reason, address and token; nothing in the product reads them back yet."""
-    connection = sqlite3.connect(scene.world.path)
-    rows = connection.execute("SELECT reason, address, token_id, count FROM refusals").fetchall()
-    connection.close()
+    rows = scene.world.database.query("SELECT reason, address, token_id, count FROM refusals")
     return {(reason, address, token_id): count for reason, address, token_id, count in rows}
 
 
@@ -145,7 +141,7 @@ def _crash(scene: Scene) -> None:
     world = scene.world
     world.run(world.store.close())
     world.feed = LocalFeed()
-    world.store = SqliteStore(world.path, world.feed.publish)
+    world.store = world.open()
     world.authority = Authority.wire(
         Context(world.store, world.feed, world.clock, world.keys, Installation())
     )
@@ -173,7 +169,7 @@ def test_a_flush_that_fails_keeps_what_was_counted(scene: Scene) -> None:
     use(scene, 4)
     with pytest.raises(Refused):
         scene.run(scene.authority.verifier.verify("nonsense", AGENT_TOKENS, address=ADDRESS))
-    _fill(scene, full=True)
+    scene.world.database.fill_up(scene.world.store)
 
     def use_and_flush() -> None:
         for number in range(400):
@@ -184,17 +180,11 @@ def test_a_flush_that_fails_keeps_what_was_counted(scene: Scene) -> None:
     with pytest.raises(Unavailable):
         use_and_flush()
     counted = sum(one.count for one in pending(scene)) + sum(row.count for row in written(scene))
-    _fill(scene, full=False)
+    scene.world.database.make_room(scene.world.store)
     flush(scene)
     assert pending(scene) == []
     assert sum(row.count for row in written(scene)) == counted
     assert refusals(scene) == {("token_malformed", ADDRESS, ""): 1}
-
-
-def _fill(scene: Scene, *, full: bool) -> None:
-    raw = scene.world.store._writer.raw
-    (pages,) = raw.execute("PRAGMA page_count").fetchone()
-    raw.execute(f"PRAGMA max_page_count={pages if full else 2**30}").fetchone()
 
 
 def test_refusals_are_counted_by_reason_address_and_token(scene: Scene) -> None:

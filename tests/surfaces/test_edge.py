@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from support import Client, FakeAgent, LiveServer
-from watchword.app import Application, DataInUse
+from watchword.app import Application
 from watchword.domain.restrictions import Restrictions, parse_networks
+from watchword.opening import DataInUse
 from watchword.settings import SettingsError, load
 
 

@@ -226,7 +226,6 @@ def test_former_member_reaches_nothing(world: World) -> None:
     issued = api_token(world, "read_clusters", "read_organizations", role=Role.MEMBER, email="m@example.com")
     rest = Rest(world, issued.value)
     assert len(rest("GET", "/v2/organizations").json()) == 1
-    connection = world.store._writer.raw
-    connection.execute("DELETE FROM members WHERE user_id = ?", (issued.token.user_id,))
+    world.database.query(f"DELETE FROM members WHERE user_id = '{issued.token.user_id}'")
     assert rest("GET", "/v2/organizations").json() == []
     assert rest("GET", "clusters").json()["message"] == "No organization found"

@@ -193,9 +193,7 @@ def test_lost_role_gets_no_repetition(world: World) -> None:
     rest = Rest(world, issued.value)
     headers = {"Idempotency-Key": "k"}
     assert rest("POST", rest.tokens, json={"description": "d"}, headers=headers).status_code == 201
-    world.store._writer.raw.execute(
-        "UPDATE members SET role = 'member' WHERE user_id = ?", (issued.token.user_id,)
-    )
+    world.database.query(f"UPDATE members SET role = 'member' WHERE user_id = '{issued.token.user_id}'")
     assert rest("POST", rest.tokens, json={"description": "d"}, headers=headers).status_code == 403
 
 

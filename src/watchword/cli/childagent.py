@@ -7,6 +7,9 @@ from pathlib import Path
 
 from watchword.crypto.values import Secret
 
+# What leads to the database is none of an agent's business, nor of its jobs.
+_SERVERS_OWN = ("WATCHWORD_DATABASE", "PGPASSWORD", "PGPASSFILE")
+
 
 async def start_agent(
     url: str, value: Secret, builds: Path, name: str, *, quiet: bool = False
@@ -40,6 +43,7 @@ async def start_agent(
             f"--name={name}",
             pass_fds=(reader,),
             start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name not in _SERVERS_OWN},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT if quiet else None,

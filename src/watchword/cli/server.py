@@ -16,9 +16,10 @@ from watchword.cli.ports import free_port
 from watchword.crypto.keys import write_private
 from watchword.domain.errors import WatchwordError
 from watchword.edge.logging import configure
+from watchword.opening import has_installation
 from watchword.services.accounts import FirstThings, create_organization
 from watchword.services.context import LOCAL
-from watchword.settings import Settings, load
+from watchword.settings import Settings, has_password, load
 
 _Text = Annotated[str | None, Parameter(show_default=False)]
 _File = Annotated[Path | None, Parameter(show_default=False)]
@@ -27,6 +28,7 @@ _File = Annotated[Path | None, Parameter(show_default=False)]
 def up(
     *,
     data: _File = None,
+    database: _Text = None,
     listen: _Text = None,
     credentials: _File = None,
     agent: bool = True,
@@ -41,6 +43,8 @@ def up(
 
     Args:
         data: Folder of the database and the keys; watchword-data unless set.
+        database: PostgreSQL database to use instead, as postgresql://USER@HOST/NAME; an address with
+            a password belongs into the variable WATCHWORD_DATABASE.
         listen: HOST:PORT to listen on; 127.0.0.1:8080 unless set.
         credentials: File to write what is shown once to (mode 0600, JSON); never overwritten.
         agent: Start a local agent too; --no-agent leaves it out.
@@ -48,8 +52,8 @@ def up(
         admin_email: Address of the administrator.
         config: Settings file (TOML).
     """
-    settings = _settings(config, data, listen)
-    if credentials is not None and credentials.exists() and not _has_data(settings):
+    settings = _settings(config, data, listen, database)
+    if credentials is not None and credentials.exists() and not has_installation(settings):
         raise WatchwordError(
             f"{credentials} exists and is never overwritten; remove it or name another file",
             code="credentials_exist",
@@ -60,6 +64,7 @@ def up(
 def serve(
     *,
     data: _File = None,
+    database: _Text = None,
     listen: _Text = None,
     config: _File = None,
     tls_cert: _File = None,
@@ -71,13 +76,15 @@ def serve(
 
     Args:
         data: Folder of the database and the keys; watchword-data unless set.
+        database: PostgreSQL database to use instead, as postgresql://USER@HOST/NAME; an address with
+            a password belongs into the variable WATCHWORD_DATABASE.
         listen: HOST:PORT to listen on; 127.0.0.1:8080 unless set.
         config: Settings file (TOML); every setting is in docs/settings.md.
         tls_cert: Certificate chain (PEM) to serve TLS with.
         tls_key: Its private key (PEM).
     """
-    settings = _settings(config, data, listen, tls_cert=tls_cert, tls_key=tls_key)
-    if not _has_data(settings):
+    settings = _settings(config, data, listen, database, tls_cert=tls_cert, tls_key=tls_key)
+    if not has_installation(settings):
         raise WatchwordError(
             f"there is no installation in {settings.data}; run: watchword up --data {settings.data}",
             code="no_installation",
@@ -85,18 +92,26 @@ def serve(
     run(_serve(settings))
 
 
-def _settings(config: Path | None, data: Path | None, listen: str | None, **more: Any) -> Settings:  # noqa: ANN401
-    settings = load(config, given={"data": data, "listen": listen, **more})
+def _settings(
+    config: Path | None,
+    data: Path | None,
+    listen: str | None,
+    database: str | None,
+    **more: Any,  # noqa: ANN401
+) -> Settings:
+    if database is not None and has_password(database):
+        raise WatchwordError(
+            "a command line is seen by everybody on the machine: put an address with a password into "
+            "the variable WATCHWORD_DATABASE, or the password into a PGPASSFILE",
+            code="password_on_command_line",
+        )
+    settings = load(config, given={"data": data, "listen": listen, "database": database, **more})
     configure(settings.log_level, settings.log_format, (settings.brand, *settings.former_brands))
     host, port = settings.address
     if port == 0:
         shown = f"[{host}]" if ":" in host else host
         settings = replace(settings, listen=f"{shown}:{free_port(host)}")
     return settings
-
-
-def _has_data(settings: Settings) -> bool:
-    return (settings.data / "watchword.db").exists()
 
 
 async def _serve(settings: Settings) -> None:

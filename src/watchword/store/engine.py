@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
-from sqlalchemy import ClauseElement, ColumnElement, Table, or_
+from sqlalchemy import ClauseElement, ColumnElement, Table, Text, literal_column, or_
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -14,9 +14,10 @@ Row = Sequence[Any]
 def one_of(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
     """`column IN (…)` for values that are known when the statement is written.
 
-    SQLAlchemy's own lists are rendered at each execution; our statements are compiled once.
+    SQLAlchemy's own lists are rendered at each execution; our statements are compiled once. The values
+    stand in the text, so that a plan that is kept for all executions knows how rare they are.
     """
-    return or_(*(column == value for value in values))
+    return or_(*(column == literal_column("'" + value.replace("'", "''") + "'", Text) for value in values))
 
 
 Clause = ClauseElement | Callable[[str], ClauseElement]
@@ -35,12 +36,15 @@ class Statement:
         self._clause = clause
         self._compiled: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {}
 
+    def clause(self, dialect: str) -> ClauseElement:
+        """The statement for a dialect by name."""
+        return self._clause if isinstance(self._clause, ClauseElement) else self._clause(dialect)
+
     def compiled(self, dialect: Dialect) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
         """SQL text, names of its positional parameters in order, and values fixed in the statement."""
         found = self._compiled.get(dialect.name)
         if found is None:
-            clause = self._clause if isinstance(self._clause, ClauseElement) else self._clause(dialect.name)
-            compiled = clause.compile(dialect=dialect)
+            compiled = self.clause(dialect.name).compile(dialect=dialect)
             if not isinstance(compiled, SQLCompiler):
                 raise TypeError("a statement is a query or a write, no definition")
             names = tuple(compiled.positiontup or ())

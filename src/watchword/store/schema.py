@@ -2,12 +2,16 @@
 
 import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine
 
 from watchword.domain.errors import WatchwordError
 from watchword.store.planner import advise
 from watchword.store.tables import metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -85,17 +89,28 @@ def upgrade(path: Path, revision: str = "head") -> None:
         SchemaError: the file's version is not among the migrations.
     """
     from alembic import command  # noqa: PLC0415 - slow to import, needed for an old database only
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("sqlalchemy.url", f"sqlite:///{path}")
     version = version_of(path)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if version is not None and version not in known:
+    if version is not None and version not in known_revisions():
         raise SchemaError(
             f"{path} has schema version {version}, which this program does not know; "
             "it was written by a newer one"
         )
-    command.upgrade(config, revision)
+    command.upgrade(configuration(f"sqlite:///{path}"), revision)
+
+
+def configuration(url: str) -> "Config":
+    """Alembic's settings for a database."""
+    from alembic.config import Config  # noqa: PLC0415 - slow to import, needed for an old database only
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("sqlalchemy.url", url)
+    return config
+
+
+def known_revisions() -> set[str]:
+    """Versions that the migrations lead to."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - slow to import, needed for an old database only
+
+    return {script.revision for script in ScriptDirectory.from_config(configuration("")).walk_revisions()}

@@ -131,6 +131,7 @@ tokens = _owned(
         "cluster_id",
         "id",
         sqlite_where=text("kind <> 'agent_session'"),
+        postgresql_where=text("kind <> 'agent_session'"),
     ),
 )
 
@@ -175,6 +176,7 @@ agents = _owned(
         "token_id",
         "id",
         sqlite_where=text("ended_at = 0"),
+        postgresql_where=text("ended_at = 0"),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Alembic's entry: one database, one transaction."""
+"""Alembic's entry: on SQLite one transaction on the file, on PostgreSQL the SQL as text (decision 0025)."""
 
 from alembic import context
 from sqlalchemy import create_engine
@@ -17,4 +17,21 @@ def run() -> None:
     engine.dispose()
 
 
-run()
+def write() -> None:
+    """Write the SQL of the chosen migrations for PostgreSQL."""
+    from watchword.store.postgres_schema import make_dialect  # noqa: PLC0415 - needed for PostgreSQL only
+
+    context.configure(
+        url=context.config.get_main_option("sqlalchemy.url"),
+        target_metadata=metadata,
+        literal_binds=True,
+        transactional_ddl=False,  # whoever runs the text has begun a transaction
+    )
+    context.get_context().dialect.type_compiler_instance = make_dialect().type_compiler_instance
+    context.run_migrations()
+
+
+if context.is_offline_mode():
+    write()
+else:
+    run()
