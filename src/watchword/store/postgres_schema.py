@@ -28,7 +28,7 @@ class DatabaseError(WatchwordError):
 class _TypeCompiler(PGTypeCompiler):
     """Text sorts by its bytes on both databases, whatever the database's language is."""
 
-    def visit_TEXT(self, type_: Any, **named: Any) -> str:  # noqa: ANN401, N802 - SQLAlchemy's shape
+    def visit_TEXT(self, type_: Any, **named: Any) -> str:  # noqa: N802 - SQLAlchemy's shape
         return f'{super().visit_TEXT(type_, **named)} COLLATE "C"'
 
 
