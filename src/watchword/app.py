@@ -29,6 +29,7 @@ from watchword.objects.stored import open_objects
 from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL, Clock, Context, Installation
+from watchword.services.house import House
 from watchword.settings import Settings
 from watchword.workers.loop import Periodic, Workers
 
@@ -41,6 +42,8 @@ IDLE_MS = 120_000
 _MAX_HEADER_BYTES = 32 * 1024
 _BACKLOG = 4096
 _MAX_CONNECTIONS = 100_000
+# Retention counts in days.
+_HOUSE_SECONDS = 1800
 
 
 # The server's own threads and the loop take turns at the interpreter this often; the usual 5 ms would
@@ -107,6 +110,7 @@ class Application:
             heartbeat_interval=settings.heartbeat_interval,
             session_on_job_routes=settings.session_on_job_routes,
             quotas=settings.quotas,
+            retention=settings.retention,
         )
         objects = open_objects(
             settings.object_store, settings.data / OBJECTS, direct=settings.object_store_direct
@@ -134,6 +138,7 @@ class Application:
             [
                 Periodic("flush", settings.flush_interval, authority.flush),
                 Periodic("sweep", settings.sweep_interval, lambda: authority.sweep(LOCAL)),
+                Periodic("house", _HOUSE_SECONDS, House(context).keep),
             ]
         )
         return cls(settings, authority, edge, routes, meter, database, workers)

@@ -14,6 +14,7 @@ from watchword.domain.addresses import Block
 from watchword.domain.errors import WatchwordError
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
 from watchword.domain.quotas import GIB, Quotas
+from watchword.domain.retention import Retention
 
 PREFIX = "WATCHWORD_"
 
@@ -54,6 +55,12 @@ class Settings:
         max_organization_artifact_bytes: Bytes of artifacts that an organization may keep; 0 sets no limit.
         max_build_artifact_bytes: Bytes of artifacts that a build may keep; 0 sets no limit.
         max_build_artifacts: Artifacts that a build may have; 0 sets no limit.
+        keep_logs: Days that logs of ended jobs are kept; 0 keeps for ever, here as below.
+        keep_artifacts: Days that artifacts of ended builds are kept.
+        keep_builds: Days that builds are kept after their end, with everything in them.
+        keep_agents: Days that records of agents are kept after they left.
+        keep_uses: Days that the ledger of use is kept; the last use of each token stays.
+        keep_audit: Days that audit events are kept.
         log_level: debug, info, warning or error.
         log_format: text for people, json for machines.
     """
@@ -79,6 +86,12 @@ class Settings:
     max_organization_artifact_bytes: int = 1000 * GIB
     max_build_artifact_bytes: int = 100 * GIB
     max_build_artifacts: int = 100_000
+    keep_logs: int = 365
+    keep_artifacts: int = 180
+    keep_builds: int = 0
+    keep_agents: int = 90
+    keep_uses: int = 400
+    keep_audit: int = 0
     log_level: str = "warning"
     log_format: str = "text"
 
@@ -103,6 +116,11 @@ class Settings:
         """The settings `max_…` together."""
         names = [field.name for field in fields(Quotas)]
         return Quotas(**{name: getattr(self, f"max_{name}") for name in names})
+
+    @property
+    def retention(self) -> Retention:
+        """The settings `keep_…` together."""
+        return Retention(**{field.name: getattr(self, f"keep_{field.name}") for field in fields(Retention)})
 
     @property
     def proxies(self) -> tuple[Block, ...]:
@@ -256,7 +274,7 @@ _STORES = re.compile(r"(s3|gs|az)://[A-Za-z0-9._/-]+")
 def _room_problem(settings: Settings) -> str:
     if settings.object_store and not _STORES.fullmatch(settings.object_store):
         return "object_store takes s3://bucket/prefix, gs://… or az://…, without credentials in it"
-    for name in [field.name for field in fields(settings) if field.name.startswith("max_")]:
+    for name in [field.name for field in fields(settings) if field.name.startswith(("max_", "keep_"))]:
         if getattr(settings, name) < 0:
-            return f"{name} takes a whole number from 0, which sets no limit"
+            return f"{name} takes a whole number from 0, which means no limit"
     return ""

@@ -41,6 +41,8 @@ class Action(StrEnum):
     JOB_UPDATED = "job.updated"
     JOB_FAILURE_PROMISED = "job.failure_promised"
     ARTIFACT_DELETED = "artifact.deleted"
+    BUILD_EXPIRED = "build.expired"
+    AUDIT_EXPIRED = "audit.expired"
 
 
 @dataclass(frozen=True, slots=True)

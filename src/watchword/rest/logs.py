@@ -10,6 +10,7 @@ from watchword.domain import pipelines
 from watchword.rest.call import Call, RestRequest, needs
 from watchword.rest.failures import Failure
 from watchword.rest.jobs import JOB, locate
+from watchword.services.house import require_log
 from watchword.services.tailing import read_tail
 
 _RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{1,15})?")
@@ -30,6 +31,7 @@ async def get_log(request: RestRequest) -> Response[JobLog | str]:
     """A job's log as JSON; as text or HTML where `Accept` asks for that first."""
     call = Call.of(request)
     place, job = await call.read(lambda tx, access: locate(call, tx, access))
+    await require_log(call.context, job)
     log = await read_tail(call.context, job, 0)
     text = log.decode(errors="replace")
     wanted = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower()
@@ -52,6 +54,7 @@ async def get_text(request: RestRequest) -> Response[bytes]:
     """A job's log as text; `Range: bytes=N-` gives what came since, also while the job runs."""
     call = Call.of(request)
     _, job = await call.read(lambda tx, access: locate(call, tx, access))
+    await require_log(call.context, job)
     asked = _RANGE.fullmatch(request.headers.get("range", ""))
     if asked is None or (asked[2] is not None and int(asked[2]) < int(asked[1])):
         return _text(await read_tail(call.context, job, 0), 200, {})

@@ -13,6 +13,7 @@ from watchword.domain.events import SYSTEM, Action, Actor, Event
 from watchword.domain.ids import RANDOM_BYTES, EventId, OrganizationId, uuid7
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
 from watchword.domain.quotas import Quotas
+from watchword.domain.retention import Retention
 from watchword.feed.base import Feed
 from watchword.objects.base import Nowhere, Objects
 from watchword.store.base import Store, Transaction
@@ -38,6 +39,7 @@ class Installation:
         heartbeat_interval: seconds between heartbeats.
         session_on_job_routes: whether agents older than 3.39 may use their session token for a job.
         quotas: what one organization, build or job may take.
+        retention: how long what has ended is kept.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -49,6 +51,7 @@ class Installation:
     heartbeat_interval: int = 60
     session_on_job_routes: bool = True
     quotas: Quotas = field(default_factory=Quotas)
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True)

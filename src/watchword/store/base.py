@@ -25,6 +25,7 @@ from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State, Token
 from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
+from watchword.store.base_house import House
 from watchword.store.base_work import Builds, Logs
 from watchword.store.page import EVERYTHING, Duplicate, Page
 
@@ -36,6 +37,7 @@ __all__ = [
     "Builds",
     "Duplicate",
     "Fleet",
+    "House",
     "Logs",
     "Page",
     "Replay",
@@ -304,6 +306,10 @@ class Transaction(Protocol):
     @property
     def artifacts(self) -> Artifacts:
         """Artifacts."""
+
+    @property
+    def house(self) -> House:
+        """What retention asks."""
 
     @property
     def audit(self) -> Audit:

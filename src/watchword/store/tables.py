@@ -178,6 +178,12 @@ agents = _owned(
         sqlite_where=text("ended_at = 0"),
         postgresql_where=text("ended_at = 0"),
     ),
+    Index(
+        "agents_age",
+        "ended_at",
+        sqlite_where=text("ended_at > 0"),
+        postgresql_where=text("ended_at > 0"),
+    ),
 )
 
 pipelines = _owned(
@@ -209,6 +215,12 @@ builds = _owned(
     _number("started_at"),
     _number("finished_at"),
     Index("builds_number", "organization_id", "pipeline_id", "number", unique=True),
+    Index(
+        "builds_age",
+        "finished_at",
+        sqlite_where=text("finished_at > 0"),
+        postgresql_where=text("finished_at > 0"),
+    ),
 )
 jobs = _owned(
     "jobs",
@@ -243,9 +255,17 @@ jobs = _owned(
     _later_number("initial_timeout_minutes"),
     _later_text("promised_status"),
     _later_text("promised_reason"),
+    # No part of the record: empty until retention has deleted the log.
+    Column("log_ended_at", BigInteger, nullable=True),
     Index("jobs_build", "organization_id", "build_id", "id"),
     Index("jobs_id", "id", unique=True),
     Index("jobs_state", "state", "organization_id", "id"),
+    Index(
+        "jobs_log_age",
+        "finished_at",
+        sqlite_where=text("log_size > 0 AND log_ended_at IS NULL AND finished_at > 0"),
+        postgresql_where=text("log_size > 0 AND log_ended_at IS NULL AND finished_at > 0"),
+    ),
 )
 log_chunks = _owned(
     "log_chunks",
@@ -291,6 +311,12 @@ artifacts = _owned(
     _number("ended_at"),
     Index("artifacts_batch", "organization_id", "job_id", "batch_id", "place", unique=True),
     Index("artifacts_build", "organization_id", "build_id", "id"),
+    Index(
+        "artifacts_age",
+        "created_at",
+        sqlite_where=text("state <> 'deleted' AND state <> 'expired'"),
+        postgresql_where=text("state <> 'deleted' AND state <> 'expired'"),
+    ),
 )
 meta_data = _owned("meta_data", _text("build_id", key=True), _text("key", key=True), _text("value"))
 

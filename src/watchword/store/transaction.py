@@ -7,6 +7,7 @@ from watchword.store.audit import AuditRows
 from watchword.store.builds import BuildRows
 from watchword.store.engine import Connection
 from watchword.store.fleet import FleetRows
+from watchword.store.house import HouseRows
 from watchword.store.logs import LogRows
 from watchword.store.tokens import TokenRows
 
@@ -22,4 +23,5 @@ class Rows:
         self.builds = BuildRows(connection)
         self.logs = LogRows(connection)
         self.artifacts = ArtifactRows(connection)
+        self.house = HouseRows(connection)
         self.audit = AuditRows(connection, self.posted)
