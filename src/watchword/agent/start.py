@@ -110,27 +110,22 @@ def _attach_signals(stop: Stop, keeper: TokenKeeper, log: FilteringBoundLogger, 
     loop = asyncio.get_running_loop()
     asked = 0
 
-    def heard() -> None:
+    def heard(least: int) -> None:
         nonlocal asked
-        asked += 1
+        asked = max(asked + 1, least)
         if asked > _PATIENCE:
             _give_up()
         elif asked == _PATIENCE:
-            cut()
+            log.info("cancelling the job; another signal ends the process at once")
+            stop.force()
+            loop.call_later(patience, _give_up)
         else:
             log.info("leaving after the running job; a second signal cancels it")
             stop.ask()
 
-    def cut() -> None:
-        nonlocal asked
-        asked = max(asked, _PATIENCE)
-        log.info("cancelling the job; another signal ends the process at once")
-        stop.force()
-        loop.call_later(patience, _give_up)
-
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, heard)
-    loop.add_signal_handler(signal.SIGQUIT, cut)
+        loop.add_signal_handler(number, heard, 1)
+    loop.add_signal_handler(signal.SIGQUIT, heard, _PATIENCE)
     loop.add_signal_handler(signal.SIGHUP, keeper.ask)
 
 
