@@ -38,6 +38,7 @@ from watchword.domain.tokens import Reason, State, Token
 from watchword.services.accounts import delete_cluster
 from watchword.services.builds import BuildRequest, CommandStep
 from watchword.services.context import LOCAL, Caller
+from watchword.services.dispatching import Accepted
 from watchword.services.exchanging import Registration, register
 from watchword.services.issuing import TokenRequest, issue_agent_token, issue_api_token
 from watchword.services.logs import add_chunk
@@ -632,9 +633,16 @@ class Lifecycle(RuleBasedStateMachine):
             assert isinstance(found, NotFound), found
             return
         busy = self.model.elsewhere(task, agent, self.now) or not agent.connected
+        busy = busy or agent.stopping or bool(agent.paused_until)
         if not again and (busy or agent.job is not None or task.state is not JobState.SCHEDULED):
             assert isinstance(found, Conflict), found
             return
+        self._note_taken(agent, task, found, again=again)
+
+    def _note_taken(
+        self, agent: Machine, task: Task, found: Accepted | WatchwordError, *, again: bool
+    ) -> None:
+        """A job went into the agent's hands, or was there already."""
         assert not isinstance(found, WatchwordError), found
         value = found.value.reveal() if found.value is not None else ""
         if again:
@@ -658,13 +666,14 @@ class Lifecycle(RuleBasedStateMachine):
         found = self.attempt(self.running.authority.finisher.start(LOCAL, row))
         if task.fence != row.fence or task.state.ended or task.state is JobState.SCHEDULED:
             assert isinstance(found, Conflict), found
-        elif task.state is JobState.CANCELING:
+        elif task.state in (JobState.CANCELING, JobState.TIMING_OUT):
             assert isinstance(found, Conflict), found
             self.model.finish(task)
         else:
             assert found is None, found
             if task.state is JobState.ACCEPTED:
                 task.organization.events[Action.JOB_STARTED] += 1
+                task.started_at = self.now
             task.state = JobState.RUNNING
 
     @action(
@@ -765,8 +774,7 @@ class Lifecycle(RuleBasedStateMachine):
         for task in tasks:
             if task.state is JobState.SCHEDULED:
                 task.state = JobState.CANCELED
-            elif task.state in (JobState.ACCEPTED, JobState.RUNNING):
-                task.state, task.canceling_at = JobState.CANCELING, self.now
+            self.model.cancel_held(task, self.now)
             self.model.offers.pop(task, None)
 
     # -- time and processes ----------------------------------------------------------------------
@@ -928,17 +936,26 @@ class Lifecycle(RuleBasedStateMachine):
             assert row is not None
             assert (row.state.ended, row.state is AgentState.CONNECTED) == (agent.ended, agent.connected)
             assert row.job_id == (agent.job.id if agent.job is not None else None)
+            assert (bool(row.stopping_at), row.stop_forced) == (agent.stopping, agent.forced)
+            assert row.paused_until == agent.paused_until
         for task in self.model.tasks:
             job = await tx.builds.job(task.organization.id, task.id)
             assert job is not None
             assert (job.state, job.fence, job.log_size) == (task.state, task.fence, task.size)
             assert job.agent_id == (task.agent.id if task.agent is not None else None)
+            assert job.timeout_minutes * MINUTE_US == task.timeout
+            assert job.promised_status == str(task.promised or "")
             assert task.finishes <= 1
 
     def _compare_memory(self) -> None:
         authority = self.running.authority
         assert set(authority.fleet.agents) == {agent.id for agent in self.model.agents if not agent.ended}
         assert set(authority.dispatcher.held) == {task.id for task in self.model.tasks if task.state.held}
+        for agent in self.model.agents:
+            if not agent.ended:
+                order = authority.fleet.order(agent.id)
+                assert (order is not None and order.stop) is agent.stopping
+                assert (order is not None) is (agent.stopping or bool(agent.paused_until))
         waiting = [one.id for line in authority.dispatcher.lines.waiting.values() for one in line]
         scheduled = [task.id for task in self.model.tasks if task.state is JobState.SCHEDULED]
         assert sorted(waiting) == sorted(scheduled)

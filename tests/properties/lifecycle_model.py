@@ -102,6 +102,9 @@ class Machine(Bearer):
     old: bool = False
     connected: bool = False
     dispatch: bool = True
+    stopping: bool = False
+    forced: bool = False
+    paused_until: int = 0
     seen_at: int = 0
     idle_since: int = 0
     idle_at: int = 0
@@ -123,7 +126,11 @@ class Task:
     fence: int = 0
     agent: Machine | None = None
     accepted_at: int = 0
+    started_at: int = 0
     canceling_at: int = 0
+    timeout: int = 0
+    initial: int = 0
+    promised: int = 0
     key: int = 0
     size: int = 0
     finishes: int = 0
@@ -186,6 +193,7 @@ class Model:
     tasks: list[Task] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     offers: dict[Task, tuple[Machine, int]] = field(default_factory=dict)
+    begun: int = 0
 
     @property
     def bearers(self) -> list[Bearer]:
@@ -209,7 +217,7 @@ class Model:
             agent.idle_since = agent.idle_since or now
             agent.idle_at = now
             return None
-        if not agent.connected or not agent.dispatch:
+        if not agent.connected or not agent.dispatch or agent.stopping or agent.paused_until:
             return None
         waiting = [
             task
@@ -242,7 +250,8 @@ class Model:
     def finish(self, task: Task) -> None:
         """A held job ends."""
         self._let_go(task)
-        task.state = JobState.CANCELED if task.state is JobState.CANCELING else JobState.FINISHED
+        ends = {JobState.CANCELING: JobState.CANCELED, JobState.TIMING_OUT: JobState.TIMED_OUT}
+        task.state = ends.get(task.state, JobState.FINISHED)
         task.finishes += 1
         task.organization.events[Action.JOB_FINISHED] += 1
 
@@ -250,11 +259,42 @@ class Model:
         if task.agent is not None and task.agent.job is task:
             task.agent.job, task.agent.idle_since, task.agent.idle_at = None, 0, 0
 
+    def take_back(self, agent: Machine) -> None:
+        """What is on offer to the agent may go to others at once."""
+        for task in [task for task, (other, _) in self.offers.items() if other is agent]:
+            del self.offers[task]
+
+    def cancel_held(self, task: Task, now: int) -> None:
+        """The agent of a job that is not ending yet is to end it."""
+        if task.state in (JobState.ACCEPTED, JobState.RUNNING):
+            task.state, task.canceling_at = JobState.CANCELING, now
+
+    def stop(self, agent: Machine, now: int, *, force: bool) -> None:
+        """A connected agent is to leave; a forced stop does not leave it its job."""
+        if not agent.stopping or (force and not agent.forced):
+            agent.organization.events[Action.AGENT_STOPPING] += 1
+        agent.stopping, agent.forced = True, agent.forced or force
+        self.take_back(agent)
+        task = agent.job
+        if not force or task is None:
+            return
+        if task.state is JobState.ACCEPTED:
+            self.release(task)
+        elif task.state is JobState.RUNNING:
+            self.cancel_held(task, now)
+            task.organization.events[Action.JOB_CANCELING] += 1
+
+    def resume(self, agent: Machine) -> None:
+        """A paused agent takes jobs again."""
+        agent.paused_until = 0
+        agent.organization.events[Action.AGENT_RESUMED] += 1
+
     def leave(self, agent: Machine, action: Action) -> None:
         """A session ends; its job waits again or fails."""
         if agent.counted and not agent.connected and agent.parent is not None:
             agent.parent.uses -= 1
         agent.ended, agent.connected = True, False
+        self.take_back(agent)
         agent.organization.events[action] += 1
         task = agent.job
         if task is not None:
@@ -270,19 +310,27 @@ class Model:
                 self.leave(agent, Action.AGENT_EXPIRED)
         for task in [task for task in self.tasks if task.state.held]:
             self._sweep_task(task, now)
+        for agent in self.agents:
+            if not agent.ended and not agent.stopping and 0 < agent.paused_until <= now:
+                self.resume(agent)
 
     def _sweep_task(self, task: Task, now: int) -> None:
         agent = task.agent
         idle = agent.idle_at - agent.idle_since if agent is not None and agent.job is task else 0
-        if task.state is JobState.ACCEPTED and now - task.accepted_at >= START_DEADLINE_US:
+        ending = task.state in (JobState.CANCELING, JobState.TIMING_OUT)
+        if task.state is JobState.ACCEPTED and now - max(task.accepted_at, self.begun) >= START_DEADLINE_US:
             self.release(task)
-        elif task.state is JobState.CANCELING and now - task.canceling_at >= CANCEL_GRACE_US:
+        elif ending and now - max(task.canceling_at, self.begun) >= CANCEL_GRACE_US:
             self.finish(task)
+        elif task.timeout and task.state is JobState.RUNNING and task.started_at + task.timeout <= now:
+            task.state, task.canceling_at = JobState.TIMING_OUT, now
+            task.organization.events[Action.JOB_TIMING_OUT] += 1
         elif idle >= GIVEN_UP_US:
             (self.release if task.state is JobState.ACCEPTED else self.finish)(task)
 
     def restart(self, now: int) -> None:
         """A new process: offers and idleness are forgotten, everybody counts as just heard of."""
         self.offers.clear()
+        self.begun = now
         for agent in self.agents:
             agent.seen_at, agent.idle_since, agent.idle_at = now, 0, 0

@@ -16,8 +16,10 @@ from watchword.domain.kinds import Kind
 from watchword.domain.pipelines import Job, JobState
 from watchword.domain.restrictions import UNRESTRICTED
 from watchword.domain.tokens import Reason
-from watchword.services import exchanging, fleet, issuing, lines
+from watchword.services import dispatching, exchanging, finishing, fleet, issuing, lines
 from watchword.services.context import Context
+from watchword.services.control import Controller
+from watchword.services.dispatching import Dispatcher
 from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
 from watchword.services.verifying import Verifier
@@ -171,6 +173,53 @@ def _cancelled_jobs_are_not_swept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Finisher, "_sweep_job", lazy)
 
 
+def _orders_are_forgotten_at_a_start(patch: pytest.MonkeyPatch) -> None:
+    load = Fleet.load
+
+    async def forgetful(self: Fleet) -> None:
+        await load(self)
+        for live in self.agents.values():
+            live.order = None
+
+    patch.setattr(Fleet, "load", forgetful)
+
+
+def _agents_with_orders_take_jobs(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Dispatcher, "_check_allowed", lambda *_, **__: None)
+
+
+def _acquiring_crosses_clusters(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(dispatching, "_near", lambda *_: True)
+
+
+def _pauses_do_not_end(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None:
+        return None
+
+    patch.setattr(Controller, "sweep", nothing)
+
+
+def _jobs_run_as_long_as_they_like(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None:
+        return None
+
+    patch.setattr(Finisher, "time_out", nothing)
+
+
+def _timed_out_jobs_pass_for_finished(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(finishing, "_ENDS", {JobState.CANCELING: JobState.CANCELED})
+
+
+def _a_timeout_changes_under_any_fence(patch: pytest.MonkeyPatch) -> None:
+    change = build_rows.BuildRows.set_timeout
+
+    async def late(self: build_rows.BuildRows, job: Job, minutes: int, initial: int) -> bool:
+        current = await self.job(job.organization_id, job.id)
+        return await change(self, current or job, minutes, initial)
+
+    patch.setattr(build_rows.BuildRows, "set_timeout", late)
+
+
 def _revocations_are_not_audited(patch: pytest.MonkeyPatch) -> None:
     record = Context.record
 
@@ -224,6 +273,13 @@ MUTANTS: dict[str, Mutant] = {
     "all are lost after a restart": _all_are_lost_after_a_restart,
     "offers are not held": _offers_are_not_held,
     "cancelled jobs are not swept": _cancelled_jobs_are_not_swept,
+    "orders are forgotten at a start": _orders_are_forgotten_at_a_start,
+    "agents with orders take jobs": _agents_with_orders_take_jobs,
+    "acquiring crosses clusters": _acquiring_crosses_clusters,
+    "pauses do not end": _pauses_do_not_end,
+    "jobs run as long as they like": _jobs_run_as_long_as_they_like,
+    "timed out jobs pass for finished": _timed_out_jobs_pass_for_finished,
+    "a timeout changes under any fence": _a_timeout_changes_under_any_fence,
     "revocations are not audited": _revocations_are_not_audited,
     "audit sequences have gaps": _audit_sequences_have_gaps,
     "values are written as they are": _values_are_written(str),

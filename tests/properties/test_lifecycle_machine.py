@@ -7,15 +7,15 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from properties.lifecycle_installation import Site
-from properties.lifecycle_machine import Lifecycle
 from properties.lifecycle_mutants import MUTANTS
+from properties.lifecycle_orders import Ordered
 from properties.property_profiles import LONG, examples
 
 
 @pytest.fixture(scope="module", autouse=True)
 def site() -> Iterator[Site]:
     made = Site()
-    Lifecycle.site = made
+    Ordered.site = made
     yield made
     made.close()
 
@@ -28,7 +28,7 @@ def test_only_live_values_pass_whatever_happens() -> None:
         stateful_step_count=200 if LONG else 50,
         phases=list(Phase) if LONG else [Phase.generate],
     )
-    run_state_machine_as_test(Lifecycle, settings=bounded)
+    run_state_machine_as_test(Ordered, settings=bounded)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
@@ -45,7 +45,7 @@ def test_each_planted_mistake_is_found(name: str, monkeypatch: pytest.MonkeyPatc
         suppress_health_check=list(HealthCheck),
     )
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - an assertion, or a group of them
-        run_state_machine_as_test(Lifecycle, settings=bounded)
+        run_state_machine_as_test(Ordered, settings=bounded)
     assert _is_a_finding(caught.value), caught.value
 
 
