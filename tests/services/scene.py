@@ -1,5 +1,6 @@
 """A scene for services: one organization's agents, builds and jobs on a real database, without a network."""
 
+import sqlite3
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from watchword.domain.events import Action, Event
 from watchword.domain.fleet import Agent
 from watchword.domain.ids import AgentId, JobId
 from watchword.domain.kinds import Kind
-from watchword.domain.pipelines import Build, Job
+from watchword.domain.pipelines import Build, Job, JobState
 from watchword.domain.restrictions import UNRESTRICTED, Restrictions
 from watchword.domain.tokens import Token
 from watchword.services.accounts import add_queue
@@ -155,6 +156,13 @@ class Scene:
     def finish(self, job: Job, exit_status: str = "0", **named: Any) -> Job:
         outcome = replace(job, exit_status=exit_status, finished_at=self.world.clock.now())
         return self.run(self.authority.finisher.finish(LOCAL, outcome, **named))
+
+    def set_state(self, job: Job, state: JobState) -> None:
+        """Put a job into a state that others bring about."""
+        connection = sqlite3.connect(self.world.path, timeout=10)
+        connection.execute("UPDATE jobs SET state = ? WHERE id = ?", (state.value, job.id))
+        connection.commit()
+        connection.close()
 
     def running(self, joined: Joined) -> Accepted:
         """A job that the agent runs."""

@@ -11,6 +11,7 @@ import structlog
 
 from watchword.domain.addresses import Block, client_address
 from watchword.domain.errors import Malformed, NotFound, Refused, WatchwordError
+from watchword.domain.texts import refuse_nul_in_url
 from watchword.edge.http import (
     Asgi,
     ClientGone,
@@ -95,6 +96,7 @@ class Edge:
             route = self._router.exact(scope["method"], scope["path"])
             if route is None:
                 path = _raw_path(scope)
+                refuse_nul_in_url(path.encode("latin-1"), scope.get("query_string", b""))
                 mounted = self._mount_of(path)
                 if mounted is not None:
                     name = mounted[0]

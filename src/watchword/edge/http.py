@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from watchword.domain.errors import Malformed, TooLarge
+from watchword.domain.texts import refuse_nul_in_json, refuse_nul_in_url
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -101,9 +102,14 @@ class Request:
         return value.strip().decode("latin-1")
 
     def query(self) -> dict[str, str]:
-        """The query's parameters; the last where a name came twice."""
-        text = self.scope.get("query_string", b"").decode("latin-1")
-        return dict(parse_qsl(text, keep_blank_values=True))
+        """The query's parameters; the last where a name came twice.
+
+        Raises:
+            Invalid: it holds a NUL character.
+        """
+        given: bytes = self.scope.get("query_string", b"")
+        refuse_nul_in_url(b"", given)
+        return dict(parse_qsl(given.decode("latin-1"), keep_blank_values=True))
 
     async def body(self, limit: int = DEFAULT_LIMIT) -> bytes:
         """The whole body.
@@ -166,7 +172,9 @@ def decode(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:  # noqa: A
 
     Raises:
         Malformed: it is no JSON (400), or a field has another type than the contract says (422).
+        Invalid: a text in it holds a NUL character.
     """
+    refuse_nul_in_json(body)
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:

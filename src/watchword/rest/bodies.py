@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from watchword.domain.errors import Invalid, Malformed
+from watchword.domain.texts import refuse_nul_in_json
 
 T = TypeVar("T")
 
@@ -22,8 +23,9 @@ def decode(body: bytes, of: type[T]) -> T:
 
     Raises:
         Malformed: it is no JSON.
-        Invalid: a key holds what it cannot hold.
+        Invalid: a key holds what it cannot hold, or a text holds a NUL character.
     """
+    refuse_nul_in_json(body)
     try:
         return msgspec.json.decode(body.strip() or b"{}", type=of)
     except msgspec.ValidationError as error:

@@ -49,7 +49,11 @@ class Finisher:
         current = await self.context.store.write(work)
         if current is not None and current.fence == job.fence:
             if current.state is JobState.RUNNING:
-                self.dispatcher.held[job.id] = current
+                # Memory may know a newer time-out than the row that the token was checked against.
+                known = self.dispatcher.held.get(job.id, current)
+                self.dispatcher.held[job.id] = replace(
+                    known, state=current.state, started_at=current.started_at
+                )
                 return
             if current.state in _ENDS:
                 await self.end(caller, _outcome(current, now, "-1", reason="cancel"))
