@@ -9,11 +9,13 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from sqlalchemy import bindparam, update
+
 from databases import Database, SqliteDatabase
 from watchword.app import Application
 from watchword.crypto.keys import KeyRing
 from watchword.domain.ids import JobId
-from watchword.domain.pipelines import Build, Job
+from watchword.domain.pipelines import Build, Job, JobState
 from watchword.domain.tokens import Token
 from watchword.feed.local import LocalFeed
 from watchword.objects.stored import open_objects
@@ -25,6 +27,8 @@ from watchword.services.issuing import Issued, TokenRequest, issue_agent_token
 from watchword.services.revoking import revoke
 from watchword.settings import load as load_settings
 from watchword.store.base import Store, Transaction
+from watchword.store.engine import Statement
+from watchword.store.tables import jobs
 
 T = TypeVar("T")
 START_US = 1_800_000_000_000_000
@@ -90,6 +94,18 @@ class World:
     def close(self) -> None:
         self.run(self.store.close())
         self.runner.close()
+
+
+_SET_STATE = Statement(update(jobs).where(jobs.c.id == bindparam("id_")).values(state=bindparam("state_")))
+
+
+async def put_into_state(store: Store, job_id: str, state: JobState) -> None:
+    """Put a job into a state that the steps of a build would bring about."""
+
+    async def work(tx: Any) -> None:
+        await tx.builds._cx.run(_SET_STATE, {"id_": job_id, "state_": state.value})
+
+    await store.write(work)
 
 
 def free_port() -> int:

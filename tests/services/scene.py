@@ -1,11 +1,10 @@
 """A scene for services: one organization's agents, builds and jobs on a real database, without a network."""
 
-import sqlite3
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from support import SECOND_US, World
+from support import SECOND_US, World, put_into_state
 from watchword.domain.errors import Refused
 from watchword.domain.events import Action, Event
 from watchword.domain.fleet import Agent
@@ -159,10 +158,7 @@ class Scene:
 
     def set_state(self, job: Job, state: JobState) -> None:
         """Put a job into a state that others bring about."""
-        connection = sqlite3.connect(self.world.path, timeout=10)
-        connection.execute("UPDATE jobs SET state = ? WHERE id = ?", (state.value, job.id))
-        connection.commit()
-        connection.close()
+        self.run(put_into_state(self.world.store, job.id, state))
 
     def running(self, joined: Joined) -> Accepted:
         """A job that the agent runs."""

@@ -1,11 +1,10 @@
 """The agent API around agents and running jobs: orders, acquiring, time-outs, promises, metrics."""
 
-import sqlite3
 from collections.abc import Iterator
 
 import pytest
 
-from support import MINUTE_US, SECOND_US, Client, FakeAgent, FakeClock, LiveServer
+from support import MINUTE_US, SECOND_US, Client, FakeAgent, FakeClock, LiveServer, put_into_state
 from watchword.domain.fleet import AgentState
 from watchword.domain.pipelines import JobState
 from watchword.services.context import LOCAL
@@ -31,8 +30,7 @@ def begin(agent: FakeAgent) -> str:
 
 def set_state(server: LiveServer, job_id: str, state: JobState) -> None:
     """Put a job into a state that the steps of a build bring about."""
-    with sqlite3.connect(server.settings.data / "watchword.db", timeout=10) as connection:
-        connection.execute("UPDATE jobs SET state = ? WHERE id = ?", (state.value, job_id))
+    server.run(put_into_state(server.authority.context.store, job_id, state))
 
 
 @pytest.mark.parametrize("version", ["3.137.0", "4.0.0-beta.15", "3.38.0"])
