@@ -8,7 +8,7 @@ import pytest
 
 from databases import PostgresDatabase, PostgresServer
 from support import World
-from watchword.store import audit, builds, fleet, logs, postgres_session, tokens
+from watchword.store import audit, builds, fleet, jobs, logs, postgres_session, steps, tokens
 from watchword.store.engine import Statement
 from watchword.store.sqlite import _DIALECT, SqliteStore
 from watchword.store.tables import metadata
@@ -31,6 +31,9 @@ PLANS = [
     (fleet._list_statement(("connected",), False), "agents_live (organization_id=?)"),
     (builds._JOBS, "jobs_build (organization_id=? AND build_id=?)"),
     (builds._OPEN_JOBS, "jobs_state (state=?)"),
+    (jobs._GROUP_JOBS, "jobs_group (organization_id=? AND concurrency_group=?)"),
+    (steps._OF_BUILD, "steps_build (organization_id=? AND build_id=?)"),
+    (steps._PENDING, "pipeline_uploads_open"),
     (builds._JOB, "(id=?)"),
     (builds._BUILD_BY_NUMBER, "builds_number (organization_id=? AND pipeline_id=? AND number=?)"),
     (builds._HELD_BACK, "jobs_state (state=? AND organization_id=?)"),

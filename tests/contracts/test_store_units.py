@@ -251,6 +251,7 @@ def test_every_method_of_the_contract_is_put_to_the_test() -> None:
         "accounts": base.Accounts,
         "fleet": base.Fleet,
         "builds": base.Builds,
+        "steps": base.Steps,
         "logs": base.Logs,
         "audit": base.Audit,
     }

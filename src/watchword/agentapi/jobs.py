@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from watchword.agentapi.wire import FINISH, START, Finish, JobAnswer
 from watchword.domain.errors import Invalid, Malformed, NotFound
@@ -66,6 +67,10 @@ class Jobs:
                 chunks_max_size_bytes=CHUNK_BYTES,
                 chunks_interval_seconds=1,
                 log_max_size_bytes=MAX_LOG_BYTES,
+                priority=accepted.job.priority,
+                runnable_at=instant(accepted.job.runnable_at),
+                step=accepted.step,
+                matrix_permutation=dict(accepted.job.matrix) or None,
                 token=accepted.value.reveal() if accepted.value is not None else "",
             )
         )
@@ -147,6 +152,12 @@ async def verify_reader(authority: Authority, request: Request) -> Job:
 def job_caller(request: Request, job: Job) -> Caller:
     """The job as the audit trail names it."""
     return Caller(Actor("job", job.id), request.address, request.id)
+
+
+def instant(microseconds: int) -> str:
+    """A time in UTC, as the agent API writes it."""
+    moment = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{microseconds % 1_000_000:06d}Z"
 
 
 def _position(query: dict[str, str], name: str) -> int:

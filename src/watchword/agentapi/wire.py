@@ -1,5 +1,7 @@
 """Bodies of the agent API (contract agent-api §2, §3). Unknown fields are ignored everywhere."""
 
+from typing import Any
+
 import msgspec
 
 
@@ -57,7 +59,11 @@ class Finish(msgspec.Struct, kw_only=True):
 
 
 class JobAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The job object, §4.1. `token` is left out for agents that know no job tokens."""
+    """The job object, §4.1.
+
+    `token` is left out for agents that know no job tokens, `step` for jobs without one, and
+    `matrix_permutation` where there is no matrix.
+    """
 
     id: str
     env: dict[str, str]
@@ -65,7 +71,11 @@ class JobAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     chunks_max_size_bytes: int
     chunks_interval_seconds: int
     log_max_size_bytes: int
+    priority: int
+    runnable_at: str
     token: str = ""
+    step: Any = None
+    matrix_permutation: dict[str, str] | None = None
 
 
 class Stop(msgspec.Struct, kw_only=True):

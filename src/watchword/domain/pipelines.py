@@ -1,7 +1,7 @@
 """Pipelines, builds and jobs: records, states and the transitions between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from watchword.domain.ids import (
@@ -13,6 +13,7 @@ from watchword.domain.ids import (
     OrganizationId,
     PipelineId,
     QueueId,
+    StepId,
     UserId,
 )
 from watchword.domain.tokens import DAY_US, MINUTE_US
@@ -62,15 +63,30 @@ class BuildState(StrEnum):
 
     SCHEDULED = "scheduled"
     RUNNING = "running"
+    FAILING = "failing"
+    BLOCKED = "blocked"
     PASSED = "passed"
     FAILED = "failed"
     CANCELING = "canceling"
     CANCELED = "canceled"
+    NOT_RUN = "not_run"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing moves the build but a retry or a person."""
+        return self in (BuildState.PASSED, BuildState.FAILED, BuildState.CANCELED, BuildState.NOT_RUN)
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A named sequence of steps for one repository."""
+    """A named sequence of steps for one repository.
+
+    Attributes:
+        configuration: its pipeline document as text, YAML or JSON.
+        env: variables of every job.
+        default_timeout_minutes: of jobs whose step says none; 0 where there is none.
+        maximum_timeout_minutes: what no job's time-out exceeds; 0 where there is none.
+    """
 
     organization_id: OrganizationId
     id: PipelineId
@@ -82,11 +98,23 @@ class Pipeline:
     configuration: str
     created_at: int
     created_by: UserId | None
+    description: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    default_timeout_minutes: int = 0
+    maximum_timeout_minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One run of a pipeline."""
+    """One run of a pipeline.
+
+    Attributes:
+        blocked_state: what a blocked build shows; empty while it is not blocked.
+        author: `name` and `email` of who wrote the commit, where a caller says so.
+        pull_request: `id`, `base` and `repository`; empty for none.
+        rebuilt_from: the build that this one repeats.
+        canceled_at: when a person or a job cancelled it; 0 where none did.
+    """
 
     organization_id: OrganizationId
     id: BuildId
@@ -102,6 +130,13 @@ class Build:
     created_by: UserId | None
     started_at: int
     finished_at: int
+    blocked_state: str = ""
+    tag: str = ""
+    author: Mapping[str, str] = field(default_factory=dict)
+    pull_request: Mapping[str, str] = field(default_factory=dict)
+    rebuilt_from: BuildId | None = None
+    canceled_at: int = 0
+    cancel_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +147,18 @@ class Job:
         canceling_at: since when it is being cancelled or timed out.
         initial_timeout_minutes: its time-out before the job changed it; 0 if it never did.
         promised_status: the failure that the job said it will end with; empty if it said none.
+        step_id: the step it belongs to.
+        parallel_index: its number among the jobs of a parallel step, from 0.
+        parallel_total: how many they are; 0 where the step has no parallelism.
+        matrix: its permutation, from dimension to value; empty where the step has no matrix.
+        retries: how many attempts went before it.
+        retried_in: the job that replaces it; the latest attempt of each has none.
+        retry_source: the job that it replaces.
+        retry_type: `automatic` or `manual`, for a job that replaces another.
+        soft_failed: whether its failure does not count.
+        concurrency_group: group whose limit holds for it; empty for none.
+        concurrency_limit: jobs of the group at a time.
+        concurrency_ordered: whether it waits for older jobs of the group.
     """
 
     organization_id: OrganizationId
@@ -146,6 +193,18 @@ class Job:
     initial_timeout_minutes: int = 0
     promised_status: str = ""
     promised_reason: str = ""
+    step_id: StepId | None = None
+    parallel_index: int = 0
+    parallel_total: int = 0
+    matrix: Mapping[str, str] = field(default_factory=dict)
+    retries: int = 0
+    retried_in: JobId | None = None
+    retry_source: JobId | None = None
+    retry_type: str = ""
+    soft_failed: bool = False
+    concurrency_group: str = ""
+    concurrency_limit: int = 0
+    concurrency_ordered: bool = True
 
     @property
     def times_out_at(self) -> int:
@@ -222,15 +281,3 @@ def token_lifetime(timeout_minutes: int, maximum_minutes: int) -> int:
         return _TOKEN_WITHOUT_TIMEOUT_US
     longest = max(timeout_minutes, maximum_minutes) * MINUTE_US + _TIMEOUT_EXTENSION_US
     return START_DEADLINE_US + longest + CANCEL_GRACE_US + _TOKEN_MARGIN_US
-
-
-def build_state(jobs: list[Job], current: BuildState) -> BuildState:
-    """Derive a build's state from its jobs."""
-    if any(not job.state.ended for job in jobs):
-        if current is BuildState.CANCELING:
-            return current
-        begun = any(job.state is not JobState.SCHEDULED for job in jobs)
-        return BuildState.RUNNING if begun else BuildState.SCHEDULED
-    if current is BuildState.CANCELING or any(job.state is JobState.CANCELED for job in jobs):
-        return BuildState.CANCELED
-    return BuildState.PASSED if all(job.passed for job in jobs) else BuildState.FAILED

@@ -10,13 +10,14 @@ from msgspec import Meta
 from watchword.domain import accounts, pipelines
 from watchword.domain.errors import Invalid
 from watchword.domain.pipelines import BuildState
+from watchword.domain.steps import Document
 from watchword.rest.bodies import Body
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.formats import graphql_id, instant, maybe_instant
 from watchword.rest.jobs import BUILD, Job, Place, show_job
 from watchword.rest.pipelines import PIPELINE, Pipeline, show_pipeline
 from watchword.rest.users import User, show_person
-from watchword.services.builds import BuildRequest, CommandStep
+from watchword.services.builds import BuildRequest, CommandStep, document_of
 from watchword.services.queries import (
     Access,
     Unit,
@@ -193,7 +194,7 @@ async def create_build(request: RestRequest) -> Response[Build]:
     return answer
 
 
-def _steps(pipeline: pipelines.Pipeline, asked: NewBuild) -> tuple[CommandStep, ...]:
+def _steps(pipeline: pipelines.Pipeline, asked: NewBuild) -> Document:
     """Steps of the request, else those that the pipeline keeps.
 
     Raises:
@@ -203,7 +204,9 @@ def _steps(pipeline: pipelines.Pipeline, asked: NewBuild) -> tuple[CommandStep, 
         return read_configuration(pipeline.configuration)
     if asked.steps is not None and asked.command is not None:
         raise Invalid("Validation failed: give steps or command, not both", code="two_configurations")
-    return (CommandStep(command=asked.command),) if asked.command is not None else read_steps(asked.steps)
+    if asked.command is not None:
+        return document_of((CommandStep(command=asked.command),))
+    return read_steps(asked.steps)
 
 
 @put(BUILD + "/cancel", opt=needs("write_builds"), summary="Cancel a build")

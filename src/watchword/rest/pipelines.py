@@ -11,11 +11,13 @@ from msgspec import Meta
 from watchword.domain import accounts, pipelines
 from watchword.domain.errors import Invalid
 from watchword.domain.ids import ClusterId, UserId, is_uuid
+from watchword.domain.steps import Step as DocumentStep
+from watchword.domain.steps import StepType
 from watchword.rest.bodies import Body
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.formats import Site, graphql_id, instant
 from watchword.rest.users import User, show_person
-from watchword.services.builds import CommandStep, create_pipeline
+from watchword.services.builds import create_pipeline
 from watchword.services.queries import Access, Unit, find_pipeline, people, pipelines_of
 from watchword.services.steps import read_configuration, read_steps, write_configuration
 
@@ -25,15 +27,20 @@ FILTERS = ("name", "repository")
 
 
 class Step(msgspec.Struct, kw_only=True):
-    """A command step as a pipeline shows it."""
+    """A step as a pipeline shows it; of a group, the steps it holds follow."""
 
     type: str
     name: str | None
     key: str | None
-    command: str
+    command: str | None
     env: dict[str, str]
     agent_query_rules: list[str]
     priority: int
+    artifact_paths: str | None
+    branch_configuration: str | None
+    timeout_in_minutes: int | None
+    concurrency: int | None
+    parallelism: int | None
 
 
 class Provider(msgspec.Struct, kw_only=True):
@@ -67,6 +74,8 @@ class Pipeline(msgspec.Struct, kw_only=True):
     archived_at: str | None
     visibility: str
     tags: list[str]
+    default_timeout_in_minutes: int | None
+    maximum_timeout_in_minutes: int | None
 
 
 Text = Annotated[str, Meta(max_length=1024)]
@@ -82,18 +91,37 @@ class NewPipeline(Body):
     default_branch: Text | None = None
     configuration: Configuration | None = None
     steps: Any = None
+    description: Text | None = None
+    env: dict[str, str] | None = None
+    default_timeout_in_minutes: int | None = None
+    maximum_timeout_in_minutes: int | None = None
 
 
-def show_step(step: CommandStep) -> Step:
+TYPES = {
+    StepType.COMMAND: "script",
+    StepType.WAIT: "waiter",
+    StepType.BLOCK: "manual",
+    StepType.INPUT: "manual",
+    StepType.GROUP: "group",
+    StepType.TRIGGER: "trigger",
+}
+
+
+def show_step(step: DocumentStep) -> Step:
     """A step as JSON."""
     return Step(
-        type="script",
+        type=TYPES[step.type],
         name=step.label or None,
         key=step.key or None,
-        command=step.command,
+        command=step.command if step.type is StepType.COMMAND else None,
         env=dict(step.env),
-        agent_query_rules=list(step.agents),
+        agent_query_rules=list(step.rules),
         priority=step.priority,
+        artifact_paths=step.artifact_paths or None,
+        branch_configuration=step.branches or None,
+        timeout_in_minutes=step.timeout_minutes or None,
+        concurrency=step.concurrency or None,
+        parallelism=step.parallelism or None,
     )
 
 
@@ -105,10 +133,10 @@ def show_pipeline(
 ) -> Pipeline:
     """A pipeline as JSON."""
     at = ("organizations", organization.slug, "pipelines", pipeline.slug)
-    steps: tuple[CommandStep, ...] = ()
+    steps: tuple[DocumentStep, ...] = ()
     # A configuration of another version is shown as text alone.
     with suppress(Invalid):
-        steps = read_configuration(pipeline.configuration)
+        steps = read_configuration(pipeline.configuration).steps
     return Pipeline(
         id=pipeline.id,
         graphql_id=graphql_id("Pipeline", pipeline.id),
@@ -116,14 +144,14 @@ def show_pipeline(
         web_url=site.web(organization.slug, pipeline.slug),
         name=pipeline.name,
         slug=pipeline.slug,
-        description=None,
+        description=pipeline.description or None,
         repository=pipeline.repository,
         cluster_id=pipeline.cluster_id,
         default_branch=pipeline.default_branch,
         branch_configuration=None,
         configuration=pipeline.configuration,
         steps=[show_step(step) for step in steps],
-        env={},
+        env=dict(pipeline.env),
         provider=Provider(id="unknown", settings={}),
         builds_url=site.rest(*at, "builds"),
         created_at=instant(pipeline.created_at),
@@ -131,6 +159,8 @@ def show_pipeline(
         archived_at=None,
         visibility="private",
         tags=[],
+        default_timeout_in_minutes=pipeline.default_timeout_minutes or None,
+        maximum_timeout_in_minutes=pipeline.maximum_timeout_minutes or None,
     )
 
 
@@ -193,6 +223,10 @@ async def create_one(request: RestRequest) -> Response[Pipeline]:
             configuration=_configuration(asked),
             default_branch=asked.default_branch or "main",
             created_by=access.user.id,
+            description=asked.description or "",
+            env=asked.env,
+            default_timeout_minutes=asked.default_timeout_in_minutes or 0,
+            maximum_timeout_minutes=asked.maximum_timeout_in_minutes or 0,
         )
         return show_pipeline(call.site, access.organization, pipeline, {access.user.id: access.user})
 
@@ -211,7 +245,8 @@ def _configuration(asked: NewPipeline) -> str:
         return text
     if text:
         raise Invalid("Validation failed: give steps or configuration, not both", code="two_configurations")
-    return write_configuration(read_steps(asked.steps))
+    read_steps(asked.steps)
+    return write_configuration(asked.steps)
 
 
 HANDLERS = (list_pipelines, get_pipeline, create_one)

@@ -9,7 +9,9 @@ from watchword.services.dispatching import Dispatcher
 from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
 from watchword.services.ledger import Ledger
+from watchword.services.making import Maker
 from watchword.services.running import Runner
+from watchword.services.scheduling import Scheduler
 from watchword.services.verifying import Verifier
 
 
@@ -23,6 +25,7 @@ class Authority:
     fleet: Fleet
     dispatcher: Dispatcher
     finisher: Finisher
+    scheduler: Scheduler
     builder: Builder
     controller: Controller
     runner: Runner
@@ -34,11 +37,23 @@ class Authority:
         verifier = Verifier(context, ledger)
         fleet = Fleet(context)
         dispatcher = Dispatcher(context, fleet)
-        finisher = Finisher(context, fleet, dispatcher)
-        builder = Builder(context, dispatcher, finisher)
+        scheduler = Scheduler(context, dispatcher)
+        finisher = Finisher(context, fleet, dispatcher, scheduler)
+        builder = Builder(context, scheduler, Maker(context))
         controller = Controller(context, fleet, dispatcher, finisher)
         runner = Runner(context, dispatcher)
-        return cls(context, ledger, verifier, fleet, dispatcher, finisher, builder, controller, runner)
+        return cls(
+            context,
+            ledger,
+            verifier,
+            fleet,
+            dispatcher,
+            finisher,
+            scheduler,
+            builder,
+            controller,
+            runner,
+        )
 
     async def load(self) -> None:
         """Read what lives in memory: agents and open jobs."""

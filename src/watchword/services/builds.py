@@ -1,22 +1,22 @@
-"""Builds: pipelines, builds of one command, cancelling, and what a build shows."""
+"""Builds: pipelines, builds of their steps, cancelling and repeating them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from watchword.domain.accounts import Cluster, Queue, check_slug, slugify
-from watchword.domain.environment import AGENT_OWNED, NO_REPOSITORY
+from watchword.domain.accounts import check_slug, slugify
+from watchword.domain.environment import NO_REPOSITORY
 from watchword.domain.errors import Conflict, Invalid, NotFound
 from watchword.domain.events import Action
-from watchword.domain.ids import BuildId, ClusterId, JobId, OrganizationId, PipelineId, UserId
+from watchword.domain.ids import BuildId, ClusterId, OrganizationId, PipelineId, UserId
 from watchword.domain.pipelines import Build, BuildState, Job, JobState, Pipeline
+from watchword.domain.steps import Document, Step, StepType
 from watchword.services.accounts import check_name
 from watchword.services.context import Caller, Context
-from watchword.services.dispatching import Dispatcher
-from watchword.services.finishing import Finisher
+from watchword.services.making import Maker, check_environment, ground_of
+from watchword.services.scheduling import Moved, Scheduler
 from watchword.store.base import Duplicate, Transaction
 
-MAX_COMMAND = 64 * 1024
-MAX_ENV = 500
+MAX_TIMEOUT_MINUTES = 366 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,20 @@ class CommandStep:
     agents: tuple[str, ...] = ()
     priority: int = 0
 
+    def step(self) -> Step:
+        """The step of a document."""
+        said = {"command": self.command, "label": self.label, "key": self.key, "env": dict(self.env)}
+        return Step(
+            type=StepType.COMMAND,
+            command=self.command,
+            label=self.label,
+            key=self.key,
+            env=self.env,
+            rules=self.agents,
+            priority=self.priority,
+            document={name: value for name, value in said.items() if value},
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
@@ -40,6 +54,11 @@ class BuildRequest:
     message: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     source: str = "api"
+    tag: str = ""
+    author: Mapping[str, str] = field(default_factory=dict)
+    pull_request: Mapping[str, str] = field(default_factory=dict)
+    meta_data: Mapping[str, str] = field(default_factory=dict)
+    rebuilt_from: BuildId | None = None
 
 
 async def create_pipeline(
@@ -54,16 +73,18 @@ async def create_pipeline(
     configuration: str = "",
     default_branch: str = "main",
     created_by: UserId | None = None,
+    description: str = "",
+    env: Mapping[str, str] | None = None,
+    default_timeout_minutes: int = 0,
+    maximum_timeout_minutes: int = 0,
 ) -> Pipeline:
     """Create a pipeline inside a unit of work; its slug is made of its name.
 
     Raises:
-        Invalid: the name cannot become a slug.
+        Invalid: the name cannot become a slug, or a time-out or variable is not acceptable.
         Conflict: the slug is taken.
         NotFound: the organization has no such cluster.
     """
-    if cluster_id is not None and await tx.accounts.cluster(organization_id, cluster_id) is None:
-        raise NotFound("No cluster found")
     pipeline = Pipeline(
         organization_id,
         PipelineId(context.new_id()),
@@ -75,7 +96,12 @@ async def create_pipeline(
         configuration,
         context.clock.now(),
         created_by,
+        description,
+        env or {},
+        default_timeout_minutes,
+        maximum_timeout_minutes,
     )
+    await _check_pipeline(tx, pipeline)
     try:
         await tx.builds.add_pipeline(pipeline)
     except Duplicate:
@@ -86,36 +112,76 @@ async def create_pipeline(
     return pipeline
 
 
-def check_environment(env: Mapping[str, str]) -> Mapping[str, str]:
-    """Refuse variables that only an agent may set: they could shadow its tokens.
+async def update_pipeline(context: Context, tx: Transaction, caller: Caller, pipeline: Pipeline) -> Pipeline:
+    """Write a changed pipeline inside a unit of work; its slug stays.
 
     Raises:
-        Invalid: a name is such a variable or no name, or there are too many.
+        Invalid: the name, a time-out or a variable is not acceptable.
+        NotFound: the organization has no such cluster.
     """
-    if len(env) > MAX_ENV:
-        raise Invalid(f"Validation failed: Env takes at most {MAX_ENV} variables", code="invalid_env")
-    for name in env:
-        if name in AGENT_OWNED:
-            raise Invalid(f"Validation failed: {name} is set by the agent alone", code="protected_variable")
-        if not name or "=" in name or "\0" in name or "\0" in env[name]:
-            raise Invalid("Validation failed: Env has a name or value with = or NUL", code="invalid_env")
-    return env
+    changed = replace(
+        pipeline, name=check_name(pipeline.name), repository=pipeline.repository or NO_REPOSITORY
+    )
+    await _check_pipeline(tx, changed)
+    await tx.builds.save_pipeline(changed)
+    await context.record(
+        tx,
+        caller,
+        Action.PIPELINE_UPDATED,
+        pipeline.organization_id,
+        ("pipeline", pipeline.id),
+        {"name": changed.name},
+    )
+    return changed
+
+
+async def _check_pipeline(tx: Transaction, pipeline: Pipeline) -> None:
+    if (
+        pipeline.cluster_id is not None
+        and await tx.accounts.cluster(pipeline.organization_id, pipeline.cluster_id) is None
+    ):
+        raise NotFound("No cluster found")
+    check_environment(pipeline.env)
+    check_timeouts(pipeline.default_timeout_minutes, pipeline.maximum_timeout_minutes)
+
+
+def check_timeouts(default: int, maximum: int) -> None:
+    """Refuse command time-outs that cannot be.
+
+    Raises:
+        Invalid: one is negative or longer than a year, or the default exceeds the maximum.
+    """
+    if not all(0 <= minutes <= MAX_TIMEOUT_MINUTES for minutes in (default, maximum)):
+        raise Invalid(
+            f"Validation failed: a time-out is 1 to {MAX_TIMEOUT_MINUTES} minutes", code="invalid_timeout"
+        )
+    if maximum and default > maximum:
+        raise Invalid(
+            "Validation failed: the default time-out is longer than the maximum", code="invalid_timeout"
+        )
+
+
+def document_of(steps: Document | tuple[CommandStep, ...]) -> Document:
+    """Steps as a document."""
+    if isinstance(steps, Document):
+        return steps
+    return Document(steps=tuple(step.step() for step in steps))
 
 
 @dataclass(slots=True)
 class Builder:
-    """Makes and cancels builds, and tells the dispatcher."""
+    """Makes and cancels builds."""
 
     context: Context
-    dispatcher: Dispatcher
-    finisher: Finisher
+    scheduler: Scheduler
+    maker: Maker
 
     async def create_in(
         self,
         tx: Transaction,
         caller: Caller,
         pipeline: Pipeline,
-        steps: tuple[CommandStep, ...],
+        steps: Document | tuple[CommandStep, ...],
         request: BuildRequest,
         created_by: UserId | None,
     ) -> tuple[Build, list[Job]]:
@@ -124,9 +190,9 @@ class Builder:
         Raises:
             Invalid: a step or variable is not acceptable, or a queue does not exist.
         """
-        now = self.context.clock.now()
-        if not steps:
-            raise Invalid("Validation failed: a build needs at least one command step", code="no_steps")
+        document = document_of(steps)
+        if not document.steps:
+            raise Invalid("Validation failed: a build needs at least one step", code="no_steps")
         organization_id = pipeline.organization_id
         build = Build(
             organization_id=organization_id,
@@ -139,13 +205,20 @@ class Builder:
             message=request.message,
             env=check_environment(request.env),
             source=request.source,
-            created_at=now,
+            created_at=self.context.clock.now(),
             created_by=created_by,
             started_at=0,
             finished_at=0,
+            tag=request.tag,
+            author=request.author,
+            pull_request=request.pull_request,
+            rebuilt_from=request.rebuilt_from,
         )
         await tx.builds.add_build(build)
-        jobs = [await self._add_job(tx, pipeline, build, step) for step in steps]
+        for key, value in request.meta_data.items():
+            await tx.logs.set_meta_data(organization_id, build.id, key, value)
+        await self.maker.add_in(tx, await ground_of(tx, pipeline, build), document)
+        await self.scheduler.advance_in(tx, organization_id, build.id)
         await self.context.record(
             tx,
             caller,
@@ -154,63 +227,39 @@ class Builder:
             ("build", build.id),
             {"pipeline": pipeline.slug, "number": build.number},
         )
-        return build, jobs
-
-    async def _add_job(self, tx: Transaction, pipeline: Pipeline, build: Build, step: CommandStep) -> Job:
-        if not step.command.strip() or len(step.command) > MAX_COMMAND:
-            raise Invalid(
-                f"Validation failed: a command has 1 to {MAX_COMMAND} characters", code="invalid_command"
-            )
-        cluster = None
-        if pipeline.cluster_id is not None:
-            cluster = await tx.accounts.cluster(pipeline.organization_id, pipeline.cluster_id)
-            if cluster is None:  # without it the job would wait in the line of unclustered agents
-                raise Invalid("Validation failed: the pipeline's cluster was deleted", code="unknown_cluster")
-        queue = await _queue_of(tx, cluster, step.agents)
-        rules = step.agents
-        if queue is not None and not any(rule.startswith("queue=") for rule in rules):
-            rules = (f"queue={queue.key}", *rules)
-        now = self.context.clock.now()
-        job = Job(
-            organization_id=pipeline.organization_id,
-            id=JobId(self.context.new_id()),
-            build_id=build.id,
-            cluster_id=pipeline.cluster_id,
-            queue_id=queue.id if queue is not None else None,
-            label=step.label,
-            step_key=step.key,
-            command=step.command,
-            env=check_environment(step.env),
-            rules=rules,
-            state=JobState.SCHEDULED,
-            priority=step.priority,
-            timeout_minutes=0,
-            fence=0,
-            agent_id=None,
-            token_key=0,
-            token_issued_at=0,
-            token_expires_at=0,
-            exit_status="",
-            signal="",
-            signal_reason="",
-            chunks_failed=0,
-            log_size=0,
-            created_at=now,
-            runnable_at=now,
-            accepted_at=0,
-            started_at=0,
-            canceling_at=0,
-            finished_at=0,
-        )
-        await tx.builds.add_job(job)
-        return job
+        return await _again(tx, build), list(await tx.builds.jobs(organization_id, build.id))
 
     def announce(self, jobs: list[Job]) -> None:
         """Put committed jobs before the agents."""
         for job in jobs:
-            self.dispatcher.lines.enqueue(job)
+            if job.state is JobState.SCHEDULED:
+                self.scheduler.dispatcher.lines.enqueue(job)
 
-    async def cancel(self, caller: Caller, build: Build) -> Build:
+    async def rebuild_in(
+        self, tx: Transaction, caller: Caller, pipeline: Pipeline, build: Build, created_by: UserId | None
+    ) -> tuple[Build, list[Job]]:
+        """Make a build of what another one began with; call `announce` after the commit."""
+        rows = await tx.steps.of_build(build.organization_id, build.id)
+        own = [row for row in rows if row.uploaded_by is None]
+        place = {row.id: at for at, row in enumerate(own)}
+        steps = tuple(
+            replace(row.step, group=place.get(row.group_id) if row.group_id is not None else None)
+            for row in own
+        )
+        request = BuildRequest(
+            commit=build.commit,
+            branch=build.branch,
+            message=build.message,
+            env=build.env,
+            source=build.source,
+            tag=build.tag,
+            author=build.author,
+            pull_request=build.pull_request,
+            rebuilt_from=build.id,
+        )
+        return await self.create_in(tx, caller, pipeline, Document(steps=steps), request, created_by)
+
+    async def cancel(self, caller: Caller, build: Build, reason: str = "") -> Build:
         """Cancel a build: waiting jobs end at once, running ones are told by their agents.
 
         Raises:
@@ -218,42 +267,22 @@ class Builder:
         """
         now = self.context.clock.now()
 
-        async def work(tx: Transaction) -> tuple[Build | None, list[Job]]:
-            jobs = await tx.builds.jobs(build.organization_id, build.id)
-            states = [await tx.builds.cancel(job, now) for job in jobs]
-            if not any(states):
+        async def work(tx: Transaction) -> tuple[Build, Moved]:
+            entered = await tx.builds.enter_build(build.organization_id, build.id)
+            if entered is None or entered.state.ended:
                 raise Conflict("Build can't be canceled because it's already finished.", code="build_ended")
-            held = any(state is not None and state.held for state in states)
-            state = BuildState.CANCELING if held else BuildState.CANCELED
-            await tx.builds.set_build_state(build.organization_id, build.id, state, now)
+            await tx.builds.cancel_build(build.organization_id, build.id, now, reason)
             await self.context.record(
                 tx, caller, Action.BUILD_CANCELED, build.organization_id, ("build", build.id)
             )
-            found = await tx.builds.build(build.organization_id, build.id)
-            return found, list(await tx.builds.jobs(build.organization_id, build.id))
+            moved = await self.scheduler.advance_in(tx, build.organization_id, build.id)
+            return await _again(tx, build), moved
 
-        canceled, jobs = await self.context.store.write(work)
-        for job in jobs:
-            self.dispatcher.lines.withdraw(job)
-            if job.id in self.dispatcher.held:
-                self.dispatcher.held[job.id] = job
-        return canceled or build
+        canceled, moved = await self.context.store.write(work)
+        self.scheduler.settle(moved)
+        return canceled
 
 
-async def _queue_of(tx: Transaction, cluster: Cluster | None, rules: tuple[str, ...]) -> Queue | None:
-    """The queue that a step's rules name, or the cluster's default one."""
-    if cluster is None:
-        return None
-    key = next((rule[6:] for rule in rules if rule.startswith("queue=")), "")
-    if key:
-        queue = await tx.accounts.queue_by_key(cluster.organization_id, cluster.id, key)
-    elif cluster.default_queue_id is not None:
-        queue = await tx.accounts.queue(cluster.organization_id, cluster.default_queue_id)
-    else:
-        raise Invalid(
-            "Validation failed: the cluster has no default queue; name one with agents: queue=KEY",
-            code="no_default_queue",
-        )
-    if queue is None:
-        raise Invalid(f"Validation failed: the cluster has no queue {key!r}", code="unknown_queue")
-    return queue
+async def _again(tx: Transaction, build: Build) -> Build:
+    """The build as it stands now."""
+    return await tx.builds.build(build.organization_id, build.id) or build

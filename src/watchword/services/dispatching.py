@@ -6,12 +6,11 @@ write under its fence, so that it is assigned exactly once however many offers t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from watchword.crypto.jwt import JobClaims, sign
 from watchword.crypto.keys import Purpose
 from watchword.crypto.values import Secret
-from watchword.domain.accounts import Organization
-from watchword.domain.environment import job_environment
 from watchword.domain.errors import Conflict, Forbidden, Locked, NotFound
 from watchword.domain.events import Action
 from watchword.domain.fleet import Agent, AgentState, matches
@@ -20,6 +19,7 @@ from watchword.domain.pipelines import Build, BuildState, Job, JobState, token_l
 from watchword.domain.restrictions import load
 from watchword.services.context import Caller, Context
 from watchword.services.fleet import Fleet, LiveAgent
+from watchword.services.jobanswers import describe_job
 from watchword.services.lines import Lines, Waiting, line_of_job, queue_key
 from watchword.store.base import Transaction
 
@@ -29,11 +29,16 @@ _HELD_BACK = (JobState.WAITING, JobState.LIMITED)
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A job in its agent's hands; `value` is None for an agent that knows no job tokens."""
+    """A job in its agent's hands; `value` is None for an agent that knows no job tokens.
+
+    Attributes:
+        step: the step as it was uploaded; None for a job without one.
+    """
 
     job: Job
     env: Mapping[str, str]
     value: Secret | None
+    step: Any = None
 
 
 @dataclass(slots=True)
@@ -170,9 +175,7 @@ class Dispatcher:
         if agent.state is not AgentState.CONNECTED:
             raise Conflict("This agent is not connected.", code="agent_not_connected")
         if job.state is JobState.ACCEPTED and job.agent_id == agent_id:
-            organization = await tx.accounts.organization(organization_id)
-            build = await tx.builds.build(organization_id, job.build_id)
-            return await self._answer(tx, job, agent, organization, build)
+            return await self._answer(tx, job, agent, await tx.builds.build(organization_id, job.build_id))
         if acquire:
             await _check_acquirable(tx, agent, job)
         elif self.lines.elsewhere(job_id, agent_id, now):
@@ -187,11 +190,11 @@ class Dispatcher:
         maximum = organization.maximum_timeout_minutes
         key = self.context.keys.active(Purpose.JOB_TOKEN)
         expires_at = now + token_lifetime(job.timeout_minutes, maximum)
+        if build.state is BuildState.SCHEDULED:
+            await tx.builds.begin_build(organization_id, job.build_id, now)
         if not await tx.builds.accept(job, agent_id, now, key.number, expires_at):
             raise Conflict("This job is taken or has ended.", code="job_taken")
         await tx.fleet.give_job(organization_id, agent_id, job_id)
-        if build.state is BuildState.SCHEDULED:
-            await tx.builds.set_build_state(organization_id, job.build_id, BuildState.RUNNING, now)
         await self.context.record(
             tx, caller, Action.JOB_ACCEPTED, organization_id, ("job", job_id), {"agent_id": agent_id}
         )
@@ -205,7 +208,7 @@ class Dispatcher:
             token_expires_at=expires_at,
             accepted_at=now,
         )
-        return await self._answer(tx, taken, agent, organization, build)
+        return await self._answer(tx, taken, agent, build)
 
     def _check_allowed(self, agent: Agent, job: Job, *, acquire: bool) -> None:
         """Refuse where agent or queue are to take no job now; who acquires may try again."""
@@ -217,16 +220,12 @@ class Dispatcher:
         if line_of_job(job) in self.lines.paused:
             raise refused("Dispatch is paused for this job's queue.", code="queue_paused")
 
-    async def _answer(
-        self, tx: Transaction, job: Job, agent: Agent, organization: Organization | None, build: Build | None
-    ) -> Accepted:
-        pipeline = await tx.builds.pipeline(job.organization_id, build.pipeline_id) if build else None
-        if build is None or organization is None or pipeline is None:
+    async def _answer(self, tx: Transaction, job: Job, agent: Agent, build: Build | None) -> Accepted:
+        if build is None:
             raise NotFound("No job found")
-        installation = self.context.installation
-        env = job_environment(installation.url, organization, pipeline, build, job, agent)
+        env, step = await describe_job(tx, self.context.installation.url, build, job, agent)
         value = self.job_token(job) if agent.knows_job_tokens else None
-        return Accepted(job, env, value)
+        return Accepted(job, env, value, step)
 
     def job_token(self, job: Job) -> Secret:
         """The job token of a held job: the same row gives the same value.

@@ -9,16 +9,26 @@ from watchword.domain.errors import Conflict
 from watchword.domain.events import Action
 from watchword.domain.fleet import AgentState
 from watchword.domain.ids import AgentId
-from watchword.domain.pipelines import CANCEL_GRACE_US, START_DEADLINE_US, Job, JobState, build_state
+from watchword.domain.pipelines import CANCEL_GRACE_US, START_DEADLINE_US, Job, JobState
 from watchword.services.context import Caller, Context
 from watchword.services.dispatching import Dispatcher
 from watchword.services.fleet import Fleet
+from watchword.services.scheduling import Moved, Scheduler
 from watchword.store.base import Transaction
 
 # A polling agent pings only when it runs nothing (contract agent-api §3.2). Its pings must go on for
 # this long: a finish that is under way arrives first, and one late ping ends no healthy job.
 GIVEN_UP_AFTER_US = 30_000_000
 _ENDS = {JobState.CANCELING: JobState.CANCELED, JobState.TIMING_OUT: JobState.TIMED_OUT}
+_NOTHING = Moved()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job that a unit of work ended, and what followed from it."""
+
+    job: Job
+    moved: Moved
 
 
 @dataclass(slots=True)
@@ -28,6 +38,7 @@ class Finisher:
     context: Context
     fleet: Fleet
     dispatcher: Dispatcher
+    scheduler: Scheduler
 
     async def start(self, caller: Caller, job: Job) -> None:
         """The agent runs the job now; repeating it changes nothing.
@@ -78,29 +89,32 @@ class Finisher:
     async def end(self, caller: Caller, job: Job, *, ignore_agent: bool = False) -> Job | None:
         """End a held job under its fence, in one unit of work; None if it was not held any more."""
 
-        async def work(tx: Transaction) -> Job | None:
+        async def work(tx: Transaction) -> Ended | None:
             return await self.end_in(tx, caller, job, ignore_agent=ignore_agent)
 
         ended = await self.context.store.write(work)
-        if ended is not None:
-            self.settle(ended, ignore_agent=ignore_agent)
-        return ended
+        if ended is None:
+            return None
+        self.settle(ended.job, ended.moved, ignore_agent=ignore_agent)
+        return ended.job
 
     async def end_in(
         self, tx: Transaction, caller: Caller, job: Job, *, ignore_agent: bool = False
-    ) -> Job | None:
+    ) -> Ended | None:
         """The unit of work of `end`."""
+        build = await tx.builds.enter_build(job.organization_id, job.build_id)
         current = await tx.builds.job(job.organization_id, job.id)
-        if current is None:
+        if current is None or build is None:
             return None
         state = _ENDS.get(current.state, JobState.FINISHED)
+        job = replace(await self.scheduler.grade_in(tx, job), state=state)
         if not await tx.builds.finish(job, state):
             return None
         if job.agent_id is not None:
             await tx.fleet.give_job(job.organization_id, job.agent_id, None)
             if ignore_agent:
                 await tx.fleet.ignore(job.organization_id, job.agent_id)
-        await self.update_build(tx, job)
+        moved = await self.scheduler.ended_in(tx, build, job)
         details = {
             "exit_status": job.exit_status,
             "signal": job.signal,
@@ -110,21 +124,11 @@ class Finisher:
         await self.context.record(
             tx, caller, Action.JOB_FINISHED, job.organization_id, ("job", job.id), details
         )
-        return replace(job, state=state)
+        return Ended(job, moved)
 
-    async def update_build(self, tx: Transaction, job: Job) -> None:
-        """Derive the build's state from its jobs, inside a unit of work."""
-        build = await tx.builds.build(job.organization_id, job.build_id)
-        if build is None:
-            return
-        jobs = list(await tx.builds.jobs(job.organization_id, job.build_id))
-        state = build_state(jobs, build.state)
-        if state is not build.state:
-            now = self.context.clock.now()
-            await tx.builds.set_build_state(job.organization_id, job.build_id, state, now)
-
-    def settle(self, job: Job, *, ignore_agent: bool = False) -> None:
-        """Take an ended job out of memory."""
+    def settle(self, job: Job, moved: Moved = _NOTHING, *, ignore_agent: bool = False) -> None:
+        """Take an ended job out of memory, and put what it moved before the agents."""
+        self.scheduler.settle(moved)
         self.dispatcher.held.pop(job.id, None)
         agent = self.fleet.agents.get(job.agent_id) if job.agent_id is not None else None
         if agent is not None and agent.job_id == job.id:
@@ -140,7 +144,7 @@ class Finisher:
         now = self.context.clock.now()
         reason = "agent_lost" if state is AgentState.LOST else "agent_stop"
 
-        async def work(tx: Transaction) -> tuple[Job | None, Job | None]:
+        async def work(tx: Transaction) -> tuple[Job | None, Ended | None]:
             agent = await tx.fleet.find(live.organization_id, agent_id)
             if agent is None:
                 return None, None
@@ -160,7 +164,7 @@ class Finisher:
             self.settle(released)
             self.dispatcher.lines.enqueue(released)
         if ended is not None:
-            self.settle(ended)
+            self.settle(ended.job, ended.moved)
 
     async def release_in(self, tx: Transaction, caller: Caller, job: Job) -> bool:
         """The unit of work of `release`; False if the job was not accepted any more."""

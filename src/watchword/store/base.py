@@ -26,6 +26,7 @@ from watchword.domain.tokens import State, Token
 from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_house import House
+from watchword.store.base_steps import Steps
 from watchword.store.base_work import Builds, Logs
 from watchword.store.page import EVERYTHING, Duplicate, Page
 
@@ -41,6 +42,7 @@ __all__ = [
     "Logs",
     "Page",
     "Replay",
+    "Steps",
     "Store",
     "Tokens",
     "Transaction",
@@ -298,6 +300,10 @@ class Transaction(Protocol):
     @property
     def builds(self) -> Builds:
         """Builds."""
+
+    @property
+    def steps(self) -> Steps:
+        """Steps of builds."""
 
     @property
     def logs(self) -> Logs:

@@ -40,6 +40,9 @@ class Builds(Protocol):
     async def pipelines(self, organization_id: OrganizationId, page: Page) -> Sequence[Pipeline]:
         """Oldest first."""
 
+    async def save_pipeline(self, pipeline: Pipeline) -> None:
+        """Write all of a pipeline but what it is found by and who made it."""
+
     async def next_build_number(self, organization_id: OrganizationId, pipeline_id: PipelineId) -> int:
         """Count up and return."""
 
@@ -59,10 +62,32 @@ class Builds(Protocol):
     ) -> Sequence[Build]:
         """Newest first."""
 
+    async def enter_build(self, organization_id: OrganizationId, build_id: BuildId) -> Build | None:
+        """A build, held by this unit alone until its end: others that enter wait for it."""
+
+    async def begin_build(self, organization_id: OrganizationId, build_id: BuildId, at: int) -> None:
+        """Scheduled → running; nothing from another state."""
+
     async def set_build_state(
-        self, organization_id: OrganizationId, build_id: BuildId, state: BuildState, at: int
+        self,
+        organization_id: OrganizationId,
+        build_id: BuildId,
+        state: BuildState,
+        at: int,
+        blocked_state: str = "",
     ) -> None:
-        """Write a state; the first running and the first ended one leave their times."""
+        """Write a state; the first running and the first ended one leave their times.
+
+        A state that is no end takes the time of the end away: the build was retried.
+        """
+
+    async def cancel_build(
+        self, organization_id: OrganizationId, build_id: BuildId, at: int, reason: str
+    ) -> bool:
+        """Note that the whole build is cancelled; False if it was before."""
+
+    async def reopen_build(self, organization_id: OrganizationId, build_id: BuildId) -> None:
+        """Forget that the build was cancelled, so that a job of it can be retried."""
 
     async def add_job(self, job: Job) -> None:
         """Insert."""
@@ -91,7 +116,28 @@ class Builds(Protocol):
         """Accepted → scheduled, one fence higher, so that the former holder's token is dead."""
 
     async def cancel(self, job: Job, at: int) -> JobState | None:
-        """Scheduled → canceled, held → canceling; the new state, or None if it had ended."""
+        """Not held yet → canceled, held → canceling; the new state, or None if it had ended."""
+
+    async def move_job(self, job: Job, state: JobState, at: int) -> bool:
+        """From the state that `job` shows to another that no agent has a part in; False if it moved.
+
+        Scheduled ones get the time as `runnable_at`, ended ones as `finished_at`.
+        """
+
+    async def edit_job(self, job: Job) -> bool:
+        """Write label and priority of a job that has not ended."""
+
+    async def replace_job(self, job: Job, by: JobId) -> bool:
+        """Note the job that a retry made of an ended one; False if there is one."""
+
+    async def drop_job(self, job: Job) -> bool:
+        """Delete a job that no agent has had; False if one has."""
+
+    async def enter_group(self, organization_id: OrganizationId, group: str) -> None:
+        """Hold a concurrency group for this unit alone until its end."""
+
+    async def group_jobs(self, organization_id: OrganizationId, group: str) -> Sequence[Job]:
+        """Jobs of a concurrency group that have not ended, oldest first."""
 
     async def time_out(self, job: Job, at: int) -> bool:
         """Running → timing out under the same fence, if it is over its time at `at` as the row has it."""

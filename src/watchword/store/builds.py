@@ -13,6 +13,7 @@ from watchword.store.base import Page
 from watchword.store.base_work import HeldBack
 from watchword.store.counters import count_up
 from watchword.store.engine import Connection, Statement, one_of
+from watchword.store.jobs import JobMoves
 from watchword.store.mapping import Mapper
 from watchword.store.tables import builds, jobs, pipelines
 
@@ -24,7 +25,7 @@ _p, _b, _j = pipelines.c, builds.c, jobs.c
 _HELD = tuple(state.value for state in JobState if state.held)
 _RUNNING = (JobState.RUNNING.value, JobState.CANCELING.value, JobState.TIMING_OUT.value)
 _OPEN = tuple(state.value for state in JobState if not state.ended)
-_ENDED_BUILDS = (BuildState.PASSED, BuildState.FAILED, BuildState.CANCELED)
+_NOT_HELD = (JobState.WAITING.value, JobState.LIMITED.value, JobState.SCHEDULED.value)
 
 _ADD_PIPELINE = Statement(insert(pipelines))
 _PIPELINE = Statement(
@@ -43,6 +44,22 @@ _LIST_PIPELINES = Statement(
     .order_by(_p.id)
     .limit(bindparam("limit_"))
     .offset(bindparam("offset_"))
+)
+_PIPELINE_FIELDS = (
+    "cluster_id",
+    "name",
+    "repository",
+    "default_branch",
+    "configuration",
+    "description",
+    "env",
+    "default_timeout_minutes",
+    "maximum_timeout_minutes",
+)
+_SAVE_PIPELINE = Statement(
+    update(pipelines)
+    .where(_p.organization_id == bindparam("organization_id_"), _p.id == bindparam("id_"))
+    .values({name: bindparam(f"{name}_") for name in _PIPELINE_FIELDS})
 )
 _ADD_BUILD = Statement(insert(builds))
 _ONE_BUILD = and_(_b.organization_id == bindparam("organization_id_"), _b.id == bindparam("id_"))
@@ -70,15 +87,28 @@ def _first_time(column: ColumnElement[int], name: str) -> ColumnElement[int]:
     return case((column == 0, bindparam(name, type_=BigInteger)), else_=column)
 
 
-_SET_BUILD_STATE = Statement(
-    update(builds)
-    .where(_ONE_BUILD)
-    .values(
-        state=bindparam("state_"),
-        started_at=_first_time(_b.started_at, "started_"),
-        finished_at=_first_time(_b.finished_at, "finished_"),
-    )
+_STATE = {
+    "state": bindparam("state_"),
+    "blocked_state": bindparam("blocked_state_"),
+    "started_at": _first_time(_b.started_at, "started_"),
+}
+_END_BUILD = Statement(
+    update(builds).where(_ONE_BUILD).values(**_STATE, finished_at=_first_time(_b.finished_at, "at_"))
 )
+_SET_BUILD_STATE = Statement(update(builds).where(_ONE_BUILD).values(**_STATE, finished_at=0))
+# The write changes nothing and keeps other units of work from the row until this one ends.
+_ENTER_BUILD = Statement(update(builds).where(_ONE_BUILD).values(state=_b.state).returning(*BUILDS.columns))
+_BEGIN_BUILD = Statement(
+    update(builds)
+    .where(_ONE_BUILD, _b.state == BuildState.SCHEDULED.value)
+    .values(state=BuildState.RUNNING.value, started_at=_first_time(_b.started_at, "at_"))
+)
+_CANCEL_BUILD = Statement(
+    update(builds)
+    .where(_ONE_BUILD, _b.canceled_at == 0)
+    .values(canceled_at=bindparam("at_"), cancel_reason=bindparam("reason_"))
+)
+_REOPEN_BUILD = Statement(update(builds).where(_ONE_BUILD).values(canceled_at=0, cancel_reason=""))
 _ADD_JOB = Statement(insert(jobs))
 _ONE_JOB = and_(_j.organization_id == bindparam("organization_id_"), _j.id == bindparam("id_"))
 _SAME_HANDS = and_(_ONE_JOB, _j.fence == bindparam("fence_"))
@@ -107,7 +137,7 @@ _START = Statement(
     .where(_SAME_HANDS, _j.state == JobState.ACCEPTED.value)
     .values(state=JobState.RUNNING.value, started_at=bindparam("at_"))
 )
-_OUTCOME = ("exit_status", "signal", "signal_reason", "chunks_failed", "finished_at")
+_OUTCOME = ("exit_status", "signal", "signal_reason", "chunks_failed", "finished_at", "soft_failed")
 _FINISH = Statement(
     update(jobs)
     .where(_SAME_HANDS, one_of(_j.state, _HELD))
@@ -122,7 +152,7 @@ _RELEASE = Statement(
 )
 _CANCEL_SCHEDULED = Statement(
     update(jobs)
-    .where(_ONE_JOB, _j.state == JobState.SCHEDULED.value)
+    .where(_ONE_JOB, one_of(_j.state, _NOT_HELD))
     .values(state=JobState.CANCELED.value, finished_at=bindparam("at_"))
 )
 _CANCEL_HELD = Statement(
@@ -164,7 +194,7 @@ def _hands(job: Job) -> dict[str, object]:
     return {"organization_id_": job.organization_id, "id_": job.id, "fence_": job.fence}
 
 
-class BuildRows:
+class BuildRows(JobMoves):
     """`store.base.Builds` on a connection."""
 
     def __init__(self, connection: Connection) -> None:
@@ -184,6 +214,11 @@ class BuildRows:
     async def pipelines(self, organization_id: OrganizationId, page: Page) -> Sequence[Pipeline]:
         parameters = {"organization_id_": organization_id, "limit_": page.limit, "offset_": page.offset}
         return [PIPELINES.decode(row) for row in await self._cx.all(_LIST_PIPELINES, parameters)]
+
+    async def save_pipeline(self, pipeline: Pipeline) -> None:
+        row = PIPELINES.encode(pipeline)
+        parameters = {f"{name}_": row[name] for name in ("organization_id", "id", *_PIPELINE_FIELDS)}
+        await self._cx.run(_SAVE_PIPELINE, parameters)
 
     async def next_build_number(self, organization_id: OrganizationId, pipeline_id: PipelineId) -> int:
         return await count_up(self._cx, organization_id, f"build_number:{pipeline_id}")
@@ -218,17 +253,41 @@ class BuildRows:
         statement = _LIST_BUILDS if pipeline_id is None else _LIST_PIPELINE_BUILDS
         return [BUILDS.decode(row) for row in await self._cx.all(statement, parameters)]
 
+    async def enter_build(self, organization_id: OrganizationId, build_id: BuildId) -> Build | None:
+        row = await self._cx.one(_ENTER_BUILD, {"organization_id_": organization_id, "id_": build_id})
+        return BUILDS.decode(row) if row else None
+
+    async def begin_build(self, organization_id: OrganizationId, build_id: BuildId, at: int) -> None:
+        await self._cx.run(_BEGIN_BUILD, {"organization_id_": organization_id, "id_": build_id, "at_": at})
+
     async def set_build_state(
-        self, organization_id: OrganizationId, build_id: BuildId, state: BuildState, at: int
+        self,
+        organization_id: OrganizationId,
+        build_id: BuildId,
+        state: BuildState,
+        at: int,
+        blocked_state: str = "",
     ) -> None:
         parameters = {
             "organization_id_": organization_id,
             "id_": build_id,
             "state_": state.value,
-            "started_": at if state is BuildState.RUNNING or state in _ENDED_BUILDS else 0,
-            "finished_": at if state in _ENDED_BUILDS else 0,
+            "blocked_state_": blocked_state,
+            "started_": at if state is BuildState.RUNNING or state.ended else 0,
         }
-        await self._cx.run(_SET_BUILD_STATE, parameters)
+        if state.ended:
+            await self._cx.run(_END_BUILD, parameters | {"at_": at})
+        else:
+            await self._cx.run(_SET_BUILD_STATE, parameters)
+
+    async def cancel_build(
+        self, organization_id: OrganizationId, build_id: BuildId, at: int, reason: str
+    ) -> bool:
+        parameters = {"organization_id_": organization_id, "id_": build_id, "at_": at, "reason_": reason}
+        return await self._cx.run(_CANCEL_BUILD, parameters) == 1
+
+    async def reopen_build(self, organization_id: OrganizationId, build_id: BuildId) -> None:
+        await self._cx.run(_REOPEN_BUILD, {"organization_id_": organization_id, "id_": build_id})
 
     async def add_job(self, job: Job) -> None:
         await self._cx.run(_ADD_JOB, JOBS.encode(job))

@@ -38,6 +38,12 @@ _SHARED = ("organization_id", "cluster_id")
 
 def _codec(hint: Any) -> tuple[Encode, Decode]:
     """Encoder and decoder for one type of field."""
+    if dataclasses.is_dataclass(hint):  # a record inside a record, kept as JSON
+        return _dump, msgspec.json.Decoder(hint).decode
+    return _plain_codec(hint)
+
+
+def _plain_codec(hint: Any) -> tuple[Encode, Decode]:
     origin = get_origin(hint)
     if origin is Union or origin is types.UnionType:
         return _same, _same  # optional ids: text or None

@@ -4,37 +4,20 @@
 can be distributed by it; the digest directory is keyed by digest.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 
-metadata = MetaData()
-
-
-def _text(name: str, *, key: bool = False, null: bool = False) -> Column[str]:
-    return Column(name, Text, primary_key=key, nullable=null)
-
-
-def _number(name: str, *, key: bool = False) -> Column[int]:
-    return Column(name, BigInteger, primary_key=key, nullable=False, autoincrement=False)
-
-
-def _later_text(name: str) -> Column[str]:
-    """Text that came after the first schema; empty in older rows."""
-    return Column(name, Text, nullable=False, server_default="")
-
-
-def _later_number(name: str) -> Column[int]:
-    """A number that came after the first schema; 0 in older rows."""
-    return Column(name, BigInteger, nullable=False, server_default="0")
-
-
-def _bytes(name: str, *, key: bool = False) -> Column[bytes]:
-    return Column(name, LargeBinary, primary_key=key, nullable=False)
-
-
-def _owned(name: str, *columns: Column[str] | Column[int] | Column[bytes] | Index) -> Table:
-    """A table of an organization: its key starts with the organization's."""
-    return Table(name, metadata, _text("organization_id", key=True), *columns, sqlite_with_rowid=False)
-
+from watchword.store.columns import bytes_column as _bytes
+from watchword.store.columns import later_number_column as _later_number
+from watchword.store.columns import later_text_column as _later_text
+from watchword.store.columns import metadata as metadata  # noqa: PLC0414 - every table is in it
+from watchword.store.columns import number_column as _number
+from watchword.store.columns import owned_table as _owned
+from watchword.store.columns import text_column as _text
+from watchword.store.tables_work import builds as builds  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_work import jobs as jobs  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_work import pipeline_uploads as pipeline_uploads  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_work import pipelines as pipelines  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_work import steps as steps  # noqa: PLC0414 - a table like those here
 
 organizations = Table(
     "organizations",
@@ -186,87 +169,6 @@ agents = _owned(
     ),
 )
 
-pipelines = _owned(
-    "pipelines",
-    _text("id", key=True),
-    _text("cluster_id", null=True),
-    _text("slug"),
-    _text("name"),
-    _text("repository"),
-    _text("default_branch"),
-    _text("configuration"),
-    _number("created_at"),
-    _text("created_by", null=True),
-    Index("pipelines_slug", "organization_id", "slug", unique=True),
-)
-builds = _owned(
-    "builds",
-    _text("id", key=True),
-    _text("pipeline_id"),
-    _number("number"),
-    _text("state"),
-    _text("branch"),
-    _text("commit"),
-    _text("message"),
-    _text("env"),
-    _text("source"),
-    _number("created_at"),
-    _text("created_by", null=True),
-    _number("started_at"),
-    _number("finished_at"),
-    Index("builds_number", "organization_id", "pipeline_id", "number", unique=True),
-    Index(
-        "builds_age",
-        "finished_at",
-        sqlite_where=text("finished_at > 0"),
-        postgresql_where=text("finished_at > 0"),
-    ),
-)
-jobs = _owned(
-    "jobs",
-    _text("id", key=True),
-    _text("build_id"),
-    _text("cluster_id", null=True),
-    _text("queue_id", null=True),
-    _text("label"),
-    _text("step_key"),
-    _text("command"),
-    _text("env"),
-    _text("rules"),
-    _text("state"),
-    _number("priority"),
-    _number("timeout_minutes"),
-    _number("fence"),
-    _text("agent_id", null=True),
-    _number("token_key"),
-    _number("token_issued_at"),
-    _number("token_expires_at"),
-    _text("exit_status"),
-    _text("signal"),
-    _text("signal_reason"),
-    _number("chunks_failed"),
-    _number("log_size"),
-    _number("created_at"),
-    _number("runnable_at"),
-    _number("accepted_at"),
-    _number("started_at"),
-    _number("canceling_at"),
-    _number("finished_at"),
-    _later_number("initial_timeout_minutes"),
-    _later_text("promised_status"),
-    _later_text("promised_reason"),
-    # No part of the record: empty until retention has deleted the log.
-    Column("log_ended_at", BigInteger, nullable=True),
-    Index("jobs_build", "organization_id", "build_id", "id"),
-    Index("jobs_id", "id", unique=True),
-    Index("jobs_state", "state", "organization_id", "id"),
-    Index(
-        "jobs_log_age",
-        "finished_at",
-        sqlite_where=text("log_size > 0 AND log_ended_at IS NULL AND finished_at > 0"),
-        postgresql_where=text("log_size > 0 AND log_ended_at IS NULL AND finished_at > 0"),
-    ),
-)
 log_chunks = _owned(
     "log_chunks",
     _text("job_id", key=True),

@@ -9,6 +9,7 @@ from watchword.store.engine import Connection
 from watchword.store.fleet import FleetRows
 from watchword.store.house import HouseRows
 from watchword.store.logs import LogRows
+from watchword.store.steps import StepRows
 from watchword.store.tokens import TokenRows
 
 
@@ -21,6 +22,7 @@ class Rows:
         self.accounts = AccountRows(connection)
         self.fleet = FleetRows(connection)
         self.builds = BuildRows(connection)
+        self.steps = StepRows(connection)
         self.logs = LogRows(connection)
         self.artifacts = ArtifactRows(connection)
         self.house = HouseRows(connection)
