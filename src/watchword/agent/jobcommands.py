@@ -4,11 +4,13 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from cyclopts import App, Parameter
 
-from watchword.agent.errors import AgentError
+from watchword.agent import localcommands, stepcommands
+from watchword.agent.inside.console import JobOption as _Job
+from watchword.agent.inside.console import fail, guarded, text_or_input
 
 if TYPE_CHECKING:
     from watchword.agent.jobdata import JobData
@@ -19,7 +21,6 @@ _NO = 100
 
 Scope = Literal["build", "job"]
 Style = Literal["success", "info", "warning", "error"]
-_Job = Annotated[str | None, Parameter(env_var="BUILDKITE_JOB_ID", show_default=False)]
 _Build = Annotated[str | None, Parameter(env_var="BUILDKITE_METADATA_BUILD_ID", show_default=False)]
 _Context = Annotated[str, Parameter(env_var="BUILDKITE_ANNOTATION_CONTEXT")]
 _Value = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
@@ -33,6 +34,8 @@ def mount(app: App) -> None:
     app.command(annotate)
     app.command(annotation_app)
     app.command(data_app)
+    localcommands.mount(app)
+    stepcommands.mount(app)
 
 
 def annotate(
@@ -57,7 +60,7 @@ def annotate(
         scope: Where it is shown.
         job: The job it belongs to.
     """
-    text = _or_input(body)
+    text = text_or_input(body)
     _run(
         lambda data: data.annotate(
             text, context=context, style=style, append=append, priority=priority, scope=scope
@@ -92,7 +95,7 @@ def set_value(key: str, value: _Value = None, /, *, job: _Job = None) -> None:
         value: The value; read from standard input if absent.
         job: The job whose build is meant.
     """
-    text = _or_input(value)
+    text = text_or_input(value)
     _run(lambda data: data.put(key, text), job)
 
 
@@ -106,7 +109,7 @@ def set_values(*pairs: Annotated[str, Parameter(allow_leading_hyphen=True)], job
     """
     split = [pair.partition("=") for pair in pairs]
     if not split or not all(mark for _, mark, _ in split):
-        _fail("give one or more KEY=VALUE")
+        fail("give one or more KEY=VALUE")
     _run(lambda data: data.put_all([(key, value) for key, _, value in split]), job)
 
 
@@ -130,7 +133,7 @@ def get_value(
     value = _run(lambda data: data.get(key, build=build), job)
     found = default if value is None else value
     if found is None:
-        _fail(f"no meta-data has the key {key!r}")
+        fail(f"no meta-data has the key {key!r}")
     sys.stdout.write(f"{found}\n")
 
 
@@ -168,20 +171,4 @@ def _run(work: Callable[["JobData"], Awaitable[T]], job: str | None) -> T:
         async with http_client() as http:
             return await work(open_job(http, os.environ, job=job))
 
-    try:
-        return asyncio.run(call())
-    except AgentError as error:
-        _fail(str(error))
-
-
-def _or_input(text: str | None) -> str:
-    if text is not None:
-        return text
-    if sys.stdin.isatty():
-        _fail("give the text as an argument or on standard input")
-    return sys.stdin.read()
-
-
-def _fail(reason: str) -> NoReturn:
-    sys.stderr.write(f"Error: {reason}\n")
-    sys.exit(1)
+    return guarded(lambda: asyncio.run(call()))

@@ -7,13 +7,12 @@ from typing import TypeVar
 import httpx
 from msgspec import UNSET
 
-from watchword.agent.config import DEFAULT_ENDPOINT, checked_endpoint
 from watchword.agent.errors import ApiError, ConfigError
-from watchword.agent.redaction import Redactor, secret_values
+from watchword.agent.inside.caller import Caller, needed
+from watchword.agent.redaction import Redactor
 from watchword.agent.retry import Attempts, Policy, retry
-from watchword.agent.transport import Connection, segment, variables_to_headers
+from watchword.agent.transport import Connection, segment
 from watchword.agent.wire import Annotation, MetaExists, MetaValue
-from watchword.crypto.values import Secret
 
 T = TypeVar("T")
 
@@ -161,18 +160,9 @@ def open_job(
     Raises:
         ConfigError: a variable is missing, or the endpoint is no URL.
     """
-    token = _needed(environ, "BUILDKITE_AGENT_ACCESS_TOKEN")
-    endpoint = checked_endpoint(environ.get("BUILDKITE_AGENT_ENDPOINT") or DEFAULT_ENDPOINT)
-    connection = Connection(http, endpoint, Secret(token), variables_to_headers(environ))
-    identity = job or _needed(environ, "BUILDKITE_JOB_ID")
-    return JobData(connection, identity, Redactor(secret_values(environ)), policy or Policy())
-
-
-def _needed(environ: Mapping[str, str], name: str) -> str:
-    value = environ.get(name)
-    if not value:
-        raise ConfigError(f"{name} is not set: this command works inside a job")
-    return value
+    caller = Caller(http, environ, policy or Policy())
+    identity = job or needed(environ, "BUILDKITE_JOB_ID")
+    return JobData(caller.connection, identity, caller.redactor, caller.policy)
 
 
 def _key(key: str) -> str:

@@ -63,6 +63,14 @@ class Policy:
     annotate: Attempts = Attempts(5, (1.0,), jitter=1.0)
     data_write: Attempts = Attempts(10, _FOUR_MINUTES)
     data_read: Attempts = Attempts(10, (5.0,))
+    step: Attempts = Attempts(10, (5.0,))
+    control: Attempts = Attempts(5, (1.0,), jitter=1.0)
+    pipeline: Attempts = Attempts(60, (5.0,))
+    artifact_create: Attempts = Attempts(10, (1.0, 1.0, 2.0, 3.0, 5.0))
+    artifact_state: Attempts = Attempts(10, (1.0, 1.0, 2.0, 3.0, 5.0))
+    artifact_bytes: Attempts = Attempts(10, (5.0,))
+    artifact_search: Attempts = Attempts(10, (5.0,))
+    artifact_download: Attempts = Attempts(5, (5.0,))
 
 
 def retryable(error: ApiError) -> bool:

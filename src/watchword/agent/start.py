@@ -16,6 +16,7 @@ from watchword.agent.configfile import find_config, read_file, search_places
 from watchword.agent.crew import Crew
 from watchword.agent.errors import ConfigError
 from watchword.agent.job.process import kill_all
+from watchword.agent.lockkeeper import keeping_locks
 from watchword.agent.logs import make_log
 from watchword.agent.retry import Policy
 from watchword.agent.stop import Stop
@@ -80,7 +81,7 @@ async def serve(ready: Start, log: FilteringBoundLogger) -> int:
     stop = Stop()
     keeper = TokenKeeper(ready.source, ready.token, policy=policy, log=log)
     _attach_signals(stop, keeper, log, patience=jobs.cancel_grace + jobs.cancel_cleanup + _LAST_MOMENT)
-    async with http_client() as http:
+    async with http_client() as http, keeping_locks(jobs.sockets_path, policy, log):
         crew = Crew(ready.settings, keeper, http, policy=policy, log=log, stop=stop, environ=ready.environ)
         return await crew.run()
 

@@ -148,6 +148,7 @@ class Connection:
         path: str,
         *,
         body: object = None,
+        params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> T:
         """Make one attempt of a call whose answer is read.
@@ -155,7 +156,7 @@ class Connection:
         Raises:
             ApiError: as `send`, or the answer is not the JSON that was expected.
         """
-        data = await self.send(method, path, body=body, headers=headers)
+        data = await self.send(method, path, body=body, params=params, headers=headers)
         try:
             return msgspec.json.decode(data, type=kind, dec_hook=secret_hook)
         except msgspec.DecodeError as error:

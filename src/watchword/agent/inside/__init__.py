@@ -1,0 +1,1 @@
+"""What the commands do that scripts call inside a job."""
