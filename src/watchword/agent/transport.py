@@ -124,6 +124,20 @@ class Connection:
         Raises:
             ApiError: no answer, or a status outside 200 to 299.
         """
+        answer = await self.ask(method, path, body=body, content=content, params=params, headers=headers)
+        return answer.content
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        content: bytes | None = None,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """As `send`, for those who need the answer's status and headers."""
         sent = {**self.headers, "Authorization": f"Token {self._token.reveal()}", **(headers or {})}
         if body is not None:
             content = msgspec.json.encode(body) + b"\n"
@@ -139,7 +153,7 @@ class Connection:
             raise ApiError(call, self._shown(f"{self.endpoint}: {reason}"), retryable=True) from None
         if not answer.is_success:
             raise self._refusal(call, answer)
-        return answer.content
+        return answer
 
     async def fetch(
         self,

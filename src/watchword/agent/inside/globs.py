@@ -48,7 +48,37 @@ def expand(pattern: str) -> list[str]:
         if len(open_ones) + len(done) > _MOST:
             raise ValueError(f"the pattern {pattern!r} has too many alternatives")
         open_ones += [text[: match.start()] + part + text[match.end() :] for part in match[1].split(",")]
-    return done
+    return list(dict.fromkeys(done))
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a path, relative as the pattern is, is one that the pattern names.
+
+    Raises:
+        ValueError: the braces name too many alternatives.
+    """
+    return any(_whole(single.removeprefix("./")).fullmatch(path) for single in expand(pattern))
+
+
+@lru_cache
+def _whole(pattern: str) -> re.Pattern[str]:
+    """The regular expression of a pattern without braces."""
+    text = "".join(
+        "(?:.*/)?" if part == "**/" else ".*" if part == "**" else _one(part)
+        for part in re.findall(r"\*\*/?|\[!?\]?[^\]/]*\]|.", pattern, re.DOTALL)
+    )
+    return re.compile(text, re.DOTALL)
+
+
+def _one(part: str) -> str:
+    if part == "*":
+        return "[^/]*"
+    if part == "?":
+        return "[^/]"
+    if part.startswith("[") and len(part) > 1:
+        inner = part[1:-1].replace("\\", "\\\\")
+        return f"[^{inner[1:]}]" if inner.startswith("!") else f"[{inner}]"
+    return re.escape(part)
 
 
 def _below(folder: Path, parts: list[str], *, follow: bool) -> Iterator[Path]:
