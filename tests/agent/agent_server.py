@@ -127,6 +127,13 @@ class FakeServer:
     def script(self, call: str, *answers: Answer) -> None:
         self.scripts[call] = list(answers)
 
+    def poll(self, *answers: Answer) -> Callable[[], list[Request]]:
+        """Answer whoever asks for the state of an upload; gives a way to see who did."""
+        before, left = len(self.requests), list(answers)
+        pattern = re.compile(r"GET jobs/[^/]+/pipelines/.+")
+        self._routes.insert(0, (pattern, lambda _r, _m: left.pop(0)))
+        return lambda: [request for request in self.requests[before:] if pattern.fullmatch(request.call)]
+
     def offer(self, job: FakeJob) -> FakeJob:
         self.jobs[job.id] = job
         return job

@@ -90,18 +90,15 @@ def upload(
         on=apply_if_changed,
     )
 
-    def prepared() -> list[dict[str, Any]]:
-        documents = []
-        for source in _sources(files):
-            for document in pipelines.read_documents(source, variables, interpolation=not no_interpolation):
-                if not allow_secrets:
-                    pipelines.check_secrets(document, os.environ)
-                if isinstance(document["steps"], list):
-                    changedfiles.apply_if_changed(document["steps"], changed)
-                documents.append(document)
-        return documents
-
-    documents = guarded(prepared)
+    documents = guarded(
+        lambda: [
+            document
+            for source in _sources(files)
+            for document in pipelines.read_documents(source, variables, interpolation=not no_interpolation)
+        ]
+    )
+    for document in documents:
+        guarded(lambda: _prepare(document, changed, allow_secrets=allow_secrets))  # noqa: B023 - called at once
     if dry_run:
         for document in documents:
             _print(document, format)
@@ -114,6 +111,18 @@ def upload(
             note("The pipeline is uploaded")
 
     call(send)
+
+
+def _prepare(
+    document: dict[str, Any], changed: Callable[[], list[str] | None], *, allow_secrets: bool
+) -> None:
+    """Look for secrets, and resolve `if_changed`."""
+    from watchword.agent.inside import changedfiles, pipelines  # noqa: PLC0415 - keeps --help quick
+
+    if not allow_secrets:
+        pipelines.check_secrets(document, os.environ)
+    if isinstance(document["steps"], list):
+        changedfiles.apply_if_changed(document["steps"], changed)
 
 
 def _sources(files: tuple[Path, ...]) -> list["Source"]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -67,11 +67,7 @@ async def listening(path: Path, answer: Answer) -> AsyncIterator[None]:
             await _serve(reader, writer, answer)
         writer.close()
 
-    before = os.umask(0o177)
-    try:
-        server = await asyncio.start_unix_server(serve, path)
-    finally:
-        os.umask(before)
+    server = await asyncio.start_unix_server(serve, sock=_bound(path))
     try:
         yield
     finally:
@@ -80,6 +76,18 @@ async def listening(path: Path, answer: Answer) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket that only this user can open; nobody is let in before it listens."""
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.bind(str(path))
+        path.chmod(0o600)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:

@@ -1,10 +1,12 @@
 """Calls to the sockets of this machine: the job's own, and the agents' for locks."""
 
+import http.client
+import socket
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TypeVar
+from urllib.parse import urlencode
 
-import httpx
 import msgspec
 
 from watchword.agent.errors import AgentError
@@ -17,6 +19,19 @@ _TIMEOUT = 30.0
 
 class _Refusal(msgspec.Struct):
     error: str = ""
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to a socket instead of a host."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("agent", timeout=_TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 class SocketClient:
@@ -39,21 +54,20 @@ class SocketClient:
         Raises:
             AgentError: nobody listens, or the call was refused.
         """
-        transport = httpx.HTTPTransport(uds=self._path)
+        target = self._base + path + (f"?{urlencode(params)}" if params else "")
+        content = None if body is None else msgspec.json.encode(body)
+        connection = _Connection(self._path)
         try:
-            with httpx.Client(transport=transport, timeout=_TIMEOUT, base_url="http://agent") as client:
-                answer = client.request(
-                    method,
-                    self._base + path,
-                    content=None if body is None else msgspec.json.encode(body),
-                    headers=self._headers,
-                    params=params or None,
-                )
-        except httpx.TransportError as error:
+            connection.request(method, target, content, self._headers)
+            answer = connection.getresponse()
+            status, data = answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
             raise AgentError(f"nobody answers at {self._path}: {error}") from None
-        if answer.status_code >= HTTPStatus.BAD_REQUEST:
-            raise AgentError(_reason(answer))
-        return msgspec.json.decode(answer.content, type=kind)
+        finally:
+            connection.close()
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise AgentError(_reason(data))
+        return msgspec.json.decode(data, type=kind)
 
 
 def job_socket(environ: Mapping[str, str]) -> SocketClient:
@@ -69,8 +83,8 @@ def job_socket(environ: Mapping[str, str]) -> SocketClient:
     )
 
 
-def _reason(answer: httpx.Response) -> str:
+def _reason(data: bytes) -> str:
     try:
-        return msgspec.json.decode(answer.content, type=_Refusal).error or answer.reason_phrase
+        return msgspec.json.decode(data, type=_Refusal).error or "it was refused"
     except msgspec.DecodeError:
-        return answer.reason_phrase
+        return "it was refused"
