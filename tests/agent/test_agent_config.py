@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from watchword.agent import start as starting
+from watchword.agent.commands import app
 from watchword.agent.config import DEFAULT_ENDPOINT, Settings, load_settings, warnings
 from watchword.agent.configfile import find_config, parse_config, read_file, search_places
 from watchword.agent.errors import ConfigError
@@ -205,3 +207,37 @@ def test_no_name_or_variable_is_given_twice() -> None:
     variables = [option.variable for option in OPTIONS.values()] + [*REFUSED.values(), *IDLE.values()]
     assert len(set(names)) == len(names)
     assert len(set(variables)) == len(variables)
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (["--no-pty"], {"no-pty": "true"}),
+        (["--no-pty=false"], {"no-pty": "false"}),
+        (["--tags", "os=linux,gpu", "--tags=queue=big"], {"tags": "os=linux,gpu,queue=big"}),
+        (["--priority", "-2"], {"priority": "-2"}),
+        (["--git-clone-flags", "-v --depth=1"], {"git-clone-flags": "-v --depth=1"}),
+        (["--spawn=3", "--name", "%hostname-%spawn"], {"spawn": "3", "name": "%hostname-%spawn"}),
+    ],
+)
+def test_flags_arrive_as_they_were_given(
+    words: list[str], given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, str | None]] = []
+
+    def start(flags: dict[str, str | None]) -> int:
+        seen.append(flags)
+        return 0
+
+    monkeypatch.setattr(starting, "start", start)
+    with pytest.raises(SystemExit):
+        app(["start", *words])
+    assert {name: value for name, value in seen[0].items() if value is not None} == given
+    assert set(seen[0]) <= set(OPTIONS)
+
+
+def test_a_flag_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        app(["start", "--nmae", "x"])
+    assert caught.value.code == 2
+    assert "--nmae" in "".join(capsys.readouterr())

@@ -49,7 +49,7 @@ _S, _P, _C, _T, _L = Kind.SWITCH, Kind.PATH, Kind.COUNT, Kind.SECONDS, Kind.LIST
 
 GROUPS: dict[str, tuple[Option, ...]] = {
     "Joining": (
-        Option("token", "BUILDKITE_AGENT_TOKEN", "Agent token, or where it is: see above."),
+        Option("token", "BUILDKITE_AGENT_TOKEN", "Agent token, or a word that says where it is."),
         Option(
             "token-file", "WATCHWORD_AGENT_TOKEN_FILE", "File that holds the agent token, or /dev/fd/N.", _P
         ),
