@@ -71,6 +71,24 @@ def test_a_mark_never_splits_a_secret(tmp_path: Path) -> None:
     assert job.log.endswith("[REDACTED]\n")
 
 
+def test_a_job_may_read_its_own_log_while_it_runs(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    flags = {"enable-job-log-tmpfile": "true", "job-log-path": str(logs)}
+    command = (
+        'echo "a $MY_TOKEN"; until grep -q "^a .REDACTED" "$BUILDKITE_JOB_LOG_TMPFILE"; do :; done; ls -d '
+    )
+    text = said(tmp_path / "builds", f"{command}{logs}/*", {"MY_TOKEN": "s3cret-value"}, flags)
+    assert text.splitlines()[1].startswith(f"{logs}/job-log-")
+    assert not list(logs.iterdir())
+
+
+def test_logs_of_jobs_may_go_to_standard_output_too(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    said(tmp_path, 'echo "a $MY_TOKEN"', {"MY_TOKEN": "s3cret-value"}, {"write-job-logs-to-stdout": "true"})
+    assert b"\na [REDACTED]\n" in capfdbinary.readouterr().out
+
+
 class Marked:
     def __init__(self) -> None:
         self.now = 100.0

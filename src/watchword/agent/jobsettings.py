@@ -47,6 +47,9 @@ class JobSettings:
         allowed_variables: the same for the names of a job's variables.
         pty: whether a job's output is a terminal.
         time_marks: whether the lines of a job's log begin with a time mark.
+        log_file: whether a job's log is in a file too while it runs.
+        log_path: folder of these files; None for the job's own scratch folder.
+        log_to_stdout: whether it goes to the agent's standard output too.
         shim: whether jobs find this agent's commands as `buildkite-agent`.
     """
 
@@ -78,6 +81,9 @@ class JobSettings:
     allowed_variables: tuple[re.Pattern[str], ...]
     pty: bool
     time_marks: bool
+    log_file: bool
+    log_path: Path | None
+    log_to_stdout: bool
     shim: bool
 
 
@@ -123,6 +129,9 @@ def job_settings(values: Mapping[str, Any], texts: Mapping[str, str], *, state: 
         allowed_variables=_allowed_variables(values),
         pty=not values["no_pty"],
         time_marks=not values["no_ansi_timestamps"],
+        log_file=values["enable_job_log_tmpfile"],
+        log_path=values["job_log_path"],
+        log_to_stdout=values["write_job_logs_to_stdout"],
         shim=not values["no_command_shim"],
     )
 

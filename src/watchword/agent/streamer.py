@@ -74,6 +74,7 @@ class LogStreamer:
         self._policy = policy
         self._log = log
         self._mark = TimeMarks(policy.now).feed if marks else _as_it_is
+        self._copies: list[Callable[[bytes], object]] = []
         self._pending = bytearray()
         self._queue: asyncio.Queue[_Chunk] = asyncio.Queue(WAITING)
         self._sequence = 0
@@ -91,7 +92,7 @@ class LogStreamer:
 
     async def write(self, data: bytes) -> None:
         """Add output; full chunks leave at once, the rest with the next flush."""
-        self._pending += self._mark(self._redactor.feed(data))
+        self._take(self._redactor.feed(data))
         await self._cut(self._limits.chunk)
 
     async def say(self, line: str) -> None:
@@ -102,11 +103,20 @@ class LogStreamer:
         """Send what is left and wait until every chunk is sent or given up. It may be repeated."""
         if not self._tasks:
             return
-        self._pending += self._mark(self._redactor.flush())
+        self._take(self._redactor.flush())
         await self._cut(1)
         await self._queue.join()
         await drop(*self._tasks)
         self._tasks = []
+
+    def copy_to(self, write: Callable[[bytes], object]) -> None:
+        """Give what is added from now on to a function too: redacted, and without time marks."""
+        self._copies.append(write)
+
+    def _take(self, clean: bytes) -> None:
+        for write in self._copies:
+            write(clean)
+        self._pending += self._mark(clean)
 
     async def _flush_often(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from watchword.agent.job.checkout import Checkout
 from watchword.agent.job.executor import Ended, Executor
 from watchword.agent.job.folderlock import locked
 from watchword.agent.job.hooks import Hooks
+from watchword.agent.job.logcopies import log_copies
 from watchword.agent.job.plugins import Plugins
 from watchword.agent.job.pluginsource import read_plugins
 from watchword.agent.job.process import Outcome
@@ -103,7 +104,8 @@ async def workplace(
         made = job_environment(
             job, token, connection, settings, folder=folder, tools=tools, environ=host.environ
         )
-        variables = made.variables | _environment_files(scratch, job)
+        copies = stack.enter_context(log_copies(log, settings.jobs, scratch))
+        variables = made.variables | _environment_files(scratch, job) | copies
         folder.mkdir(parents=True, exist_ok=True)
         shell = JobShell(
             variables, folder, log=log, redactor=redactor, policy=host.policy, settings=settings.jobs
