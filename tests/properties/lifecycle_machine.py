@@ -695,6 +695,10 @@ class Lifecycle(RuleBasedStateMachine):
             if successor is not None and hold.task.fits(successor):
                 self._accept(successor, hold.task, usable(successor, SESSIONS, self.now))
                 break
+        self._come_late(hold)
+
+    def _come_late(self, hold: Hold) -> None:
+        """Every call of an agent whose job is in other hands by now."""
         self._start(hold, INSIDE, late=True)
         self._chunk(hold, INSIDE, late=True)
         self._finish(hold, INSIDE, late=True, ignore=False)

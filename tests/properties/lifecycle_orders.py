@@ -7,8 +7,8 @@ ends or waits. That is what the machine's invariants compare after every step.
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from properties.lifecycle_machine import Lifecycle, action, addresses, pick, picks, usable
-from properties.lifecycle_model import SESSIONS, Machine, Task
+from properties.lifecycle_machine import Lifecycle, action, addresses, houses, pick, picks, usable
+from properties.lifecycle_model import INSIDE, SESSIONS, Hold, Machine, Task
 from support import MINUTE_US
 from watchword.domain.errors import Conflict, Forbidden, Invalid, Locked, NotFound
 from watchword.domain.events import Action
@@ -129,6 +129,21 @@ class Ordered(Lifecycle):
         else:
             self._note_taken(agent, task, found, again=False)
 
+    @action("orders", house=houses, own=st.sampled_from(["main", "none"]))
+    def acquire_across_clusters(self, house: int, own: str) -> None:
+        """A job of one cluster, or of none, is not for an agent of another, or of none."""
+        home = self.model.houses[house]
+        self._issue(home, own, 0, 0, 0, "", "", ())
+        agent = self._join(self.model.tokens[-1], "across", old=False)
+        self._build(home, "none" if own == "main" else "main", "", (), 1, 0)
+        if agent is not None:
+            self._acquire(agent, self.model.tasks[-1], INSIDE)
+
+    def _come_late(self, hold: Hold) -> None:
+        self._change_timeout(hold, 3, late=True)
+        self._promise(hold, 1, late=True)
+        super()._come_late(hold)
+
     @action(
         "orders",
         needs=lambda self: self.model.holds,
@@ -137,7 +152,9 @@ class Ordered(Lifecycle):
         late=st.booleans(),
     )
     def change_the_timeout(self, number: int, minutes: int, late: bool) -> None:  # noqa: FBT001 - drawn
-        hold = pick(self.model.holds, number)
+        self._change_timeout(pick(self.model.holds, number), minutes, late=late)
+
+    def _change_timeout(self, hold: Hold, minutes: int, *, late: bool) -> None:
         row = self._row(hold, None, late=late)
         if row is None:
             return
@@ -164,7 +181,7 @@ class Ordered(Lifecycle):
         """It has one or two minutes, and its agent goes on living."""
         hold = pick([hold for hold in self.model.holds if hold.task.state.held], number)
         self._start(hold, None, late=False)
-        self.change_the_timeout(self.model.holds[::-1].index(hold), 1 + number % 2, late=False)
+        self._change_timeout(hold, 1 + number % 2, late=False)
         self.time_passes(minutes, heard=True)
 
     @action(
@@ -175,7 +192,9 @@ class Ordered(Lifecycle):
         late=st.booleans(),
     )
     def promise_failure(self, number: int, status: int, late: bool) -> None:  # noqa: FBT001 - drawn
-        hold = pick(self.model.holds, number)
+        self._promise(pick(self.model.holds, number), status, late=late)
+
+    def _promise(self, hold: Hold, status: int, *, late: bool) -> None:
         row = self._row(hold, None, late=late)
         if row is None:
             return

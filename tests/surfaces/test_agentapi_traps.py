@@ -2,10 +2,22 @@
 
 import gzip
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from support import MINUTE_US, SECOND_US, Client, FakeAgent, FakeClock, IdleConnection, LiveServer
+from support import (
+    MINUTE_US,
+    SECOND_US,
+    Client,
+    FakeAgent,
+    FakeClock,
+    IdleConnection,
+    LiveServer,
+    put_into_state,
+)
+from watchword.domain.environment import AGENT_OWNED
+from watchword.domain.pipelines import JobState
 from watchword.services.context import LOCAL
 
 
@@ -267,6 +279,165 @@ def test_meta_data_unset_key_is_404_and_exists_is_200(server: LiveServer) -> Non
         "value": "v",
     }
     assert agent.on_job("POST", f"/v3/builds/{build.id}/data/keys").body == ["k"]
+
+
+def test_no_answer_redirects(server: LiveServer) -> None:
+    """A redirect would carry the token to wherever it points (trap 23)."""
+    agent = join(server)
+    paths = (
+        "/v3/ping/",
+        "//v3/ping",
+        "/v3//ping",
+        "/v3",
+        "/v3/jobs/",
+        "/v3/../v3/ping",
+        "/V3/ping",
+        "/v2/user/",
+    )
+    for path in paths:
+        for method in ("GET", "POST", "PUT"):
+            answer = agent.call(method, path)
+            assert not 300 <= answer.status < 400, (method, path)
+            assert "location" not in answer.headers
+
+
+def test_no_other_endpoint_is_named(server: LiveServer) -> None:
+    """Agents would send everything but acquire and disconnect there (trap 26)."""
+    agent = FakeAgent(server.url, server.first.agent_token.value.reveal())
+    assert "endpoint" not in agent.registered.body
+    agent.connect()
+    assert "endpoint" not in agent.call("GET", "/v3/ping").body
+    server.create_build("true")
+    job = agent.offered()
+    assert "endpoint" not in agent.call("GET", "/v3/ping").body
+    assert "endpoint" not in agent.call("PUT", f"/v3/jobs/{job}/accept").body
+
+
+def test_variables_that_agents_own_are_never_sent(server: LiveServer) -> None:
+    """Agents overwrite them and list them to the user as ignored (trap 19)."""
+    agent = join(server)
+    server.create_build("true")
+    job = agent.offered()
+    env = agent.call("PUT", f"/v3/jobs/{job}/accept").body["env"]
+    flags = {f"BUILDKITE_GIT_{name}_FLAGS" for name in ("CHECKOUT", "CLONE", "FETCH", "CLEAN")}
+    assert not (AGENT_OWNED | flags) & set(env)
+
+
+def test_waits_are_named_in_whole_seconds(server: LiveServer) -> None:
+    """Dates are ignored by clients (trap 17)."""
+    agent = join(server, ignore_in_dispatches=True)
+    _, (job,) = server.create_build("true")
+    server.run(put_into_state(server.authority.context.store, job.id, JobState.LIMITED))
+    answer = agent.call("PUT", f"/v3/jobs/{job.id}/acquire")
+    assert answer.headers["retry-after"].isdecimal()
+
+
+def test_a_batch_that_cannot_be_is_refused_whole_and_at_once(server: LiveServer) -> None:
+    """Clients try it again for four minutes, so that the message must say what to do (trap 20)."""
+    agent = join(server)
+    server.create_build("true")
+    job = agent.accept()
+    batch = {"items": [{"key": "k", "value": "v"}, {"key": " ", "value": "v"}]}
+    answer = agent.on_job("POST", f"/v3/jobs/{job}/data/set-batch", batch)
+    assert answer.status == 422
+    assert answer.body["message"]
+    assert agent.on_job("POST", f"/v3/jobs/{job}/data/keys").body == []
+
+
+NUL = "a" + chr(0) + "b"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "finish", {"exit_status": "0", "signal": NUL}),
+        ("PUT", "start", {"started_at": NUL}),
+        ("PUT", "promise_failure", {"exit_status": 1, "reason": NUL}),
+        ("POST", "annotations", {"body": NUL}),
+        ("POST", "annotations", {"body": "x", "context": NUL}),
+        ("POST", "data/set", {"key": "k", "value": NUL}),
+        ("POST", "data/set", {"key": NUL, "value": "v"}),
+        ("POST", "data/get", {"key": NUL}),
+        ("DELETE", "annotations/a%00b?scope=build", None),
+        ("DELETE", "annotations/a?scope=b%00", None),
+        ("GET", "%00", None),
+    ],
+)
+def test_a_nul_in_any_text_is_refused_with_a_message(
+    server: LiveServer, method: str, path: str, body: object
+) -> None:
+    agent = join(server)
+    server.create_build("true")
+    job = agent.accept()
+    refused = agent.on_job(method, f"/v3/jobs/{job}/{path}", body)
+    assert (refused.status, refused.body["code"]) == (422, "nul_character")
+    assert "NUL" in refused.body["message"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": NUL},
+        {"hostname": NUL},
+        {"meta_data": [NUL]},
+        {"os": NUL},
+        {"features": [NUL]},
+        {"version": NUL},
+    ],
+)
+def test_an_agent_that_names_itself_with_a_nul_is_refused(
+    server: LiveServer, fields: dict[str, object]
+) -> None:
+    refused = FakeAgent(
+        server.url, server.first.agent_token.value.reveal(), **({"name": "a"} | fields)
+    ).registered
+    assert (refused.status, refused.body["code"]) == (422, "nul_character")
+    literal = FakeAgent(server.url, server.first.agent_token.value.reveal(), hostname="\\u0000")
+    assert literal.registered.status == 200
+
+
+# Where each trap of contract agent-api §11 is tested: here, or in another file of this folder.
+TRAPS = {
+    1: "test_register_answers_positive_intervals_and_expands_the_name",
+    2: "test_job_object_is_what_agents_need",
+    3: "test_ping_and_heartbeat_answer_json_whatever_is_sent",
+    4: "test_streaming_is_404_at_the_root_of_the_host",
+    6: "test_job_object_is_what_agents_need",
+    7: "test_job_object_is_what_agents_need",
+    8: "test_job_object_is_what_agents_need",
+    9: "test_register_answers_positive_intervals_and_expands_the_name",
+    10: "test_finish_takes_numbers_as_text_and_as_numbers",
+    13: "test_log_chunks_out_of_order_doubled_and_cut_inside_a_character",
+    14: "test_offer_is_repeated_until_accepted_and_accept_until_started",
+    15: "test_start_of_a_cancelled_job_is_refused_and_the_server_cleans_up",
+    16: "test_a_time_out_is_told_in_the_words_that_the_agent_knows",
+    17: "test_waits_are_named_in_whole_seconds",
+    18: "test_bodies_may_be_empty_where_clients_send_none",
+    19: "test_variables_that_agents_own_are_never_sent",
+    20: "test_a_batch_that_cannot_be_is_refused_whole_and_at_once",
+    22: "test_connection_survives_95_idle_seconds",
+    23: "test_no_answer_redirects",
+    25: "test_stop_pause_and_resume_come_with_the_tokens_of_the_job",
+    26: "test_no_other_endpoint_is_named",
+}
+# Traps of what this version does not offer, or of other files.
+ELSEWHERE = {
+    5: "streaming pings answer 404",
+    11: "test_artifacts.py",
+    12: "test_artifacts.py",
+    21: "there are no cache registries",
+    24: "steps with signatures: pipeline upload",
+    27: "there are no stacks",
+}
+
+
+def test_every_trap_has_its_test() -> None:
+    assert sorted([*TRAPS, *ELSEWHERE]) == list(range(1, 28))
+    folder = Path(__file__).parent
+    text = "".join(path.read_text() for path in folder.glob("test_*.py"))
+    missing = [name for name in TRAPS.values() if f"def {name}(" not in text]
+    assert not missing
+    assert not [name for name in ELSEWHERE.values() if name.endswith(".py") and not (folder / name).exists()]
 
 
 def test_connection_survives_95_idle_seconds(idle_connection: IdleConnection) -> None:
