@@ -164,3 +164,27 @@ def test_a_paused_agent_stays_paused_and_moves_when_it_is_resumed(scene: Scene, 
         scene.stop.ask()
 
     assert scene.play(story) == 0
+
+
+def test_a_fault_in_a_source_does_not_end_the_schedule(scene: Scene) -> None:
+    answers = iter(["bkct_old", RuntimeError("a fault in a library"), "bkct_new"])
+
+    def read() -> Secret:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, str)
+        return Secret(answer)
+
+    scene.source = TokenSource("a test", read)
+
+    async def story(scene: Scene) -> None:
+        await pinging(scene)
+        scene.keeper.ask()
+        await pinging(scene)
+        scene.keeper.ask()
+        await pinging(scene, SECOND)
+        scene.stop.ask()
+
+    assert scene.play(story) == 0
+    assert "a fault in a library" in scene.printed

@@ -150,3 +150,26 @@ def test_arguments_lose_their_tokens() -> None:
     ]
     assert without_token(given) == ["-m", "watchword", "start", "--name=a"]
     assert without_token(["start", "--token"]) == ["start"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--token-file", "/no/such/token"], "cannot read the token file"),
+        (["--token=x", "--build-path", "/dev/null/builds"], "build path"),
+        (["--token=x", "--config", "/no/such.cfg"], "configuration file"),
+    ],
+)
+def test_a_start_that_cannot_be_says_why_and_fails(words: list[str], message: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "watchword.agent", "start", *words],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Cannot start: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,6 +1,7 @@
 """Single calls: what is sent, and what becomes of each answer."""
 
 import asyncio
+import io
 from collections.abc import Callable
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from agent.agent_server import AGENT_TOKEN
 from watchword.agent.api import AgentApi, JobApi
 from watchword.agent.errors import ApiError
+from watchword.agent.logs import make_log
 from watchword.agent.retry import Attempts, Policy, always, retry, unanswered
 from watchword.agent.transport import (
     Connection,
@@ -184,3 +186,54 @@ def test_attempts_and_their_distances() -> None:
     assert slept == [5, 5]
     assert 540 < sum(policy.finish.waits) < 660
     assert policy.finish.count == policy.chunk.count == len(policy.finish.waits) + 1 == 12
+
+
+def test_every_call_has_the_attempts_of_the_contract() -> None:
+    """Contract section 1.9: how often, and the seconds between the first and the last attempt."""
+    policy = Policy()
+    waits = {
+        name: sum(
+            attempts.waits[min(number, len(attempts.waits) - 1)] for number in range(attempts.count - 1)
+        )
+        for name, attempts in {
+            "register": policy.register,
+            "connect": policy.connect,
+            "disconnect": policy.disconnect,
+            "heartbeat": policy.heartbeat,
+            "accept": policy.accept,
+            "start": policy.start,
+        }.items()
+    }
+    assert waits == {
+        "register": 290,
+        "connect": 45,
+        "disconnect": 3,
+        "heartbeat": 45,
+        "accept": 145,
+        "start": 63,
+    }
+
+
+def test_retry_after_is_read_in_seconds_alone() -> None:
+    def answering(text: str) -> ApiError:
+        return refused(lambda _request: httpx.Response(503, headers={"Retry-After": text}))
+
+    assert answering("7.5").retry_after == 7.5
+    assert answering("Wed, 21 Oct 2026 07:28:00 GMT").retry_after is None
+    assert answering("-1").retry_after is None
+
+
+def test_debugging_shows_calls_and_no_token() -> None:
+    output = io.StringIO()
+
+    async def scene(level: str) -> None:
+        log = make_log(output, form="json", color=False, level=level)
+        transport = httpx.MockTransport(lambda _request: httpx.Response(200, json={}))
+        async with http_client(transport, log) as http:
+            await AgentApi(Connection(http, "http://test/v3", Secret(AGENT_TOKEN))).ping()
+
+    asyncio.run(scene("info"))
+    assert not output.getvalue()
+    asyncio.run(scene("debug"))
+    assert '"path": "/v3/ping", "status": 200' in output.getvalue()
+    assert AGENT_TOKEN not in output.getvalue()

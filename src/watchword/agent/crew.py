@@ -87,17 +87,17 @@ class Crew:
         Raises:
             AgentError: a registration was refused.
         """
-        done = await asyncio.gather(
-            *(unless(self._shared.stop.drain, worker.register()) for worker in self._workers),
-            return_exceptions=True,
-        )
-        failure = next((result for result in done if isinstance(result, BaseException)), None)
-        if failure is None and not self._shared.stop.drain.is_set():
-            return True
-        await self._dismiss()
-        if failure is not None:
-            raise failure
-        return False
+        drain = self._shared.stop.drain
+        tasks = [asyncio.create_task(unless(drain, worker.register())) for worker in self._workers]
+        try:
+            await asyncio.gather(*tasks)
+        except AgentError:
+            await drop(*tasks)
+            await self._dismiss()
+            raise
+        if drain.is_set():
+            await self._dismiss()
+        return not drain.is_set()
 
     async def _dismiss(self) -> None:
         registered = [worker.online for worker in self._workers if worker.online is not None]

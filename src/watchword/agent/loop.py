@@ -17,7 +17,7 @@ from watchword.agent.modes import Leaving
 from watchword.agent.retry import Policy, retry
 from watchword.agent.runner import Host
 from watchword.agent.session import Online, Place, teller
-from watchword.agent.stop import Stop
+from watchword.agent.stop import Stop, unless
 from watchword.agent.tokenkeeper import TokenKeeper
 from watchword.agent.transport import Connection
 from watchword.agent.wire import Registration, Session
@@ -111,10 +111,11 @@ class Worker:
             try:
                 self.online = await online.live()
             except ApiError as error:
+                self.online = None
                 if error.status != HTTPStatus.UNAUTHORIZED or not await self._may_rejoin():
                     raise
                 self._log.warning("the session is over; joining again with the token's new value")
-                await self.register()
+                await unless(self._shared.stop.drain, self.register())
             finally:
                 self.exit_status = online.exit_status
 

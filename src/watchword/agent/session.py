@@ -200,7 +200,8 @@ class Online:
         if (answer.action == "pause") != self._paused:
             self._paused = not self._paused
             self._log.info("paused" if self._paused else "resumed")
-        return not self._paused and self._has_done_its_work(offered=answer.job is not None)
+        offered = answer.job is not None and bool(answer.job.id)
+        return not self._paused and self._has_done_its_work(offered=offered)
 
     def _has_done_its_work(self, *, offered: bool) -> bool:
         """Whether this agent's mode lets it leave; idleness counts from the first answer without a job."""

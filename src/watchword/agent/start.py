@@ -93,6 +93,7 @@ def _prepare(flags: Mapping[str, str | None]) -> Start:
     config = read_file(path)
     settings = load_settings(flags, os.environ, config, home=home)
     source = find_source(flags, os.environ, config, path)
+    _make_folder(settings.build_path)
     token = source.read()
     if source.exposed and os.name == "posix":
         restart(token, source.variable)
@@ -104,6 +105,14 @@ def _prepare(flags: Mapping[str, str | None]) -> Start:
         warnings=warnings(os.environ, config),
         environ={name: text for name, text in os.environ.items() if name != TOKEN_VARIABLE},
     )
+
+
+def _make_folder(path: Path) -> None:
+    """Find out now, not at the first job, whether jobs have a place."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the build path {path} cannot be made: {error.strerror}") from None
 
 
 def _attach_signals(stop: Stop, keeper: TokenKeeper, log: FilteringBoundLogger, *, patience: float) -> None:

@@ -73,6 +73,9 @@ class TokenKeeper:
             except ConfigError as error:
                 self._log.warning("the agent token cannot be read again", error=str(error))
                 return
+            except Exception:  # noqa: BLE001 - a fault in a library must not end the schedule
+                self._log.exception("the agent token cannot be read again")
+                return
             if value != self.value:
                 self._log.info("the agent token has changed", source=self._source.name)
                 self.value = value

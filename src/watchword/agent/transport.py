@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 import msgspec
+from structlog.typing import FilteringBoundLogger
 
 from watchword.agent.errors import ApiError
 from watchword.agent.wire import Refusal, secret_hook
@@ -37,9 +38,23 @@ def architecture() -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
-def http_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """A client that follows no redirect: one would carry the token to another host (contract section 1.6)."""
+def http_client(
+    transport: httpx.AsyncBaseTransport | None = None, log: FilteringBoundLogger | None = None
+) -> httpx.AsyncClient:
+    """A client that follows no redirect: one would carry the token to another host (contract section 1.6).
+
+    Args:
+        transport: stands in for the network.
+        log: hears of every answer at the level of debugging: what was called, and the status.
+    """
+
+    async def tell(answer: httpx.Response) -> None:
+        if log is not None:
+            request = answer.request
+            log.debug("called", method=request.method, path=request.url.path, status=answer.status_code)
+
     return httpx.AsyncClient(
+        event_hooks={"response": [tell]},
         timeout=_TIMEOUT,
         limits=httpx.Limits(keepalive_expiry=_IDLE),
         headers={"User-Agent": f"buildkite-agent/{VERSION}.{BUILD} ({sys.platform}; {architecture()})"},
