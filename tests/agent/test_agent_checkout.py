@@ -201,3 +201,11 @@ def test_a_checkout_that_is_cancelled(tmp_path: Path, repository: Repository) ->
     assert finish["signal_reason"] == "cancel"
     assert "@no" not in job.log
     assert "Checkout failed" not in job.log
+
+
+def test_a_password_in_the_address_stays_out_of_the_log(tmp_path: Path) -> None:
+    job, finish = run(tmp_path, "http://user:pass%2Dword@127.0.0.1:1/x.git", attempts=1)
+    assert finish["exit_status"] == "128"
+    assert "http://user:[REDACTED]@127.0.0.1:1/x.git" in job.log
+    assert "pass%2Dword" not in job.log
+    assert "pass-word" not in job.log

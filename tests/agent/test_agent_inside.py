@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from s3_stand_in import s3_server
 from support import FakeAgent, LiveServer
 from watchword.agent.commands import app
 from watchword.agent.retry import Policy
@@ -114,3 +115,24 @@ def test_steps_builds_jobs_and_agents() -> None:
     assert run("job", "promise-failure", "4") == 1
     assert run("job", "promise-failure", "0") == 1
     assert run("job", "update", "no-such", "1") == 1
+
+
+def test_a_big_file_goes_in_parts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = os.urandom(1024) * (33 * 1024) + b"odd"
+    written(folder, big_bin=data, back__x=b"")
+    assert run("artifact", "upload", "big.bin") == 0
+    assert run("artifact", "download", "big.bin", "back") == 0
+    assert (folder / "back/big.bin").read_bytes() == data
+    assert "Uploaded big.bin (34603011 bytes)" in capsys.readouterr().err
+
+
+def test_artifacts_in_a_bucket_of_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(folder, pkg__a_txt=b"a", back__x=b"")
+    with s3_server() as bucket:
+        assert run("artifact", "upload", "pkg/*", bucket) == 0
+        assert run("artifact", "search", "pkg/*", "--format", "%u\\n") == 0
+        assert capsys.readouterr().out.endswith("https://things.s3.amazonaws.com/below/pkg/a.txt\n")
+        assert run("artifact", "download", "pkg/*", "back") == 0
+        assert (folder / "back/pkg/a.txt").read_bytes() == b"a"
+        assert run("artifact", "upload", "pkg/*", "s3://no-such-bucket/x") == 1
+        assert "pkg/a.txt could not be uploaded: the bucket refused" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from watchword.agent.errors import AgentError, ConfigError
 
 if TYPE_CHECKING:
+    import obstore
     from obstore.store import ObjectStore
 
 _HOSTS = {"s3": "https://{}.s3.amazonaws.com", "gs": "https://{}.storage.googleapis.com"}
@@ -45,7 +46,7 @@ class Bucket:
             await obstore.put_async(
                 self._store, self._name(path), source, attributes={"Content-Type": content_type}
             )
-        except obstore.exceptions.BaseError as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             raise AgentError(f"the bucket refused: {_first_line(error)}") from None
 
     async def get(self, path: str, target: Path) -> None:
@@ -58,11 +59,19 @@ class Bucket:
         import obstore  # noqa: PLC0415 - only those who use buckets wait for it
 
         try:
-            answer = await obstore.get_async(self._store, self._name(path))
+            answer = await self._found(path)
             with target.open("wb") as file:
                 async for piece in answer.stream():
                     await asyncio.to_thread(file.write, piece)
         except obstore.exceptions.BaseError as error:
+            raise AgentError(f"the bucket refused: {_first_line(error)}") from None
+
+    async def _found(self, path: str) -> "obstore.GetResult":
+        import obstore  # noqa: PLC0415 - only those who use buckets wait for it
+
+        try:
+            return await obstore.get_async(self._store, self._name(path))
+        except OSError as error:
             raise AgentError(f"the bucket refused: {_first_line(error)}") from None
 
     def _name(self, path: str) -> str:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from structlog.typing import FilteringBoundLogger
 
@@ -106,6 +107,7 @@ async def workplace(
         )
         copies = stack.enter_context(log_copies(log, settings.jobs, scratch))
         variables = made.variables | _environment_files(scratch, job) | copies
+        redactor.add(_passwords(job))
         folder.mkdir(parents=True, exist_ok=True)
         shell = JobShell(
             variables, folder, log=log, redactor=redactor, policy=host.policy, settings=settings.jobs
@@ -146,6 +148,15 @@ def refusal(job: Job, settings: JobSettings) -> str | None:
             if not _allowed(label, settings.allowed_plugins):
                 return f"the plugin {label} is not among the allowed ones"
     return None
+
+
+def _passwords(job: Job) -> list[str]:
+    """The password in the repository's address, which git's command line in the log would show."""
+    try:
+        password = urlsplit(job.variable("BUILDKITE_REPO")).password
+    except ValueError:
+        return []
+    return [password, unquote(password)] if password else []
 
 
 def _allowed(text: str, patterns: Sequence[re.Pattern[str]]) -> bool:
