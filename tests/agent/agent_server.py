@@ -30,7 +30,7 @@ async def quick(seconds: float) -> None:
 
 
 def quick_policy(**changes: Any) -> Policy:
-    return Policy(**{"sleep": quick, "grace": 100.0, "linger": 500.0, **changes})
+    return Policy(**{"sleep": quick, "grace": 5000.0, "cleanup": 5000.0, "linger": 500.0, **changes})
 
 
 @dataclass(frozen=True)

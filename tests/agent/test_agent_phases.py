@@ -243,8 +243,9 @@ def test_a_job_cancelled_in_an_early_phase_runs_nothing_more(tmp_path: Path) -> 
 
 
 def test_a_last_hook_that_does_not_end_is_ended(tmp_path: Path) -> None:
-    hooks = {"pre-exit": "trap '' TERM; while :; do sleep 0.01; done"}
-    host = hooked(tmp_path, hooks)
+    hook(tmp_path / "hooks", "pre-exit", "trap '' TERM; while :; do sleep 0.01; done")
+    flags = {"hooks-path": str(tmp_path / "hooks")}
+    host = host_in(tmp_path / "builds", flags=flags, policy={"grace": 50.0, "cleanup": 50.0})
     job = FakeJob("j1", "echo up; sleep 60")
     assert play(job, host, cancel_at="up\n")["signal_reason"] == "cancel"
 
