@@ -15,7 +15,7 @@ from watchword.edge.router import Route
 from watchword.services.authority import Authority
 from watchword.services.context import Caller
 from watchword.services.dispatching import Accepted
-from watchword.services.logs import CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_LOG_BYTES, add_chunk
+from watchword.services.logs import CHUNK_BYTES, MAX_CHUNK_BYTES, add_chunk, log_limit
 from watchword.services.verifying import JobEnded
 
 SESSION = (Kind.AGENT_SESSION,)
@@ -66,7 +66,7 @@ class Jobs:
                 state=accepted.job.state.value,
                 chunks_max_size_bytes=CHUNK_BYTES,
                 chunks_interval_seconds=1,
-                log_max_size_bytes=MAX_LOG_BYTES,
+                log_max_size_bytes=log_limit(self.authority.context),
                 priority=accepted.job.priority,
                 runnable_at=instant(accepted.job.runnable_at),
                 step=accepted.step,

@@ -67,8 +67,10 @@ async def register(
         Refused: the agent token ended, expired or was used up meanwhile.
         Forbidden: its restrictions do not admit this agent.
         Invalid: tags or texts are not acceptable, or the queue is not in the cluster.
+        TooMany: the organization has as many agents as it may have.
     """
     parent = presented.holder
+    fleet.require_room(parent.organization_id)
     queue_key, tags = split_tags(registration.tags)
     _check_texts(registration)
     value = mint_value(context, Kind.AGENT_SESSION)

@@ -6,6 +6,7 @@ A ping touches no database: it reads and writes this memory, which a worker flus
 import sys
 from dataclasses import dataclass, field
 
+from watchword.domain.errors import TooMany
 from watchword.domain.events import Action, Actor
 from watchword.domain.fleet import Agent, AgentState, Order, knows_time_outs
 from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, QueueId, TokenId
@@ -82,6 +83,7 @@ class Fleet:
     agents: dict[AgentId, LiveAgent] = field(default_factory=dict)
     # By line and priority: where all agents of a line have one priority, nothing is to be looked at.
     ranks: dict[str, dict[int, dict[AgentId, LiveAgent]]] = field(default_factory=dict)
+    counts: dict[OrganizationId, int] = field(default_factory=dict)
     _tags: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
 
     async def load(self) -> None:
@@ -95,6 +97,16 @@ class Fleet:
             live = self.add(agent)
             live.seen_at = now
             live.connected = agent.state is AgentState.CONNECTED
+
+    def require_room(self, organization_id: OrganizationId) -> None:
+        """Require that an organization may have one more agent.
+
+        Raises:
+            TooMany: it may not, until another leaves; agents try again for five minutes.
+        """
+        limit = self.context.installation.quotas.organization_agents
+        if limit and self.counts.get(organization_id, 0) >= limit:
+            raise TooMany(f"Your organization has {limit} agents, the most it may have.", code="agent_quota")
 
     def add(self, agent: Agent) -> LiveAgent:
         """Take an agent into memory."""
@@ -114,6 +126,7 @@ class Fleet:
             knows_time_outs=knows_time_outs(agent.version),
         )
         self.agents[agent.id] = live
+        self.counts[agent.organization_id] = self.counts.get(agent.organization_id, 0) + 1
         self.ranks.setdefault(live.line, {}).setdefault(live.priority, {})[live.id] = live
         return live
 
@@ -167,6 +180,7 @@ class Fleet:
         live = self.agents.pop(agent_id, None)
         if live is None:
             return
+        self.counts[live.organization_id] -= 1
         ranks = self.ranks[live.line]
         ranks[live.priority].pop(agent_id, None)
         if not ranks[live.priority]:

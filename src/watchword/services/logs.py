@@ -22,10 +22,13 @@ from watchword.store.base import Transaction
 CHUNK_BYTES = 100 * 1024
 # Agents may have been given a larger size by an earlier version; more than this is no chunk.
 MAX_CHUNK_BYTES = 4 * 1024 * 1024
-MAX_LOG_BYTES = 1024 * 1024 * 1024
+# No limit, in what a database and every client count.
+ENDLESS = 2**53
 _GZIP = 31
 DEFAULT_CONTEXT = "default"
 _PRIORITIES = range(1, 11)
+# No agent counts its chunks so.
+_MARK_SEQUENCE = -1
 
 
 def inflate(data: bytes) -> bytes:
@@ -75,6 +78,9 @@ async def add_chunk(
 ) -> None:
     """Keep one chunk of a job's log; a repeated one changes nothing. Chunks come in any order.
 
+    What goes beyond the quota is left out, and the log ends with a mark that says so: a refusal would only
+    make the agent warn and go on (contract agent-api §2.4).
+
     Args:
         context: what the services stand on.
         job: the job, as its token was checked against.
@@ -86,24 +92,44 @@ async def add_chunk(
 
     Raises:
         Malformed: it is no whole gzip stream, or has another size than it says.
-        TooLarge: the log is at its limit, or the chunk is.
+        TooLarge: the chunk is over its limit.
     """
     plain = inflate(data) if packed else data
     if size is not None and size != len(plain):
         raise Malformed("The chunk has another size than it says.", code="size_mismatch")
     if len(plain) > MAX_CHUNK_BYTES:
         raise TooLarge(f"A log chunk holds at most {MAX_CHUNK_BYTES} bytes.", code="chunk_too_large")
-    if job.log_size + len(plain) > MAX_LOG_BYTES or offset + len(plain) > MAX_LOG_BYTES:
-        raise TooLarge(f"The log is at its limit of {MAX_LOG_BYTES} bytes.", code="log_too_large")
     kept = data if len(data) < len(plain) else plain
-    chunk = Chunk(job.organization_id, job.id, sequence, offset, len(plain), kept)
+    chunks = [Chunk(job.organization_id, job.id, sequence, offset, len(plain), kept)]
+    limit = log_limit(context)
+    if max(job.log_size, offset) + len(plain) > limit:
+        chunks = _cut(chunks[0], plain, limit - job.log_size, limit)
 
     async def work(tx: Transaction) -> None:
         await require_held(tx, job)
-        if await tx.logs.add_chunk(chunk):
-            await tx.logs.grow_log(job.organization_id, job.id, chunk.size)
+        for chunk in chunks:
+            if not await tx.logs.add_chunk(chunk):
+                return
+            if chunk.sequence != _MARK_SEQUENCE:  # our words are no part of the quota
+                await tx.logs.grow_log(job.organization_id, job.id, chunk.size)
 
     await context.store.write(work)
+
+
+def log_limit(context: Context) -> int:
+    """Bytes of one job's log."""
+    return context.installation.quotas.job_log_bytes or ENDLESS
+
+
+def _cut(chunk: Chunk, plain: bytes, room: int, limit: int) -> list[Chunk]:
+    """What is kept of a chunk that goes beyond the limit, and the mark at the log's end."""
+    mark = f"\r\n[The log is cut off here: it reached its limit of {limit} bytes.]\r\n".encode()
+    end = Chunk(chunk.organization_id, chunk.job_id, _MARK_SEQUENCE, limit, len(mark), mark)
+    kept = plain[: max(0, min(room, limit - chunk.offset))]
+    if chunk.offset >= limit:
+        return [end]
+    # Also where nothing of it is kept: a repeated chunk is known by its number, and is no reason for a mark.
+    return [replace(chunk, size=len(kept), data=kept), end]
 
 
 async def read_log(context: Context, job: Job) -> bytes:
