@@ -17,6 +17,7 @@ from granian.server.embed import Server
 
 from watchword import agentapi, oauth
 from watchword.agentapi import app as agentapi_app
+from watchword.backup import require_settled
 from watchword.domain.errors import WatchwordError
 from watchword.edge import ops
 from watchword.edge.app import Edge
@@ -148,7 +149,9 @@ class Application:
 
         Raises:
             DatabaseLost: the database was no longer ours, which ended the server.
+            BackupError: a restore on this folder did not end.
         """
+        require_settled(self.settings.data)
         host, port = self.settings.address
         self._server = Server(
             self.edge,

@@ -11,6 +11,8 @@ app = App(name="watchword", help=purpose)
 _COMMANDS = {
     "up": ("watchword.cli.server:up", "Start a server with everything it needs, and one local agent."),
     "serve": ("watchword.cli.server:serve", "Serve an installation that `up` made: the production form."),
+    "backup": ("watchword.cli.backups:backup", "Back an installation up, while its server runs."),
+    "restore": ("watchword.cli.backups:restore", "Bring a backup back."),
     "tour": ("watchword.cli.tour:tour", "Play the life of a token in one minute, on a scratch folder."),
     "token": ("watchword.cli.tokens:app", "Create, list, show and revoke agent tokens; print patterns."),
     "agent": ("watchword.cli.fleet:app", "Run an agent, list agents, talk to the server inside a job."),
