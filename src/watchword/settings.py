@@ -55,6 +55,7 @@ class Settings:
         max_organization_artifact_bytes: Bytes of artifacts that an organization may keep; 0 sets no limit.
         max_build_artifact_bytes: Bytes of artifacts that a build may keep; 0 sets no limit.
         max_build_artifacts: Artifacts that a build may have; 0 sets no limit.
+        max_build_jobs: Jobs that a build may have, retries included; 0 sets no limit.
         max_job_log_bytes: Bytes of a job's log, after which it is cut off with a mark; 0 sets no limit.
         max_organization_agents: Agents that an organization may have at the same time; 0 sets no limit.
         max_organization_builds: Builds of an organization that have not ended; 0 sets no limit.
@@ -89,6 +90,7 @@ class Settings:
     max_organization_artifact_bytes: int = 1000 * GIB
     max_build_artifact_bytes: int = 100 * GIB
     max_build_artifacts: int = 100_000
+    max_build_jobs: int = 10_000
     max_job_log_bytes: int = GIB
     max_organization_agents: int = 100_000
     max_organization_builds: int = 10_000

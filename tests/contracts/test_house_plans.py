@@ -20,6 +20,8 @@ PLANS = [
     (house._DUE_ARTIFACTS, "USING INDEX artifacts_age (created_at<?)"),
     (house._ABANDONED, "USING INDEX artifacts_age (created_at<?)"),
     (house._DUE_BUILDS, "USING INDEX builds_age (finished_at>? AND finished_at<?)"),
+    (house._OPEN_BUILDS, "USING INDEX builds_open (organization_id=?)"),
+    (house._COUNT_JOBS, "jobs_build (organization_id=? AND build_id=?)"),
     (house._DROP_AGENTS, "USING COVERING INDEX agents_age (ended_at>? AND ended_at<?)"),
     (house._DROP_USES, "SEARCH uses USING"),
     (house._DROP_REFUSALS, "SEARCH refusals USING PRIMARY KEY (hour<?)"),

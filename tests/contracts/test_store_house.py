@@ -100,6 +100,21 @@ def test_only_builds_that_have_ended_with_all_jobs_are_due(shelf: Shelf) -> None
     assert [one.id for one in due] == ["a", "b"]
 
 
+def test_open_builds_and_jobs_of_a_build_are_counted(shelf: Shelf) -> None:
+    async def fill(tx: Transaction) -> None:
+        for name, finished_at in (("a", 0), ("b", 10), ("c", 0)):
+            await tx.builds.add_build(a_build(name, finished_at))
+        await tx.builds.add_build(replace(a_build("a", 0), organization_id=OTHER))
+        for name, build in (("1", "a"), ("2", "a"), ("3", "b")):
+            await tx.builds.add_job(a_job(name, build, 5))
+
+    shelf.write(fill)
+    assert shelf.read(lambda tx: tx.house.open_builds(ORGANIZATION)) == 2
+    assert shelf.read(lambda tx: tx.house.open_builds(OTHER)) == 1
+    assert shelf.read(lambda tx: tx.house.jobs_of_build(ORGANIZATION, BuildId("a"))) == 2
+    assert shelf.read(lambda tx: tx.house.jobs_of_build(OTHER, BuildId("a"))) == 0
+
+
 def test_a_build_goes_with_everything_in_it_and_nothing_else(shelf: Shelf) -> None:
     async def fill(tx: Transaction) -> None:
         for name in (BUILD, BuildId("other")):

@@ -3,7 +3,7 @@
 import pytest
 
 from services.scene import Scene
-from watchword.domain.errors import TooMany
+from watchword.domain.errors import Conflict, Invalid, TooMany
 from watchword.domain.fleet import AgentState
 from watchword.domain.pipelines import Job
 from watchword.domain.quotas import Quotas
@@ -93,3 +93,22 @@ def test_no_limit_lets_everyone_in(scene: Scene) -> None:
     scene.configure(quotas=Quotas(organization_agents=0))
     for number in range(3):
         scene.agent(name=f"agent {number}")
+
+
+def test_a_build_more_than_allowed_is_refused_until_one_ends(scene: Scene) -> None:
+    scene.configure(quotas=Quotas(organization_builds=1))
+    joined = scene.agent()
+    job = scene.running(joined).job
+    with pytest.raises(Conflict) as caught:
+        scene.build("true")
+    assert (caught.value.status, caught.value.code) == (422, "build_quota")
+    scene.finish(job)
+    assert scene.build("true")
+
+
+def test_a_build_has_no_more_jobs_than_allowed(scene: Scene) -> None:
+    scene.configure(quotas=Quotas(build_jobs=2))
+    assert len(scene.build("one", "two")[1]) == 2
+    with pytest.raises(Invalid) as caught:
+        scene.build("one", "two", "three")
+    assert (caught.value.status, caught.value.code) == (422, "job_quota")

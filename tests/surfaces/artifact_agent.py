@@ -7,6 +7,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from support import Answer, FakeAgent, LiveServer
+from watchword.domain.pipelines import Build, Job
+from watchword.domain.stepreading import read_document
+from watchword.services.builds import BuildRequest, create_pipeline
+from watchword.services.context import LOCAL
+from watchword.store.base import Transaction
 
 
 class Raw(NamedTuple):
@@ -62,12 +67,36 @@ def form_of(instructions: dict[str, Any], path: str, data: bytes) -> tuple[str, 
     return url, "multipart/form-data; boundary=edge", b"".join([*lines, data, b"\r\n--edge--\r\n"])
 
 
+def _build(server: LiveServer, steps: object) -> tuple[Build, list[Job]]:
+    """A build of steps as a pipeline document has them."""
+    authority, first = server.authority, server.first
+
+    async def work(tx: Transaction) -> tuple[Build, list[Job]]:
+        owner = first.organization.id
+        pipeline = await create_pipeline(
+            authority.context, tx, LOCAL, owner, "app", cluster_id=first.cluster.id
+        )
+        document = read_document(steps)
+        return await authority.builder.create_in(
+            tx, LOCAL, pipeline, document, BuildRequest(), first.admin.id
+        )
+
+    async def create() -> tuple[Build, list[Job]]:
+        made, jobs = await authority.context.store.write(work)
+        authority.builder.announce(jobs)
+        return made, jobs
+
+    return server.run(create())
+
+
 class Uploader:
     """A running job of a fresh build, and its agent."""
 
-    def __init__(self, server: LiveServer, version: str = "3.137.0", name: str = "uploader") -> None:
+    def __init__(
+        self, server: LiveServer, version: str = "3.137.0", name: str = "uploader", steps: object = None
+    ) -> None:
         self.server = server
-        self.build, _ = server.create_build("make")
+        self.build, _ = server.create_build("make") if steps is None else _build(server, steps)
         token = server.first.agent_token.value.reveal()
         self.agent = FakeAgent(server.url, token, version, name=name).connect()
         self.job = self.agent.accept()

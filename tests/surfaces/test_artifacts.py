@@ -222,6 +222,25 @@ def test_search_by_pattern_scope_and_age(live: LiveServer, job: Uploader) -> Non
     assert len(Uploader.search(_seeing(other, job))) == 2
 
 
+def test_artifacts_of_a_retried_job_are_left_out_unless_asked_for(live: LiveServer) -> None:
+    step = {"command": "make", "key": "made", "label": "Make it", "retry": {"automatic": True}}
+    job = Uploader(live, steps=[step])
+    job.upload("a", b"first")
+    assert job.agent.finish(job.job, "1").status == 200
+    failed, retry = job.job, job.agent.accept()
+    assert job.search() == []
+    (found,) = job.search(include_retried_jobs="true")
+    assert found["job_id"] == failed
+    job.job = retry
+    assert job.agent.on_job("PUT", f"/v3/jobs/{retry}/start", {}).status == 200
+    job.upload("a", b"second")
+    assert [one["job_id"] for one in job.search()] == [retry]
+    assert len(job.search(include_retried_jobs="true", include_duplicates="true")) == 2
+    for scope in ("made", "Make%20it", retry):
+        assert [one["job_id"] for one in job.search(scope=scope)] == [retry]
+    assert job.search(scope="Make") == []
+
+
 def _seeing(reader: Uploader, owner: Uploader) -> Uploader:
     """One job's eyes on another job's build."""
     reader.build = owner.build

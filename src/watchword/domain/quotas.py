@@ -13,6 +13,7 @@ class Quotas:
         organization_artifact_bytes: bytes of artifacts that an organization may keep.
         build_artifact_bytes: bytes of artifacts of one build.
         build_artifacts: number of artifacts of one build.
+        build_jobs: number of jobs of one build, retries included.
         job_log_bytes: bytes of a job's log; what comes after is left out, with a mark.
         organization_agents: agents of an organization at the same time.
         organization_builds: builds of an organization that have not ended.
@@ -21,6 +22,7 @@ class Quotas:
     organization_artifact_bytes: int = 1000 * GIB
     build_artifact_bytes: int = 100 * GIB
     build_artifacts: int = 100_000
+    build_jobs: int = 10_000
     job_log_bytes: int = GIB
     organization_agents: int = 100_000
     organization_builds: int = 10_000

@@ -290,7 +290,7 @@ async def search(
 
 def retried(job: Job) -> bool:
     """Whether another job took this one's place."""
-    return bool(getattr(job, "retried_in", None))
+    return job.retried_in is not None
 
 
 async def delete(context: Context, caller: Caller, artifact: Artifact) -> None:

@@ -176,6 +176,14 @@ class Builder:
     scheduler: Scheduler
     maker: Maker
 
+    async def _require_room(self, tx: Transaction, organization_id: OrganizationId) -> None:
+        limit = self.context.installation.quotas.organization_builds
+        if limit and await tx.house.open_builds(organization_id) >= limit:
+            raise Conflict(
+                f"Your organization has {limit} builds that have not ended, the most it may have.",
+                code="build_quota",
+            )
+
     async def create_in(
         self,
         tx: Transaction,
@@ -189,7 +197,9 @@ class Builder:
 
         Raises:
             Invalid: a step or variable is not acceptable, or a queue does not exist.
+            Conflict: the organization has as many open builds as it may have.
         """
+        await self._require_room(tx, pipeline.organization_id)
         document = document_of(steps)
         if not document.steps:
             raise Invalid("Validation failed: a build needs at least one step", code="no_steps")

@@ -18,7 +18,6 @@ from watchword.store.base import Transaction
 MAX_COMMAND = 64 * 1024
 MAX_ENV = 500
 MAX_STEPS = 4000
-MAX_JOBS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +151,9 @@ class Maker:
             except Invalid as error:
                 raise _of_step(error, place + 1, step) from None
             made.append(row)
+        limit = self.context.installation.quotas.build_jobs
+        if limit and await tx.house.jobs_of_build(build.organization_id, build.id) > limit:
+            raise Invalid(f"Validation failed: a build has at most {limit} jobs", code="job_quota")
         return made
 
     async def _write(

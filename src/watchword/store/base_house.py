@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from watchword.domain.artifacts import Artifact
-from watchword.domain.ids import JobId, OrganizationId, TokenId
+from watchword.domain.ids import BuildId, JobId, OrganizationId, TokenId
 from watchword.domain.pipelines import Build
 
 
@@ -31,6 +31,12 @@ class House(Protocol):
 
     async def due_builds(self, before: int, limit: int) -> Sequence[Build]:
         """Builds that have ended with all their jobs, oldest first."""
+
+    async def open_builds(self, organization_id: OrganizationId) -> int:
+        """How many builds of an organization have not ended."""
+
+    async def jobs_of_build(self, organization_id: OrganizationId, build_id: BuildId) -> int:
+        """How many jobs a build has, in whatever state."""
 
     async def drop_build(self, build: Build) -> bool:
         """Delete a build and every row of it, logs excepted; False if it does not stand as it did."""

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from watchword.domain.artifacts import Artifact, ArtifactState
-from watchword.domain.ids import JobId, OrganizationId, TokenId
+from watchword.domain.ids import BuildId, JobId, OrganizationId, TokenId
 from watchword.domain.pipelines import Build, JobState
 from watchword.domain.use import HOUR_US
 from watchword.store.artifacts import ARTIFACTS
@@ -104,6 +104,8 @@ _DUE_BUILDS = Statement(
     .order_by(_b.finished_at)
     .limit(_LIMIT)
 )
+_OPEN_BUILDS = Statement(select(func.count()).where(_own(builds), text("builds.finished_at = 0")))
+_COUNT_JOBS = Statement(select(func.count()).where(_own(jobs, "build_id")))
 _DROP_BUILD = Statement(
     delete(builds).where(_own(builds, "id"), _b.finished_at == bindparam("finished_at_"), ~_ALIVE)
 )
@@ -197,6 +199,15 @@ class HouseRows:
     async def due_builds(self, before: int, limit: int) -> Sequence[Build]:
         rows = await self._cx.all(_DUE_BUILDS, {"before_": before, "limit_": limit})
         return [BUILDS.decode(row) for row in rows]
+
+    async def open_builds(self, organization_id: OrganizationId) -> int:
+        row = await self._cx.one(_OPEN_BUILDS, {"organization_id_": organization_id})
+        return int(row[0]) if row else 0
+
+    async def jobs_of_build(self, organization_id: OrganizationId, build_id: BuildId) -> int:
+        parameters = {"organization_id_": organization_id, "build_id_": build_id}
+        row = await self._cx.one(_COUNT_JOBS, parameters)
+        return int(row[0]) if row else 0
 
     async def drop_build(self, build: Build) -> bool:
         owner = {"organization_id_": build.organization_id}

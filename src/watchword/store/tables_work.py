@@ -51,6 +51,12 @@ builds = owned_table(
     later_text_column("cancel_reason"),
     Index("builds_number", "organization_id", "pipeline_id", "number", unique=True),
     Index(
+        "builds_open",
+        "organization_id",
+        sqlite_where=text("finished_at = 0"),
+        postgresql_where=text("finished_at = 0"),
+    ),
+    Index(
         "builds_age",
         "finished_at",
         sqlite_where=text("finished_at > 0"),

@@ -8,9 +8,10 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-# Each holds only what has ended and is still kept: work under way never touches them.
+# All but the one of open builds hold what has ended and is still kept: work under way never touches them.
 _INDEXES = (
     ("agents_age", "agents", "ended_at", "ended_at > 0"),
+    ("builds_open", "builds", "organization_id", "finished_at = 0"),
     ("builds_age", "builds", "finished_at", "finished_at > 0"),
     ("jobs_log_age", "jobs", "finished_at", "log_size > 0 AND log_ended_at IS NULL AND finished_at > 0"),
     ("artifacts_age", "artifacts", "created_at", "state <> 'deleted' AND state <> 'expired'"),
