@@ -7,7 +7,7 @@ ends or waits. That is what the machine's invariants compare after every step.
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from properties.lifecycle_machine import Lifecycle, action, addresses, houses, pick, picks, usable
+from properties.lifecycle_machine import ACTIONS, Lifecycle, action, addresses, houses, pick, picks, usable
 from properties.lifecycle_model import INSIDE, SESSIONS, Hold, Machine, Task
 from support import MINUTE_US
 from watchword.domain.errors import Conflict, Forbidden, Invalid, Locked, NotFound
@@ -129,6 +129,20 @@ class Ordered(Lifecycle):
         else:
             self._note_taken(agent, task, found, again=False)
 
+    @action("orders", needs=lambda self: self.model.tokens, number=picks, stops=st.booleans())
+    def an_order_outlives_the_process(self, number: int, stops: bool) -> None:  # noqa: FBT001 - drawn
+        """An agent is paused or stopped, the server starts again, and a job waits for it."""
+        agent = self._join(pick(self.model.tokens, number), "ordered", old=False)
+        if agent is None or not agent.connected:
+            return
+        place = self.model.agents[::-1].index(agent)
+        if stops:
+            self.stop(place, force=False)
+        else:
+            self.pause(place, None, again=False)
+        self.restart(flush=True, sweep=True)
+        self._ping(agent)
+
     @action("orders", house=houses, own=st.sampled_from(["main", "none"]))
     def acquire_across_clusters(self, house: int, own: str) -> None:
         """A job of one cluster, or of none, is not for an agent of another, or of none."""
@@ -210,3 +224,7 @@ class Ordered(Lifecycle):
             if not task.promised:
                 task.organization.events[Action.JOB_FAILURE_PROMISED] += 1
             task.promised = status
+
+
+# The one that shows what late calls do: it needs its turn among more groups, too.
+ACTIONS["orders"].append(next(doing for doing in ACTIONS["jobs"] if doing.name == "a_job_changes_hands"))
