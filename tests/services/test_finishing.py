@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.scene import Scene
+from services.scene import SESSIONS, Scene
 from watchword.domain.errors import Conflict
 from watchword.domain.events import Action
 from watchword.domain.fleet import AgentState
@@ -13,6 +13,7 @@ from watchword.domain.tokens import Reason
 from watchword.services.context import LOCAL
 from watchword.services.dispatching import Accepted
 from watchword.services.exchanging import Joined
+from watchword.services.revoking import end_token
 
 
 def value_of(accepted: Accepted) -> str:
@@ -324,3 +325,26 @@ def test_a_sweep_with_nothing_to_do_writes_no_event(scene: Scene) -> None:
         scene.sweep()
     after = scene.run(scene.world.store.read(lambda tx: tx.audit.events(scene.organization_id, 0, 10_000)))
     assert after == before
+
+
+def test_an_agent_whose_session_was_ended_finishes_the_job_it_runs(scene: Scene) -> None:
+    """Its heartbeat is refused, it cancels the job, and still sends the finish with the job token."""
+    agent = scene.agent()
+    accepted = scene.running(agent)
+    context, session = (
+        scene.authority.context,
+        scene.record(scene.present(agent.value.reveal(), SESSIONS).holder),
+    )
+    scene.run(scene.world.store.write(lambda tx: end_token(context, tx, session, None, "for a test")))
+    assert scene.reason(agent.value.reveal()) == Reason.SESSION_ENDED
+    assert scene.job_reason(value_of(accepted), accepted.job) == ""
+    assert scene.finish(accepted.job, "-1").state is JobState.FINISHED
+
+
+def test_an_agent_connects_to_the_next_process_after_it_registered_with_one(scene: Scene) -> None:
+    agent = scene.register()
+    scene.forward(50)
+    scene.world.restart()
+    scene.connect(agent)
+    job = scene.one_job()
+    assert scene.ping(agent) == job.id

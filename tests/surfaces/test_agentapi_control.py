@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from support import MINUTE_US, SECOND_US, Client, FakeAgent, FakeClock, LiveServer, put_into_state
+from watchword.domain.errors import Unavailable
 from watchword.domain.fleet import AgentState
 from watchword.domain.pipelines import JobState
 from watchword.services.context import LOCAL
@@ -255,3 +256,39 @@ def test_a_silent_agent_is_not_lost_before_a_whole_lost_timeout_after_a_start(tm
     )
     assert row.name == "a"
     second.close()
+
+
+def test_without_a_database_agents_are_told_to_try_again_and_none_ends(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pings and heartbeats go on; whatever must be written is 503 with a message and seconds to wait."""
+    agent = join(server)
+    server.create_build("one", "two")
+    job = begin(agent)
+    other = join(server, name="b")
+    waiting = other.offered()
+
+    async def fail(*_: object) -> None:
+        raise Unavailable("The database cannot take this now; try again.")
+
+    store = type(server.authority.context.store)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", fail)
+        patch.setattr(store, "read", fail)
+        assert other.offered() == waiting
+        assert agent.call("POST", "/v3/heartbeat", {}).status == 200
+        refused = [
+            other.call("PUT", f"/v3/jobs/{waiting}/accept"),
+            other.call("PUT", f"/v3/jobs/{waiting}/acquire"),
+            agent.on_job("GET", f"/v3/jobs/{job}"),
+            agent.on_job("POST", f"/v3/jobs/{job}/chunks?sequence=1&offset=0&size=1", b"x"),
+            agent.finish(job),
+            agent.call("POST", "/v3/stop"),
+            other.call("POST", "/v3/disconnect"),
+        ]
+    for answer in refused:
+        assert answer.status == 503, answer
+        assert answer.body["message"]
+        assert answer.headers["retry-after"] == "1"
+    assert agent.finish(job).status == 200
+    assert other.accept() == waiting
