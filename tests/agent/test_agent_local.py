@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.agent_server import FakeJob, quick_policy
+from agent.agent_server import FakeJob, FakeServer, quick_policy
 from agent.job_play import host_in, play
 from agent.test_agent_phases import hook
 from watchword.agent.errors import AgentError
@@ -53,6 +53,21 @@ def test_a_job_adds_what_its_log_hides(tmp_path: Path) -> None:
     )
     job = story(tmp_path, command)
     assert job.log.endswith("[REDACTED]\n[REDACTED]\n")
+
+
+def test_what_a_job_hides_is_hidden_in_notes_too(tmp_path: Path) -> None:
+    command = (
+        "printf 'found-it-out' | buildkite-agent redactor add;"
+        " buildkite-agent annotate 'it is found-it-out'; buildkite-agent meta-data set k found-it-out;"
+        " echo '- command: found-it-out' | buildkite-agent pipeline upload || echo @refused"
+    )
+    server, job = FakeServer(), FakeJob("j1", command)
+    play(job, host_in(tmp_path / "builds", own_command=OWN), server)
+    assert "@refused" in job.log
+    assert not server.calls("POST jobs/j1/pipelines")
+    (note,) = server.calls("POST jobs/j1/annotations")
+    assert note.json["body"] == "it is [REDACTED]"
+    assert server.data["k"] == "[REDACTED]"
 
 
 def test_what_belongs_to_the_agent_cannot_be_set(tmp_path: Path) -> None:

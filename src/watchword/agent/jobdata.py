@@ -8,8 +8,9 @@ import httpx
 from msgspec import UNSET
 
 from watchword.agent.errors import ApiError, ConfigError
-from watchword.agent.inside.caller import Caller, needed
-from watchword.agent.redaction import Redactor
+from watchword.agent.inside.caller import Caller
+from watchword.agent.inside.environment import needed
+from watchword.agent.redaction import Masks
 from watchword.agent.retry import Attempts, Policy, retry
 from watchword.agent.transport import Connection, segment
 from watchword.agent.wire import Annotation, MetaExists, MetaValue
@@ -29,7 +30,7 @@ class JobData:
         policy: the clock and the attempts.
     """
 
-    def __init__(self, connection: Connection, job: str, redactor: Redactor, policy: Policy) -> None:
+    def __init__(self, connection: Connection, job: str, redactor: Masks, policy: Policy) -> None:
         self._connection = connection
         self._job = f"jobs/{segment(job)}"
         self._redactor = redactor

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 MASK = b"[REDACTED]"
 MIN_BYTES = 6
@@ -16,6 +17,13 @@ PATTERNS = (
     "*_CONNECTION_STRING",
     "*_API_KEY",
 )
+
+
+class Masks(Protocol):
+    """Whoever can mask secrets in a text."""
+
+    def text(self, text: str) -> str:
+        """The text with its secrets masked."""
 
 
 def secret_values(environment: Mapping[str, str], patterns: Iterable[str] = PATTERNS) -> set[str]:

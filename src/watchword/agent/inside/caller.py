@@ -6,15 +6,14 @@ from typing import TypeVar
 import httpx
 
 from watchword.agent.config import DEFAULT_ENDPOINT, checked_endpoint
-from watchword.agent.errors import ApiError, ConfigError
-from watchword.agent.redaction import PATTERNS, Redactor, secret_values
+from watchword.agent.errors import ApiError
+from watchword.agent.inside.environment import needed, secrets_of
+from watchword.agent.inside.masking import Masker
 from watchword.agent.retry import Attempts, Policy, retry, retryable
 from watchword.agent.transport import Connection, variables_to_headers
 from watchword.crypto.values import Secret
 
 T = TypeVar("T")
-
-PATTERNS_VARIABLE = "BUILDKITE_REDACTED_VARS"
 
 
 class Caller:
@@ -24,7 +23,7 @@ class Caller:
         http: the client; it may be used for other hosts too, and then carries no token.
         connection: carries the job token.
         environ: the command's environment.
-        redactor: knows the secrets of that environment.
+        redactor: knows the secrets of that environment and of the job.
         policy: the clock and the attempts.
     """
 
@@ -34,7 +33,7 @@ class Caller:
         self.http = http
         self.connection = Connection(http, endpoint, Secret(token), variables_to_headers(environ))
         self.environ = environ
-        self.redactor = Redactor(secrets_of(environ))
+        self.redactor = Masker(environ, secrets_of(environ))
         self.policy = policy
 
     async def send(
@@ -77,21 +76,3 @@ class Caller:
             self.policy,
             again=again,
         )
-
-
-def secrets_of(environ: Mapping[str, str]) -> set[str]:
-    """The secret values of a command's environment, by the patterns that the agent handed on."""
-    patterns = environ.get(PATTERNS_VARIABLE)
-    return secret_values(environ, PATTERNS if patterns is None else patterns.split(","))
-
-
-def needed(environ: Mapping[str, str], name: str) -> str:
-    """A variable that every job has.
-
-    Raises:
-        ConfigError: it is not there.
-    """
-    value = environ.get(name)
-    if not value:
-        raise ConfigError(f"{name} is not set: this command works inside a job")
-    return value

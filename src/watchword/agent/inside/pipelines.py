@@ -11,7 +11,9 @@ import httpx
 import msgspec
 
 from watchword.agent.errors import ApiError, ConfigError
-from watchword.agent.inside.caller import PATTERNS_VARIABLE, Caller, secrets_of
+from watchword.agent.inside.caller import Caller
+from watchword.agent.inside.environment import PATTERNS_VARIABLE, secrets_of
+from watchword.agent.inside.masking import Masker
 from watchword.agent.redaction import MIN_BYTES, PATTERNS, secret_values
 from watchword.agent.retry import always, retry
 from watchword.agent.transport import segment
@@ -83,6 +85,8 @@ def check_secrets(document: dict[str, Any], environ: Mapping[str, str]) -> None:
             f"the pipeline holds the values of secrets: {', '.join(sorted(found))}. Write $$NAME to have"
             " it replaced when the job runs, or give --allow-secrets"
         )
+    if Masker(environ, set()).text(text) != text:
+        raise ConfigError("the pipeline holds what this job hides from its log: see --allow-secrets")
 
 
 async def upload(caller: Caller, job: str, document: dict[str, Any], *, replace: bool) -> None:

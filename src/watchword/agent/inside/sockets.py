@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from watchword.agent.errors import AgentError
-from watchword.agent.inside.caller import needed
+from watchword.agent.inside.environment import needed
 
 T = TypeVar("T")
 

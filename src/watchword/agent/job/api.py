@@ -33,6 +33,10 @@ class _Workdir(msgspec.Struct):
     workdir: str
 
 
+class _Text(msgspec.Struct):
+    text: str
+
+
 class _Redaction(msgspec.Struct):
     redact: str
 
@@ -55,6 +59,7 @@ class JobSocket:
             f"DELETE {BASE}/env": self._unset,
             f"PUT {BASE}/workdir": self._go,
             f"POST {BASE}/redactions": self._redact,
+            f"POST {BASE}/masked": self._mask,
         }
 
     def introduce(self, path: Path) -> None:
@@ -108,6 +113,10 @@ class JobSocket:
         secret = msgspec.json.decode(body, type=_Redaction).redact
         self._shell.redact(secret)
         return Reply(HTTPStatus.CREATED, {"redacted": secret})
+
+    async def _mask(self, body: bytes) -> Reply:
+        """Mask a text that a command is about to send: not in the usual agent's API."""
+        return Reply(HTTPStatus.OK, {"text": self._shell.masked(msgspec.json.decode(body, type=_Text).text)})
 
     def _refused(self, names: list[str]) -> Reply | None:
         protected = blocked(names, command_eval=self._command_eval)

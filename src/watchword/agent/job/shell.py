@@ -113,6 +113,10 @@ class JobShell:
         """Mask these in the log from now on."""
         self._redactor.add(secrets)
 
+    def masked(self, text: str) -> str:
+        """A text as the log would show it."""
+        return self._redactor.text(text)
+
     def redact_variables(self) -> None:
         """Mask the values of all variables that are secret by name."""
         self._redactor.add(secret_values(self.variables, self._settings.redacted))
