@@ -43,6 +43,8 @@ IDLE_MS = 120_000
 _MAX_HEADER_BYTES = 32 * 1024
 _BACKLOG = 4096
 _MAX_CONNECTIONS = 100_000
+# How soon uploads that are worked off in the background are looked for.
+_UPLOADS_SECONDS = 0.25
 # Retention counts in days.
 _HOUSE_SECONDS = 1800
 
@@ -139,6 +141,7 @@ class Application:
             [
                 Periodic("flush", settings.flush_interval, authority.flush),
                 Periodic("sweep", settings.sweep_interval, lambda: authority.sweep(LOCAL)),
+                Periodic("uploads", _UPLOADS_SECONDS, authority.uploader.work_off),
                 Periodic("house", _HOUSE_SECONDS, House(context).keep),
             ]
         )

@@ -52,6 +52,14 @@ ROWS: dict[str, set[str]] = {
     "PUT /v3/jobs/{job_id}/artifacts": {OWN_JOB},
     # A job finds artifacts of other builds of its cluster (contract agent-api §1.2).
     "GET /v3/builds/{build_id}/artifacts/search": {OWN_JOB, "other job"},
+    "POST /v3/jobs/{job_id}/pipelines": {OWN_JOB},
+    "GET /v3/jobs/{job_id}/pipelines/{upload_id}": {OWN_JOB},
+    # A job names steps of its own build alone; the job of another build finds none of this key.
+    "POST /v3/steps/{step}/export": {OWN_JOB, "other job"},
+    "PUT /v3/steps/{step}": {OWN_JOB, "other job"},
+    "POST /v3/steps/{step}/cancel": {OWN_JOB, "other job"},
+    # Both jobs are of the build that is named.
+    "POST /v3/builds/{build_id}/cancel": {OWN_JOB, "other job"},
     "POST /oauth/introspect": {API},
 }
 # A signature in the address or the form stands in for a token (tests/surfaces/test_artifact_bytes.py).
@@ -75,6 +83,10 @@ BODIES = {
     "POST /v3/builds/{build_id}/data/exists": {"key": "k"},
     "POST /v3/jobs/{job_id}/artifacts": {"id": "x", "artifacts": []},
     "PUT /v3/jobs/{job_id}/artifacts": {"artifacts": []},
+    "POST /v3/jobs/{job_id}/pipelines": {"uuid": "u", "pipeline": {"steps": []}},
+    "POST /v3/steps/{step}/export": {},
+    "PUT /v3/steps/{step}": {"attribute": "label", "value": "x"},
+    "POST /v3/steps/{step}/cancel": {},
     "POST /oauth/introspect": "token=x",
 }
 
@@ -91,7 +103,7 @@ class Cast:
     def knock(self, route: str, credential: str) -> Answer:
         method, path = route.split(" ")
         path = path.replace("{job_id}", self.job_id).replace("{build_id}", self.build_id)
-        path = path.replace("{name...}", "default")
+        path = path.replace("{name...}", "default").replace("{upload_id}", "u").replace("{step}", "nokey")
         if path.endswith("/chunks"):
             path += "?sequence=1&offset=0&size=0"
         return Client(self.server.url, self.values[credential]).call(method, path, BODIES.get(route))
@@ -189,8 +201,8 @@ def test_no_credential_passes_where_it_must_not(cast: Cast) -> None:
 
 
 def test_every_credential_passes_where_it_must(cast: Cast) -> None:
-    last = ("PUT /v3/jobs/{job_id}/finish", "POST /v3/disconnect")
-    for route in sorted(ROWS, key=lambda name: name in last):
+    last = ["POST /v3/builds/{build_id}/cancel", "PUT /v3/jobs/{job_id}/finish", "POST /v3/disconnect"]
+    for route in sorted(ROWS, key=lambda name: last.index(name) if name in last else -1):
         for credential in ROWS[route]:
             answer = cast.knock(route, credential)
             assert answer.status not in (401, 403), (route, credential, answer)

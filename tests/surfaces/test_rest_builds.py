@@ -108,7 +108,7 @@ def test_pipeline_keeps_steps_as_text(world: World) -> None:
         ({"name": ""}, 422, "invalid_name", "Name"),
         ({"name": "!!"}, 422, "invalid_slug", "slug"),
         ({"name": "x", "cluster_id": "y"}, 404, "not_found", "No cluster found"),
-        ({"name": "x", "configuration": "steps:\n  - command: a"}, 422, "invalid_configuration", "JSON"),
+        ({"name": "x", "configuration": "steps: [1"}, 422, "invalid_yaml", "line"),
         ({"name": "x", "configuration": "{}"}, 422, "invalid_pipeline", "steps"),
         ({"name": "x", "configuration": "[]", "steps": []}, 422, "two_configurations", "both"),
         ({"name": "x", "steps": [{"command": "a"}, {"blok": "b"}]}, 422, "invalid_pipeline", "Step 2"),

@@ -8,6 +8,8 @@ from watchword.agentapi.metrics import Metrics
 from watchword.agentapi.notes import Notes
 from watchword.agentapi.running import Running
 from watchword.agentapi.sessions import Sessions
+from watchword.agentapi.steps import Steps
+from watchword.agentapi.uploads import Uploads
 from watchword.edge.router import Route
 from watchword.services.authority import Authority
 
@@ -19,6 +21,8 @@ def routes(authority: Authority) -> list[Route]:
         *Jobs(authority).routes(),
         *Running(authority).routes(),
         *Notes(authority).routes(),
+        *Uploads(authority).routes(),
+        *Steps(authority).routes(),
         *Control(authority).routes(),
         *Metrics(authority).routes(),
         *Artifacts(authority).routes(),

@@ -253,6 +253,40 @@ class FoundArtifact(msgspec.Struct, kw_only=True):
     upload_destination: str
 
 
+class UploadPipeline(msgspec.Struct, kw_only=True):
+    """`POST jobs/{job}/pipelines`, §2.8; the pipeline is read by the domain."""
+
+    uuid: str
+    pipeline: Any
+    replace: bool | None = False
+
+
+class ExportStep(msgspec.Struct, kw_only=True):
+    """`POST steps/{step}/export`, §2.9."""
+
+    attribute: str | None = None
+    build_id: str | None = None
+    format: str | None = None
+
+
+class UpdateStep(msgspec.Struct, kw_only=True):
+    """`PUT steps/{step}`, §2.9."""
+
+    attribute: str
+    value: str = ""
+    build_id: str | None = None
+    idempotency_uuid: str | None = None
+    append: bool | None = False
+
+
+class CancelStep(msgspec.Struct, kw_only=True):
+    """`POST steps/{step}/cancel`, §2.9; the grace is in seconds."""
+
+    build_id: str | None = None
+    force: bool | None = False
+    force_grace_period: int | None = 0
+
+
 REGISTER = msgspec.json.Decoder(Register)
 HEARTBEAT = msgspec.json.Decoder(Heartbeat)
 START = msgspec.json.Decoder(Start)
@@ -267,3 +301,7 @@ BATCH = msgspec.json.Decoder(Batch)
 KEY = msgspec.json.Decoder(Key)
 ANNOUNCE = msgspec.json.Decoder(Announce)
 OUTCOMES = msgspec.json.Decoder(Outcomes)
+UPLOAD = msgspec.json.Decoder(UploadPipeline)
+EXPORT_STEP = msgspec.json.Decoder(ExportStep)
+UPDATE_STEP = msgspec.json.Decoder(UpdateStep)
+CANCEL_STEP = msgspec.json.Decoder(CancelStep)

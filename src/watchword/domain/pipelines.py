@@ -83,6 +83,7 @@ class Pipeline:
 
     Attributes:
         configuration: its pipeline document as text, YAML or JSON.
+        document: the same decoded, as JSON.
         env: variables of every job.
         default_timeout_minutes: of jobs whose step says none; 0 where there is none.
         maximum_timeout_minutes: what no job's time-out exceeds; 0 where there is none.
@@ -102,6 +103,7 @@ class Pipeline:
     env: Mapping[str, str] = field(default_factory=dict)
     default_timeout_minutes: int = 0
     maximum_timeout_minutes: int = 0
+    document: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from watchword.domain import artifacts
 from watchword.domain.artifacts import ArtifactState, content_type_of, matches
 from watchword.domain.errors import Conflict, Invalid
 from watchword.rest.call import PAGED, Call, RestRequest, needs
-from watchword.rest.jobs import BUILD, JOB, Place, locate
+from watchword.rest.jobs import BUILD, JOB, locate
+from watchword.rest.jobshapes import Place
 from watchword.services import artifacts as service
 from watchword.services.context import Caller
 from watchword.services.links import DOWNLOAD_SECONDS, download_link

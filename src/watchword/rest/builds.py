@@ -10,31 +10,55 @@ from msgspec import Meta
 from watchword.domain import accounts, pipelines
 from watchword.domain.errors import Invalid
 from watchword.domain.pipelines import BuildState
+from watchword.domain.stepreading import read_document
 from watchword.domain.steps import Document
 from watchword.rest.bodies import Body
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.formats import graphql_id, instant, maybe_instant
-from watchword.rest.jobs import BUILD, Job, Place, show_job
+from watchword.rest.jobs import BUILD
+from watchword.rest.jobshapes import Job, Place, jobs_and_waits
 from watchword.rest.pipelines import PIPELINE, Pipeline, show_pipeline
 from watchword.rest.users import User, show_person
 from watchword.services.builds import BuildRequest, CommandStep, document_of
 from watchword.services.queries import (
     Access,
     Unit,
-    agents_by_id,
     builds_of,
     find_build,
     find_pipeline,
-    jobs_of,
     meta_data_of,
     people,
     pipelines_by_id,
+    rebuilt_from,
 )
-from watchword.services.steps import read_configuration, read_steps
+from watchword.services.steps import document_of_pipeline
 
 BUILDS = PIPELINE + "/builds"
 FILTERS = ("branch", "commit", "state")
-_FINISHED = (BuildState.PASSED.value, BuildState.FAILED.value, BuildState.CANCELED.value)
+_FINISHED = tuple(state.value for state in BuildState if state.ended or state is BuildState.BLOCKED)
+
+
+class Author(msgspec.Struct, kw_only=True):
+    """Who wrote the commit."""
+
+    name: str | None = None
+    email: str | None = None
+
+
+class PullRequest(msgspec.Struct, kw_only=True):
+    """The pull request that a build is of."""
+
+    id: str
+    base: str | None
+    repository: str | None
+
+
+class RebuiltFrom(msgspec.Struct, kw_only=True):
+    """The build that another one repeats."""
+
+    id: str
+    number: int
+    url: str
 
 
 class Build(msgspec.Struct, kw_only=True):
@@ -47,26 +71,30 @@ class Build(msgspec.Struct, kw_only=True):
     number: int
     state: str
     blocked: bool
+    blocked_state: str | None
     message: str
     commit: str
     branch: str
     env: dict[str, str]
     source: str
     creator: User | None
-    author: None
+    author: Author | None
     jobs: list[Job]
     created_at: str
     scheduled_at: str
     started_at: str | None
     finished_at: str | None
     meta_data: dict[str, str]
-    pull_request: None
-    rebuilt_from: None
+    pull_request: PullRequest | None
+    rebuilt_from: RebuiltFrom | None
+    tag: str | None
+    cancel_reason: str | None
     pipeline: Pipeline
     cluster_id: str | None
 
 
 Name = Annotated[str, Meta(max_length=255)]
+Text = Annotated[str, Meta(max_length=1024)]
 Message = Annotated[str, Meta(max_length=65_536)]
 
 
@@ -79,6 +107,12 @@ class NewBuild(Body):
     env: dict[str, str] | None = None
     steps: Any = None
     command: str | None = None
+    author: Author | None = None
+    tag: Name | None = None
+    meta_data: dict[str, str] | None = None
+    pull_request_id: int | str | None = None
+    pull_request_base_branch: Name | None = None
+    pull_request_repository: Text | None = None
 
 
 async def _show(
@@ -90,34 +124,66 @@ async def _show(
 ) -> Build:
     place = Place(call.site, organization, pipeline, build)
     found = await people(tx, [build.created_by, pipeline.created_by])
-    jobs = [] if call.query("exclude_jobs") == ["true"] else await jobs_of(tx, build)
-    agents = await agents_by_id(tx, organization.id, [job.agent_id for job in jobs])
+    retried = call.query("include_retried_jobs") == ["true"]
+    excluded = call.query("exclude_jobs") == ["true"]
+    source = await rebuilt_from(tx, build)
     return Build(
         id=build.id,
         graphql_id=graphql_id("Build", build.id),
         url=place.url(),
         web_url=place.page,
         number=build.number,
-        state=build.state.value,
-        blocked=False,
+        state=build.blocked_state or build.state.value,
+        blocked=build.state is BuildState.BLOCKED,
+        blocked_state=build.blocked_state or None,
         message=build.message,
         commit=build.commit,
         branch=build.branch,
         env=dict(build.env),
         source=build.source,
         creator=show_person(found, build.created_by),
-        author=None,
-        jobs=[show_job(place, job, agents) for job in jobs],
+        author=Author(name=build.author.get("name"), email=build.author.get("email"))
+        if build.author
+        else None,
+        jobs=[] if excluded else await jobs_and_waits(place, tx, retried=retried),
         created_at=instant(build.created_at),
         scheduled_at=instant(build.created_at),
         started_at=maybe_instant(build.started_at),
         finished_at=maybe_instant(build.finished_at),
         meta_data=await meta_data_of(tx, build),
-        pull_request=None,
-        rebuilt_from=None,
+        pull_request=_pull_request(build),
+        rebuilt_from=_rebuilt_from(place, source) if source is not None else None,
+        tag=build.tag or None,
+        cancel_reason=build.cancel_reason or None,
         pipeline=show_pipeline(call.site, organization, pipeline, found),
         cluster_id=pipeline.cluster_id,
     )
+
+
+def _rebuilt_from(place: Place, source: pipelines.Build) -> RebuiltFrom:
+    at = ("organizations", place.organization.slug, "pipelines", place.pipeline.slug, "builds")
+    return RebuiltFrom(id=source.id, number=source.number, url=place.site.rest(*at, source.number))
+
+
+def _pull_request(build: pipelines.Build) -> PullRequest | None:
+    given = build.pull_request
+    if not given:
+        return None
+    return PullRequest(id=given["id"], base=given.get("base"), repository=given.get("repository"))
+
+
+def _author(asked: NewBuild) -> dict[str, str]:
+    if asked.author is None:
+        return {}
+    given = {"name": asked.author.name, "email": asked.author.email}
+    return {name: value for name, value in given.items() if value}
+
+
+def _asked_pull_request(asked: NewBuild) -> dict[str, str]:
+    if asked.pull_request_id is None:
+        return {}
+    given = {"base": asked.pull_request_base_branch, "repository": asked.pull_request_repository}
+    return {"id": str(asked.pull_request_id), **{name: value for name, value in given.items() if value}}
 
 
 def _filter(call: Call) -> Callable[[pipelines.Build], bool] | None:
@@ -134,7 +200,7 @@ def _filter(call: Call) -> Callable[[pipelines.Build], bool] | None:
 
 @get(
     ["/v2/organizations/{org:str}/builds", BUILDS],
-    opt=needs("read_builds", query=(*FILTERS, "exclude_jobs", *PAGED)),
+    opt=needs("read_builds", query=(*FILTERS, "exclude_jobs", "include_retried_jobs", *PAGED)),
     summary="List builds",
 )
 async def list_builds(request: RestRequest) -> Response[list[Build]]:
@@ -182,6 +248,10 @@ async def create_build(request: RestRequest) -> Response[Build]:
             branch=asked.branch or "",
             message=asked.message or "",
             env=asked.env or {},
+            tag=asked.tag or "",
+            author=_author(asked),
+            pull_request=_asked_pull_request(asked),
+            meta_data=asked.meta_data or {},
         )
         steps = _steps(pipeline, asked)
         build, jobs = await builder.create_in(tx, access.caller, pipeline, steps, wanted, access.user.id)
@@ -201,12 +271,12 @@ def _steps(pipeline: pipelines.Pipeline, asked: NewBuild) -> Document:
         Invalid: a step is not acceptable, or steps and a command are both given.
     """
     if asked.steps is None and asked.command is None:
-        return read_configuration(pipeline.configuration)
+        return document_of_pipeline(pipeline)
     if asked.steps is not None and asked.command is not None:
         raise Invalid("Validation failed: give steps or command, not both", code="two_configurations")
     if asked.command is not None:
         return document_of((CommandStep(command=asked.command),))
-    return read_steps(asked.steps)
+    return read_document(asked.steps)
 
 
 @put(BUILD + "/cancel", opt=needs("write_builds"), summary="Cancel a build")
@@ -227,4 +297,21 @@ async def cancel_build(request: RestRequest) -> Build:
     return await call.read(show)
 
 
-HANDLERS = (list_builds, get_build, create_build, cancel_build)
+@put(BUILD + "/rebuild", opt=needs("write_builds"), summary="Rebuild a build")
+async def rebuild(request: RestRequest) -> Build:
+    """Run the steps that a build began with once more."""
+    call = Call.of(request)
+    builder = call.authority.builder
+
+    async def work(tx: Unit, access: Access) -> tuple[Build, list[pipelines.Job]]:
+        pipeline = await find_pipeline(tx, access.id, call.path("pipeline"))
+        build = await find_build(tx, pipeline, call.path("number"))
+        again, jobs = await builder.rebuild_in(tx, access.caller, pipeline, build, access.user.id)
+        return await _show(call, tx, access.organization, pipeline, again), jobs
+
+    shown, jobs = await call.write(work, admin=False)
+    builder.announce(jobs)
+    return shown
+
+
+HANDLERS = (list_builds, get_build, create_build, cancel_build, rebuild)

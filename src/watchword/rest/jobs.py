@@ -1,17 +1,13 @@
 """Jobs of a build and their logs (contract rest-graphql §2.17)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get
 
-from watchword.domain import accounts, fleet, pipelines
-from watchword.domain.ids import AgentId
-from watchword.domain.pipelines import JobState
+from watchword.domain import pipelines
 from watchword.rest.call import CURSORED, Call, RestRequest, needs
-from watchword.rest.formats import Site, graphql_id, instant, maybe_instant
+from watchword.rest.jobshapes import Job, Place, jobs_and_waits, show_job
 from watchword.rest.pages import CursorRequest
 from watchword.rest.pipelines import PIPELINE
 from watchword.services.queries import (
@@ -22,60 +18,14 @@ from watchword.services.queries import (
     find_build,
     find_job,
     find_pipeline,
-    jobs_of,
+    steps_of,
 )
 
 BUILD = PIPELINE + "/builds/{number:str}"
 JOBS = BUILD + "/jobs"
 # Every job route exists below its build and below the organization.
+_FILTERS = ("state", "step_key", "group_key", "include_retried_jobs")
 JOB = [JOBS + "/{job:str}", "/v2/organizations/{org:str}/jobs/{job:str}"]
-
-
-class JobAgent(msgspec.Struct, kw_only=True):
-    """The agent that has or had a job; the whole of it stands at its `url`."""
-
-    id: str
-    graphql_id: str
-    url: str
-    name: str
-
-
-class Priority(msgspec.Struct, kw_only=True):
-    """A job's priority."""
-
-    number: int
-
-
-class Job(msgspec.Struct, kw_only=True):
-    """One command of a build."""
-
-    id: str
-    graphql_id: str
-    type: str
-    name: str | None
-    step_key: str | None
-    agent_query_rules: list[str]
-    state: str
-    build_url: str
-    web_url: str
-    log_url: str
-    raw_log_url: str
-    command: str
-    soft_failed: bool
-    exit_status: int | None
-    signal: str | None
-    signal_reason: str | None
-    agent: JobAgent | None
-    created_at: str
-    scheduled_at: str
-    runnable_at: str | None
-    started_at: str | None
-    finished_at: str | None
-    retried: bool
-    retries_count: int
-    cluster_id: str | None
-    cluster_queue_id: str | None
-    priority: Priority
 
 
 class Cursors(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -93,77 +43,6 @@ class JobList(msgspec.Struct, kw_only=True):
     links: Cursors
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a job stands: what its addresses are made of."""
-
-    site: Site
-    organization: accounts.Organization
-    pipeline: pipelines.Pipeline
-    build: pipelines.Build
-
-    def url(self, *parts: object) -> str:
-        """Address of the build, or of something below it."""
-        at = ("organizations", self.organization.slug, "pipelines", self.pipeline.slug)
-        return self.site.rest(*at, "builds", self.build.number, *parts)
-
-    @property
-    def page(self) -> str:
-        """The build's page for people."""
-        return self.site.web(self.organization.slug, self.pipeline.slug, "builds", self.build.number)
-
-
-def _state(job: pipelines.Job) -> str:
-    if job.state is JobState.FINISHED:
-        return "passed" if job.passed else "failed"
-    return job.state.value
-
-
-def _exit_status(job: pipelines.Job) -> int | None:
-    try:
-        return int(job.exit_status)
-    except ValueError:
-        return None
-
-
-def show_job(place: Place, job: pipelines.Job, agents: Mapping[AgentId, fleet.Agent]) -> Job:
-    """A job as JSON."""
-    agent = agents.get(job.agent_id) if job.agent_id is not None else None
-    shown = None
-    if agent is not None:
-        url = place.site.rest("organizations", place.organization.slug, "agents", agent.id)
-        shown = JobAgent(id=agent.id, graphql_id=graphql_id("Agent", agent.id), url=url, name=agent.name)
-    return Job(
-        id=job.id,
-        graphql_id=graphql_id("Job", job.id),
-        type="script",
-        name=job.label or None,
-        step_key=job.step_key or None,
-        agent_query_rules=list(job.rules),
-        state=_state(job),
-        build_url=place.url(),
-        web_url=f"{place.page}#{job.id}",
-        log_url=place.url("jobs", job.id, "log"),
-        raw_log_url=place.url("jobs", job.id, "log.txt"),
-        command=job.command,
-        soft_failed=False,
-        exit_status=_exit_status(job),
-        signal=job.signal or None,
-        signal_reason=job.signal_reason or None,
-        agent=shown,
-        created_at=instant(job.created_at),
-        scheduled_at=instant(job.created_at),
-        runnable_at=maybe_instant(job.runnable_at),
-        started_at=maybe_instant(job.started_at),
-        finished_at=maybe_instant(job.finished_at),
-        retried=False,
-        retries_count=0,
-        cluster_id=job.cluster_id,
-        cluster_queue_id=job.queue_id,
-        priority=Priority(number=job.priority),
-    )
-
-
 async def locate(call: Call, tx: Unit, access: Access) -> tuple[Place, pipelines.Job]:
     """The job of the path, whichever of the two paths it is."""
     if "pipeline" in call.request.path_params:
@@ -176,7 +55,7 @@ async def locate(call: Call, tx: Unit, access: Access) -> tuple[Place, pipelines
     return Place(call.site, access.organization, pipeline, build), job
 
 
-@get(JOBS, opt=needs("read_builds", query=("state", "step_key", *CURSORED)), summary="List jobs of a build")
+@get(JOBS, opt=needs("read_builds", query=(*_FILTERS, *CURSORED)), summary="List jobs of a build")
 async def list_jobs(request: RestRequest) -> Response[JobList]:
     """Jobs of a build in order, a part at a time."""
     call = Call.of(request)
@@ -186,18 +65,20 @@ async def list_jobs(request: RestRequest) -> Response[JobList]:
         build = await find_build(tx, pipeline, call.path("number"))
         place = Place(call.site, access.organization, pipeline, build)
         states, keys = call.query("state"), call.query("step_key")
+        groups = call.query("group_key")
+        retried = call.query("include_retried_jobs") == ["true"]
         rows = [
             job
-            for job in await jobs_of(tx, build)
-            if (not states or _state(job) in states) and (not keys or job.step_key in keys)
+            for job in await jobs_and_waits(place, tx, retried=retried)
+            if (not states or job.state in states)
+            and (not keys or job.step_key in keys)
+            and (not groups or job.group_key in groups)
         ]
-        part, back, on = CursorRequest.read(request.query_params).cut(rows, [job.id for job in rows])
-        agents = await agents_by_id(tx, access.id, [job.agent_id for job in part])
-        items = [show_job(place, job, agents) for job in part]
+        items, back, on = CursorRequest.read(request.query_params).cut(rows, [job.id for job in rows])
         return place, JobList(items=items, links=Cursors(self=place.url("jobs"))), back, on
 
     place, shown, back, on = await call.read(work)
-    kept = [(f"{name}[]", value) for name in ("state", "step_key") for value in call.query(name)]
+    kept = [(f"{name}[]", value) for name in _FILTERS for value in call.query(name)]
     size = CursorRequest.read(request.query_params).size
 
     def neighbour(name: str, cursor: str) -> str | None:
@@ -217,7 +98,8 @@ async def get_job(request: RestRequest) -> Job:
 
     async def work(tx: Unit, access: Access) -> Job:
         place, job = await locate(call, tx, access)
-        return show_job(place, job, await agents_by_id(tx, access.id, [job.agent_id]))
+        steps = {row.id: row for row in await steps_of(tx, place.build)}
+        return show_job(place, job, await agents_by_id(tx, access.id, [job.agent_id]), steps)
 
     return await call.read(work)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get, patch, post
 from msgspec import Meta
 
 from watchword.domain import accounts, pipelines
@@ -17,9 +18,14 @@ from watchword.rest.bodies import Body
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.formats import Site, graphql_id, instant
 from watchword.rest.users import User, show_person
-from watchword.services.builds import create_pipeline
+from watchword.services.builds import create_pipeline, update_pipeline
 from watchword.services.queries import Access, Unit, find_pipeline, people, pipelines_of
-from watchword.services.steps import read_configuration, read_steps, write_configuration
+from watchword.services.steps import (
+    Configuration,
+    configuration_of,
+    document_of_pipeline,
+    read_configuration,
+)
 
 PIPELINES = "/v2/organizations/{org:str}/pipelines"
 PIPELINE = PIPELINES + "/{pipeline:str}"
@@ -79,7 +85,7 @@ class Pipeline(msgspec.Struct, kw_only=True):
 
 
 Text = Annotated[str, Meta(max_length=1024)]
-Configuration = Annotated[str, Meta(max_length=512 * 1024)]
+LongText = Annotated[str, Meta(max_length=512 * 1024)]
 
 
 class NewPipeline(Body):
@@ -89,7 +95,7 @@ class NewPipeline(Body):
     repository: Text | None = None
     cluster_id: Text | None = None
     default_branch: Text | None = None
-    configuration: Configuration | None = None
+    configuration: LongText | None = None
     steps: Any = None
     description: Text | None = None
     env: dict[str, str] | None = None
@@ -136,7 +142,7 @@ def show_pipeline(
     steps: tuple[DocumentStep, ...] = ()
     # A configuration of another version is shown as text alone.
     with suppress(Invalid):
-        steps = read_configuration(pipeline.configuration).steps
+        steps = document_of_pipeline(pipeline).steps
     return Pipeline(
         id=pipeline.id,
         graphql_id=graphql_id("Pipeline", pipeline.id),
@@ -206,9 +212,11 @@ async def get_pipeline(request: RestRequest) -> Pipeline:
 async def create_one(request: RestRequest) -> Response[Pipeline]:
     """Create a pipeline; without a cluster it goes to the organization's default one."""
     call = await Call.with_body(request)
+    written = await _written(call)
 
     async def work(tx: Unit, access: Access) -> Pipeline:
         asked = call.decode(NewPipeline)
+        configuration = _configuration(asked, written)
         cluster_id = access.organization.default_cluster_id
         if asked.cluster_id:
             cluster_id = ClusterId(asked.cluster_id.lower() if is_uuid(asked.cluster_id) else "")
@@ -220,7 +228,8 @@ async def create_one(request: RestRequest) -> Response[Pipeline]:
             asked.name or "",
             cluster_id=cluster_id,
             repository=asked.repository or "",
-            configuration=_configuration(asked),
+            configuration=configuration.text,
+            document=configuration.document,
             default_branch=asked.default_branch or "main",
             created_by=access.user.id,
             description=asked.description or "",
@@ -233,20 +242,62 @@ async def create_one(request: RestRequest) -> Response[Pipeline]:
     return await call.create(work, admin=False)
 
 
-def _configuration(asked: NewPipeline) -> str:
-    """The text to keep.
+async def _written(call: Call) -> Configuration:
+    """The configuration text of the body, read before the unit of work because it may take long."""
+    try:
+        asked = call.decode(NewPipeline)
+    except Invalid:  # the unit of work says so, after the checks that come first
+        return Configuration()
+    return await read_configuration(asked.configuration or "")
+
+
+def _configuration(asked: NewPipeline, written: Configuration) -> Configuration:
+    """What the pipeline is to keep.
 
     Raises:
         Invalid: a step is not acceptable, or steps and configuration are both given.
     """
-    text = asked.configuration or ""
     if asked.steps is None:
-        read_configuration(text)
-        return text
-    if text:
+        return written.checked()
+    if asked.configuration:
         raise Invalid("Validation failed: give steps or configuration, not both", code="two_configurations")
-    read_steps(asked.steps)
-    return write_configuration(asked.steps)
+    return configuration_of(asked.steps)
 
 
-HANDLERS = (list_pipelines, get_pipeline, create_one)
+@patch(PIPELINE, opt=needs("write_pipelines", body=NewPipeline), summary="Update a pipeline")
+async def update_one(request: RestRequest) -> Pipeline:
+    """Change what the body names; the slug stays."""
+    call = await Call.with_body(request)
+    written = await _written(call)
+
+    async def work(tx: Unit, access: Access) -> Pipeline:
+        pipeline = await find_pipeline(tx, access.id, call.path("pipeline"))
+        asked = call.decode(NewPipeline)
+        changed = replace(pipeline, **_changes(asked, written))
+        changed = await update_pipeline(call.context, tx, access.caller, changed)
+        found = await people(tx, [pipeline.created_by])
+        return show_pipeline(call.site, access.organization, changed, found)
+
+    return await call.write(work, admin=False)
+
+
+def _changes(asked: NewPipeline, written: Configuration) -> dict[str, Any]:
+    """Fields that the body names; those that it leaves out stay."""
+    given: dict[str, Any] = {
+        "name": asked.name,
+        "repository": asked.repository,
+        "default_branch": asked.default_branch,
+        "description": asked.description,
+        "env": asked.env,
+        "default_timeout_minutes": asked.default_timeout_in_minutes,
+        "maximum_timeout_minutes": asked.maximum_timeout_in_minutes,
+    }
+    if asked.cluster_id is not None:
+        given["cluster_id"] = ClusterId(asked.cluster_id.lower() if is_uuid(asked.cluster_id) else "")
+    if asked.steps is not None or asked.configuration is not None:
+        kept = _configuration(asked, written)
+        given |= {"configuration": kept.text, "document": kept.document}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+HANDLERS = (list_pipelines, get_pipeline, create_one, update_one)

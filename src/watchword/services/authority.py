@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from watchword.services.attempts import Attempts
 from watchword.services.builds import Builder
 from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
@@ -12,6 +13,8 @@ from watchword.services.ledger import Ledger
 from watchword.services.making import Maker
 from watchword.services.running import Runner
 from watchword.services.scheduling import Scheduler
+from watchword.services.stepping import Stepper
+from watchword.services.uploading import Uploader
 from watchword.services.verifying import Verifier
 
 
@@ -27,6 +30,9 @@ class Authority:
     finisher: Finisher
     scheduler: Scheduler
     builder: Builder
+    uploader: Uploader
+    stepper: Stepper
+    attempts: Attempts
     controller: Controller
     runner: Runner
 
@@ -39,7 +45,10 @@ class Authority:
         dispatcher = Dispatcher(context, fleet)
         scheduler = Scheduler(context, dispatcher)
         finisher = Finisher(context, fleet, dispatcher, scheduler)
-        builder = Builder(context, scheduler, Maker(context))
+        maker = Maker(context)
+        builder = Builder(context, scheduler, maker)
+        uploader = Uploader(context, scheduler, maker)
+        stepper = Stepper(context, scheduler)
         controller = Controller(context, fleet, dispatcher, finisher)
         runner = Runner(context, dispatcher)
         return cls(
@@ -51,6 +60,9 @@ class Authority:
             finisher,
             scheduler,
             builder,
+            uploader,
+            stepper,
+            Attempts(context, scheduler),
             controller,
             runner,
         )
@@ -59,6 +71,7 @@ class Authority:
         """Read what lives in memory: agents and open jobs."""
         await self.fleet.load()
         await self.dispatcher.load()
+        await self.uploader.load()
 
     async def flush(self, *, everything: bool = False) -> None:
         """Write what memory holds and the database does not: use, signs of life.

@@ -12,6 +12,7 @@ from watchword.domain.pipelines import Build, BuildState, Job, JobState, Pipelin
 from watchword.domain.steps import Document, Step, StepType
 from watchword.services.accounts import check_name
 from watchword.services.context import Caller, Context
+from watchword.services.logs import check_meta_data
 from watchword.services.making import Maker, check_environment, ground_of
 from watchword.services.scheduling import Moved, Scheduler
 from watchword.store.base import Duplicate, Transaction
@@ -71,6 +72,7 @@ async def create_pipeline(
     cluster_id: ClusterId | None,
     repository: str = "",
     configuration: str = "",
+    document: str = "",
     default_branch: str = "main",
     created_by: UserId | None = None,
     description: str = "",
@@ -100,6 +102,7 @@ async def create_pipeline(
         env or {},
         default_timeout_minutes,
         maximum_timeout_minutes,
+        document,
     )
     await _check_pipeline(tx, pipeline)
     try:
@@ -226,6 +229,7 @@ class Builder:
         )
         await tx.builds.add_build(build)
         for key, value in request.meta_data.items():
+            check_meta_data(key, value)
             await tx.logs.set_meta_data(organization_id, build.id, key, value)
         await self.maker.add_in(tx, await ground_of(tx, pipeline, build), document)
         await self.scheduler.advance_in(tx, organization_id, build.id)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from watchword.domain.accounts import Cluster, Member, Organization, Queue, Role, User
 from watchword.domain.artifacts import Artifact
+from watchword.domain.buildsteps import BuildStep
 from watchword.domain.errors import Forbidden, NotFound
 from watchword.domain.events import Actor
 from watchword.domain.fleet import Agent, AgentState
@@ -20,6 +21,7 @@ from watchword.domain.ids import (
     OrganizationId,
     PipelineId,
     QueueId,
+    StepId,
     UserId,
     is_uuid,
 )
@@ -262,8 +264,27 @@ async def jobs_of(tx: Unit, build: Build) -> list[Job]:
     return list(await tx.builds.jobs(build.organization_id, build.id))
 
 
-async def build_of(tx: Unit, job: Job) -> tuple[Pipeline, Build]:
-    """The build of a job, and its pipeline.
+async def steps_of(tx: Unit, build: Build) -> list[BuildStep]:
+    """Steps of a build, in order."""
+    return list(await tx.steps.of_build(build.organization_id, build.id))
+
+
+async def rebuilt_from(tx: Unit, build: Build) -> Build | None:
+    """The build that a build repeats."""
+    return (
+        await tx.builds.build(build.organization_id, build.rebuilt_from)
+        if build.rebuilt_from is not None
+        else None
+    )
+
+
+async def find_step(tx: Unit, organization_id: OrganizationId, text: str) -> BuildStep | None:
+    """A step by the id in a path; None where there is none."""
+    return await tx.steps.find(organization_id, StepId(text.lower())) if is_uuid(text) else None
+
+
+async def build_of(tx: Unit, job: Job | BuildStep) -> tuple[Pipeline, Build]:
+    """The build of a job or step, and its pipeline.
 
     Raises:
         NotFound: one is gone.

@@ -55,6 +55,7 @@ _PIPELINE_FIELDS = (
     "env",
     "default_timeout_minutes",
     "maximum_timeout_minutes",
+    "document",
 )
 _SAVE_PIPELINE = Statement(
     update(pipelines)

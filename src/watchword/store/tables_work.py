@@ -25,6 +25,7 @@ pipelines = owned_table(
     later_text_column("env", "{}"),
     later_number_column("default_timeout_minutes"),
     later_number_column("maximum_timeout_minutes"),
+    later_text_column("document"),
     Index("pipelines_slug", "organization_id", "slug", unique=True),
 )
 builds = owned_table(

@@ -13,6 +13,7 @@ PIPELINES = (
     ("env", "{}"),
     ("default_timeout_minutes", "0"),
     ("maximum_timeout_minutes", "0"),
+    ("document", ""),
 )
 BUILDS = (
     ("blocked_state", ""),
