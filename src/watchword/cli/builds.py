@@ -3,7 +3,9 @@
 import re
 import sys
 import time
-from typing import Annotated, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 from cyclopts import App, Parameter
@@ -11,6 +13,9 @@ from cyclopts import App, Parameter
 from watchword.cli.client import AsJson, Client, CommandError, CredentialsFile
 from watchword.cli.output import clean, say, show_fields, show_json, show_table
 from watchword.domain.accounts import slugify
+from watchword.yamltext import read_yaml
+
+T = TypeVar("T")
 
 app = App(name="build", help="Run commands on agents.")
 
@@ -21,7 +26,9 @@ _NOT_FOUND = 404
 _PARTIAL = 206
 _NO_MORE = 416
 _TAKEN = "taken"
-_ENDED = ("passed", "failed", "canceled")
+_ENDED = ("passed", "failed", "canceled", "timed_out")
+_BUILD_ENDED = ("passed", "failed", "canceled", "not_run")
+_NOT_BEGUN = ("waiting", "limited", "waiting_failed", "broken", "skipped")
 # A server that restarts is away for a moment; whoever watches waits for it for a minute.
 _PASSING = ("unreachable", "unavailable")
 _PATIENCE = 120
@@ -38,7 +45,8 @@ _STAMP_BEGUN = re.compile(rb"\x1b(?:_(?:b(?:k(?:;(?:t(?:=[0-9]*)?)?)?)?)?)?\Z")
 @app.command
 def create(
     *,
-    command: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    command: Annotated[str | None, Parameter(allow_leading_hyphen=True, show_default=False)] = None,
+    steps: Annotated[Path | None, Parameter(show_default=False)] = None,
     pipeline: _Pipeline = ADHOC,
     queue: _Text = None,
     agents: _Texts = None,
@@ -50,10 +58,11 @@ def create(
     json: AsJson = False,
     credentials: CredentialsFile = None,
 ) -> None:
-    """Run a command on an agent.
+    """Run a command on an agent, the steps of a file, or else those that the pipeline keeps.
 
     Args:
         command: What to run.
+        steps: Pipeline file, YAML or JSON, whose steps to run.
         pipeline: Name of the pipeline that it counts as; it is created if there is none.
         queue: Queue whose agents may run it; the cluster's default queue unless set.
         agents: Tag that the agent must carry, as os=linux; may be repeated.
@@ -61,16 +70,24 @@ def create(
         branch: Branch to check out.
         commit: Commit to check out.
         message: What the build says of itself.
-        watch: Follow the log and end with the command's exit status.
+        watch: Follow the logs of all jobs and end with the exit status of the first that failed.
         json: Print JSON.
         credentials: File with the server's address and an API access token.
     """
     rules = [f"{name}={value}" for name, value in _pairs("--agents", agents).items()]
     if queue is not None:
         rules.append(f"queue={queue}")
-    step: dict[str, Any] = {"command": command, "agents": rules, "env": _pairs("--env", env)}
+    variables = _pairs("--env", env)
     given = {"branch": branch, "commit": commit, "message": message}
-    body = {"steps": [step], **{name: value for name, value in given.items() if value is not None}}
+    body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if command is not None and steps is not None:
+        raise CommandError("give --command or --steps, not both", code="two_configurations")
+    if command is None and rules:
+        raise CommandError("--agents and --queue go with --command; steps say their own", code="no_command")
+    if command is not None:
+        body["steps"] = [{"command": command, "agents": rules, "env": variables}]
+    else:
+        body |= {"env": variables, **({"steps": _read_steps(steps)} if steps is not None else {})}
     client = Client.connect(credentials)
     slug = _ensure_pipeline(client, pipeline)
     build = client.call("POST", f"pipelines/{slug}/builds", body)
@@ -97,6 +114,19 @@ def _pairs(flag: str, items: list[str] | None) -> dict[str, str]:
     return found
 
 
+def _read_steps(path: Path) -> Any:  # noqa: ANN401 - a decoded document
+    """The pipeline document of a file.
+
+    Raises:
+        CommandError: it cannot be read.
+        Invalid: it is no YAML.
+    """
+    try:
+        return read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} cannot be read: {error}", code="unreadable_file") from None
+
+
 def _slug(name: str) -> str:
     slug = slugify(name)
     if not slug:
@@ -121,38 +151,84 @@ def _ensure_pipeline(client: Client, name: str) -> str:
 
 
 def follow(client: Client, build: dict[str, Any]) -> int:
-    """Write the log of a build's job to standard output until it ends; returns its exit status."""
-    job = build["jobs"][0]
+    """Write the logs of a build's jobs to standard output, one after another, until the build ends.
+
+    Returns:
+        The exit status of the first job that failed; 0 where the build passed or waits for a person.
+    """
     say(f"build {build['number']}: {build['url']}")
-    seen = ""
-    position = failures = 0
-    held = b""
+    path = f"pipelines/{build['pipeline']['slug']}/builds/{build['id']}"
+    seen: set[str] = set()
+    failed = 0
     try:
         while True:
-            try:
-                # The state is read first: once it is an end, the log that follows is whole.
-                job = client.call("GET", f"jobs/{job['id']}")
-                part = _log(client, job["id"], position)
-            except CommandError as error:
-                failures += 1
-                if error.code not in _PASSING or failures > _PATIENCE:
-                    raise
+            job = next((job for job in build["jobs"] if job["id"] not in seen and _to_follow(job)), None)
+            if job is not None:
+                seen.add(job["id"])
+                several = len(build["jobs"]) > 1
+                status = _follow_job(client, job, several=several)
+                failed = failed or status
+            elif build["blocked"]:
+                say(f"build blocked: {_waiting_for(build)}")
+                return failed
+            elif build["state"] in _BUILD_ENDED:
+                return failed if build["state"] == "failed" else int(build["state"] == "canceled")
+            else:
                 pause(_INTERVAL_S)
-                continue
-            failures = 0
-            position += len(part)
-            if job["state"] != seen:
-                seen = job["state"]
-                say(f"job {seen}" + (f" on {clean(job['agent']['name'])}" if job["agent"] else ""))
-            held = _write(held + part, last=False)
-            if seen in _ENDED and not part:
-                _write(held, last=True)
-                return exit_status(job)
-            if not part:
-                pause(_INTERVAL_S)
+            build = _patiently(lambda: client.call("GET", path))
     except KeyboardInterrupt:
         say(f"the build goes on; cancel it with: watchword build cancel {build['number']}")
         raise
+
+
+def _to_follow(job: dict[str, Any]) -> bool:
+    return job["type"] == "script" and job["state"] not in _NOT_BEGUN
+
+
+def _waiting_for(build: dict[str, Any]) -> str:
+    return ", ".join(
+        str(job["name"] or job["step_key"]) for job in build["jobs"] if job["state"] == "blocked"
+    )
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask again while the server is away, for a minute."""
+    failures = 0
+    while True:
+        try:
+            return ask()
+        except CommandError as error:
+            failures += 1
+            if error.code not in _PASSING or failures > _PATIENCE:
+                raise
+            pause(_INTERVAL_S)
+
+
+def _follow_job(client: Client, job: dict[str, Any], *, several: bool) -> int:
+    """Write one job's log until it ends; returns its exit status, 0 where its failure does not count."""
+    name = f" {clean(job['name'] or job['step_key'] or job['command'].splitlines()[0])}" if several else ""
+    seen = ""
+    position = 0
+    held = b""
+
+    def look() -> tuple[dict[str, Any], bytes]:
+        # The state is read first: once it is an end, the log that follows is whole.
+        found = client.call("GET", f"jobs/{job['id']}")
+        return found, _log(client, job["id"], position)
+
+    while True:
+        shown, part = _patiently(look)
+        position += len(part)
+        if shown["state"] != seen:
+            seen = shown["state"]
+            on = f" on {clean(shown['agent']['name'])}" if shown["agent"] else ""
+            say(f"job{name} {seen}{on}")
+        held = _write(held + part, last=False)
+        if seen in _ENDED and not part:
+            _write(held, last=True)
+            return 0 if shown["soft_failed"] or shown["retried"] else exit_status(shown)
+        if not part:
+            pause(_INTERVAL_S)
 
 
 def pause(seconds: float) -> None:
@@ -247,6 +323,8 @@ def show(
     build = client.call("GET", _path(pipeline, number))
     if log:
         for job in build["jobs"]:
+            if job["type"] != "script":
+                continue
             _write(client.raw("GET", f"jobs/{job['id']}/log.txt").content, last=True)
     elif json:
         show_json(build)
@@ -269,9 +347,16 @@ def _show(build: dict[str, Any]) -> None:
     )
     print()
     show_table(
-        ("Job", "State", "Exit", "Agent", "Command"),
+        ("Job", "Step", "State", "Exit", "Agent", "Command"),
         [
-            [job["id"], job["state"], job["exit_status"], (job["agent"] or {}).get("name"), job["command"]]
+            [
+                job["id"],
+                job["name"] or job["step_key"],
+                job["state"],
+                job["exit_status"],
+                (job["agent"] or {}).get("name"),
+                job["command"] if job["type"] == "script" else f"({job['type']})",
+            ]
             for job in build["jobs"]
         ],
     )

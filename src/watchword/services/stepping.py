@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from watchword.domain.buildsteps import BuildStep
+from watchword.domain.buildsteps import BuildStep, StepState
 from watchword.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from watchword.domain.events import Action
 from watchword.domain.ids import StepId, is_uuid
 from watchword.domain.pipelines import CANCEL_GRACE_US, Job, JobState
+from watchword.domain.steps import StepType
 from watchword.services.context import Caller, Context
 from watchword.services.scheduling import Moved, Scheduler
 from watchword.store.base import Transaction
@@ -97,7 +98,7 @@ class Stepper:
             NotFound: there is no such step.
             Invalid: there is no such attribute.
         """
-        row = await self.context.store.read(lambda tx: self.find_in(tx, job, name, build_id))
+        row = await self.context.store.read(lambda tx: self._read_in(tx, job, name, build_id))
         described = describe_step(row)
         if not attribute:
             return json.dumps(described)
@@ -108,6 +109,15 @@ class Stepper:
         if as_json or isinstance(value, list | dict):
             return json.dumps(value)
         return "" if value is None else str(value)
+
+    async def _read_in(self, tx: Transaction, job: Job, name: str, build_id: str) -> BuildStep:
+        """The step as it stands: it runs as soon as an agent has one of its jobs."""
+        row = await self.find_in(tx, job, name, build_id)
+        if row.state is StepState.READY and row.step.type is StepType.COMMAND:
+            jobs = await tx.builds.jobs(job.organization_id, job.build_id)
+            if any(each.step_id == row.id and each.state.held for each in jobs):
+                return replace(row, state=StepState.RUNNING)
+        return row
 
     async def update(self, caller: Caller, job: Job, name: str, build_id: str, change: StepChange) -> None:
         """Change a step, once for each change's id.
