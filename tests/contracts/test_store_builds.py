@@ -6,8 +6,8 @@ import pytest
 
 from contracts import store_records as make
 from contracts.store_backends import Shelf
-from contracts.store_records import AGENT, BUILD, JOB, ORGANIZATION, OTHER, PIPELINE
-from watchword.domain.ids import BuildId, JobId, OrganizationId, PipelineId
+from contracts.store_records import AGENT, BUILD, JOB, ORGANIZATION, OTHER, PIPELINE, QUEUE
+from watchword.domain.ids import BuildId, JobId, OrganizationId, PipelineId, QueueId
 from watchword.domain.pipelines import BuildState, Job, JobState
 from watchword.store.base import Duplicate, Page, Transaction
 
@@ -297,3 +297,63 @@ def test_jobs_that_are_held_back_are_counted_by_queue_and_rules(shelf: Shelf) ->
         (job.cluster_id, job.queue_id, job.rules, 2),
     ]
     assert list(shelf.read(lambda tx: tx.builds.count_held_back(OrganizationId("none")))) == []
+
+
+def claim(shelf: Shelf, queue_id: QueueId | None = QUEUE, *rules: str) -> Job | None:
+    asked = rules or make.job().rules
+    return shelf.write(lambda tx: tx.builds.claim_next(ORGANIZATION, queue_id, asked, AGENT, 11, 2, 99))
+
+
+def test_a_claim_takes_the_first_job_of_its_queue_and_rules(shelf: Shelf) -> None:
+    waiting = [
+        make.job(id=JobId("late"), runnable_at=9),
+        make.job(id=JobId("b")),
+        make.job(id=JobId("a")),
+        make.job(id=JobId("urgent"), priority=9, runnable_at=99, fence=3),
+        make.job(id=JobId("elsewhere"), queue_id=QueueId("queue-2"), priority=99),
+        make.job(id=JobId("outside"), queue_id=None, priority=99),
+        make.job(id=JobId("other rules"), rules=("queue=default",), priority=99),
+        make.job(id=JobId("foreign"), organization_id=OTHER, priority=99),
+        make.job(id=JobId("running"), state=JobState.RUNNING, priority=99),
+        make.job(id=JobId("held back"), state=JobState.LIMITED, priority=99),
+    ]
+
+    async def work(tx: Transaction) -> None:
+        for job in waiting:
+            await tx.builds.add_job(job)
+
+    shelf.write(work)
+    first = claim(shelf)
+    assert first == replace(
+        waiting[3],
+        state=JobState.ACCEPTED,
+        fence=4,
+        agent_id=AGENT,
+        token_key=2,
+        token_issued_at=11,
+        token_expires_at=99,
+        accepted_at=11,
+    )
+    assert shelf.read(lambda tx: tx.builds.job(ORGANIZATION, first.id)) == first
+    assert [job.id for job in (claim(shelf), claim(shelf), claim(shelf)) if job] == ["a", "b", "late"]
+    assert claim(shelf) is None
+    outside = claim(shelf, None)
+    assert outside is not None
+    assert outside.id == "outside"
+    assert claim(shelf, None) is None
+    named = claim(shelf, QUEUE, "queue=default")
+    assert named is not None
+    assert named.id == "other rules"
+    assert claim(shelf, QUEUE, "queue=default", "os=linux") is None
+
+
+def test_a_released_job_is_claimed_again_under_a_higher_fence(shelf: Shelf) -> None:
+    shelf.write(lambda tx: tx.builds.add_job(make.job()))
+    first = claim(shelf)
+    assert first is not None
+    assert shelf.write(lambda tx: tx.builds.release(first))
+    second = claim(shelf)
+    assert second is not None
+    assert second.fence == first.fence + 2
+    assert not shelf.write(lambda tx: tx.builds.finish(first, JobState.FINISHED))
+    assert shelf.write(lambda tx: tx.builds.finish(second, JobState.FINISHED))

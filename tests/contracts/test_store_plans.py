@@ -8,7 +8,7 @@ import pytest
 
 from databases import PostgresDatabase, PostgresServer
 from support import World
-from watchword.store import audit, builds, fleet, jobs, logs, postgres_session, steps, tokens
+from watchword.store import audit, builds, claims, fleet, jobs, logs, postgres_session, steps, tokens
 from watchword.store.engine import Statement
 from watchword.store.sqlite import _DIALECT, SqliteStore
 from watchword.store.tables import metadata
@@ -36,6 +36,8 @@ PLANS = [
     (steps._PENDING, "pipeline_uploads_open"),
     (builds._JOB, "(id=?)"),
     (builds._BUILD_BY_NUMBER, "builds_number (organization_id=? AND pipeline_id=? AND number=?)"),
+    (claims._IN_QUEUE, "jobs_waiting (organization_id=? AND queue_id=? AND rules=?)"),
+    (claims._OUTSIDE, "jobs_waiting (organization_id=? AND queue_id=? AND rules=?)"),
     (builds._HELD_BACK, "jobs_state (state=? AND organization_id=?)"),
     (audit._LAST_USE, "USING INDEX uses_hour (organization_id=? AND token_id=?)"),
     (logs._CHUNKS, "log_chunks USING PRIMARY KEY (organization_id=? AND job_id=?)"),
@@ -135,4 +137,4 @@ def test_plan_on_postgresql(grown: PostgresDatabase, statement: Statement, plan:
         rf"Index (?:Only )?Scan (?:Backward )?(?:using|on) {index}.*(?:\n\s+Index Cond: (.*))?", found
     )
     assert scan, found
-    assert set(re.findall(r"(\w+)=", plan)) <= set(re.findall(r"\b(\w+) = ", scan[1] or "")), found
+    assert set(re.findall(r"(\w+)=", plan)) <= set(re.findall(r"\b(\w+) (?:=|IS NULL)", scan[1] or "")), found

@@ -7,11 +7,11 @@ import pytest
 
 from contracts import store_records as make
 from contracts.store_backends import Shelf
-from contracts.store_records import BUILD, JOB, ORGANIZATION, TOKEN
+from contracts.store_records import BUILD, JOB, ORGANIZATION, QUEUE, TOKEN
 from watchword.domain.ids import AgentId, JobId, TokenId
-from watchword.domain.pipelines import JobState
+from watchword.domain.pipelines import Job, JobState
 from watchword.domain.tokens import State
-from watchword.store.base import Transaction
+from watchword.store.base import Store, Transaction
 
 
 def test_a_one_time_token_has_one_winner_in_every_round(shelf: Shelf) -> None:
@@ -82,6 +82,35 @@ def test_a_job_has_one_holder(shelf: Shelf) -> None:
         won, holder = shelf.run(scenario(JobId(f"job-{number}")))
         assert sum(won) == 1
         assert holder == f"agent-{won.index(True)}"
+
+
+def test_jobs_are_claimed_once_each_in_their_order(shelf: Shelf) -> None:
+    """Several stores reach for one queue at the same time: SKIP LOCKED on PostgreSQL."""
+    others = [shelf.open() for _ in range(3)]
+
+    async def add(tx: Transaction) -> None:
+        for number in range(60):
+            await tx.builds.add_job(make.job(id=JobId(f"job-{number:02}"), priority=number % 3))
+
+    async def claim(store: Store, number: int) -> Job | None:
+        agent_id = AgentId(f"agent-{number}")
+        return await store.write(
+            lambda tx: tx.builds.claim_next(ORGANIZATION, QUEUE, make.job().rules, agent_id, 9, 1, 99)
+        )
+
+    async def scenario() -> list[Job | None]:
+        await shelf.store.write(add)
+        stores = [shelf.store, *others] * 20
+        return list(await asyncio.gather(*(claim(store, number) for number, store in enumerate(stores))))
+
+    claimed = [job for job in shelf.run(scenario()) if job is not None]
+    assert len(claimed) == 60
+    assert len({job.id for job in claimed}) == 60
+    for job in claimed:
+        assert shelf.read(lambda tx, job=job: tx.builds.job(ORGANIZATION, job.id)) == job  # type: ignore[misc]
+        assert (job.state, job.fence) == (JobState.ACCEPTED, 1)
+    for other in others:
+        shelf.run(other.close())
 
 
 def test_a_job_ends_once_whoever_ends_it(shelf: Shelf) -> None:

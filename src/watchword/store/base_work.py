@@ -106,6 +106,21 @@ class Builds(Protocol):
     ) -> bool:
         """Scheduled → accepted, one fence higher; False if the job changed hands meanwhile."""
 
+    async def claim_next(
+        self,
+        organization_id: OrganizationId,
+        queue_id: QueueId | None,
+        rules: tuple[str, ...],
+        agent_id: AgentId,
+        at: int,
+        token_key: int,
+        token_expires_at: int,
+    ) -> Job | None:
+        """Accept the first scheduled job of a queue with exactly these rules: higher priority, then older.
+
+        Several who reach for the same queue at once get different jobs, and none waits for another.
+        """
+
     async def start(self, job: Job, at: int) -> bool:
         """Accepted → running under the same fence."""
 

@@ -6,11 +6,12 @@ import msgspec
 from sqlalchemy import BigInteger, and_, bindparam, case, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from watchword.domain.ids import AgentId, BuildId, JobId, OrganizationId, PipelineId
+from watchword.domain.ids import AgentId, BuildId, JobId, OrganizationId, PipelineId, QueueId
 from watchword.domain.pipelines import Build, BuildState, Job, JobState, Pipeline
 from watchword.domain.tokens import MINUTE_US
 from watchword.store.base import Page
 from watchword.store.base_work import HeldBack
+from watchword.store.claims import claim_next
 from watchword.store.counters import count_up
 from watchword.store.engine import Connection, Statement, one_of
 from watchword.store.jobs import JobMoves
@@ -314,6 +315,20 @@ class BuildRows(JobMoves):
             "token_expires_at_": token_expires_at,
         }
         return await self._cx.run(_ACCEPT, parameters) == 1
+
+    async def claim_next(
+        self,
+        organization_id: OrganizationId,
+        queue_id: QueueId | None,
+        rules: tuple[str, ...],
+        agent_id: AgentId,
+        at: int,
+        token_key: int,
+        token_expires_at: int,
+    ) -> Job | None:
+        return await claim_next(
+            self._cx, organization_id, queue_id, rules, agent_id, at, token_key, token_expires_at
+        )
 
     async def start(self, job: Job, at: int) -> bool:
         return await self._cx.run(_START, _hands(job) | {"at_": at}) == 1

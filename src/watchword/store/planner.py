@@ -20,6 +20,7 @@ STATISTICS = (
     ("steps", "steps", "1000000 10000 1"),
     ("steps", "steps_build", "1000000 10000 5 1"),
     ("jobs", "jobs_state", "1000000 1000 20 1"),
+    ("jobs", "jobs_waiting", "10000 500 50 10 5 2 1"),
     ("builds", "builds", "500000 5000 1"),
     ("builds", "builds_number", "500000 5000 500 1"),
     ("jobs", "jobs_log_age", "1000000 1"),

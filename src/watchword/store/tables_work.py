@@ -115,6 +115,17 @@ jobs = owned_table(
     Index("jobs_id", "id", unique=True),
     Index("jobs_state", "state", "organization_id", "id"),
     Index(
+        "jobs_waiting",
+        "organization_id",
+        "queue_id",
+        "rules",
+        text("priority DESC"),
+        "runnable_at",
+        "id",
+        sqlite_where=text("state = 'scheduled'"),
+        postgresql_where=text("state = 'scheduled'"),
+    ),
+    Index(
         "jobs_log_age",
         "finished_at",
         sqlite_where=text("log_size > 0 AND log_ended_at IS NULL AND finished_at > 0"),
