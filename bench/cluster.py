@@ -17,7 +17,6 @@ _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "200",
     "shared_buffers": "128MB",
-    "log_min_messages": "fatal",
     "deadlock_timeout": "100ms",
 }
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
@@ -66,7 +65,7 @@ class Cluster:
         return f"postgresql://{login}@/{database}?host={self._folder}"
 
     def start(self) -> None:
-        """Start the server; returns when it answers."""
+        """Start the server; returns when it answers. It ends with the thread that called this."""
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         command: list[Path | str] = [
             self._programs / "postgres",
@@ -76,11 +75,15 @@ class Cluster:
             self._folder,
             *options,
         ]
-        self._process = subprocess.Popen(self._as_user(command, "--pdeathsig=INT"), cwd=self._folder)
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._as_user(command, "--pdeathsig=INT"), cwd=self._folder, stdout=log, stderr=log
+            )
         until = time.monotonic() + _WAIT_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError("PostgreSQL did not start")
+                told = (self._folder / "log").read_text(errors="replace")
+                raise RuntimeError(f"PostgreSQL did not start: {told[-2000:]}")
             time.sleep(0.02)
 
     def _answers(self) -> bool:
@@ -118,4 +121,6 @@ class Cluster:
 
     def _call(self, program: str, *arguments: Path | str) -> None:
         command = self._as_user([self._programs / program, *arguments])
-        subprocess.run(command, check=True, capture_output=True, cwd=self._folder)
+        done = subprocess.run(command, check=False, capture_output=True, cwd=self._folder, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")

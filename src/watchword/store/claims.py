@@ -11,11 +11,10 @@ from watchword.store.tables import jobs
 
 JOBS = Mapper(jobs, Job)
 _j = jobs.c
-_organization = bindparam("organization_id_")
 _WAITING = (
     select(_j.id)
     .where(
-        _j.organization_id == _organization,
+        _j.organization_id == bindparam("organization_id_"),
         one_of(_j.state, (JobState.SCHEDULED.value,)),
         _j.rules == bindparam("rules_"),
     )
@@ -41,7 +40,7 @@ _TAKE = (
 
 def _claim(waiting: Select[str]) -> Statement:
     first = waiting.scalar_subquery()
-    return Statement(_TAKE.where(_j.organization_id == _organization, _j.id == first))
+    return Statement(_TAKE.where(_j.organization_id == bindparam("organization_id_"), _j.id == first))
 
 
 _IN_QUEUE = _claim(_WAITING.where(_j.queue_id == bindparam("queue_id_")))

@@ -15,7 +15,15 @@ import asyncpg
 from watchword.domain.errors import Unavailable
 from watchword.domain.events import Notice
 from watchword.store.base import Transaction, Work
-from watchword.store.postgres_session import Again, Careful, Lost, PostgresConnection, Session, connect
+from watchword.store.postgres_session import (
+    BROKEN,
+    Again,
+    Careful,
+    Lost,
+    PostgresConnection,
+    Session,
+    connect,
+)
 from watchword.store.transaction import Rows
 
 T = TypeVar("T")
@@ -142,7 +150,7 @@ class PostgresStore:
                 return await self._read(work)
             except Lost:
                 return await self._read(work)  # on another connection: the server was started anew
-        except (Lost, Again, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*BROKEN, Again, Lost, asyncpg.PostgresError) as error:
             raise _refusal(error) from error
 
     async def _read(self, work: Work[T]) -> T:
@@ -217,7 +225,7 @@ class PostgresStore:
                 careful = careful or isinstance(error, Careful)
                 if isinstance(error, Again) and await self._gave_way(batch, attempt):
                     return
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*BROKEN, asyncpg.PostgresError) as error:
                 cause = error  # no connection is to be had
                 break
             else:
@@ -320,7 +328,7 @@ class PostgresStore:
         """The transaction's number; None where it has written nothing."""
         try:
             found = await session.raw.fetchval("SELECT pg_current_xact_id_if_assigned()::text")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*BROKEN, asyncpg.PostgresError) as error:
             session.raw.terminate()
             raise Lost from error
         return cast("str | None", found)
@@ -339,7 +347,7 @@ class PostgresStore:
                     await session.raw.execute("SELECT pg_logical_emit_message(true, 'watchword', '')")
                 if found in ("committed", "aborted"):
                     return str(found)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (*BROKEN, asyncpg.PostgresError):
                 pass
             await self._pause(min(attempt, 5))
             attempt += 1

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import asyncpg
 
 from watchword.store.postgres_schema import LOCKS, open_or_explain
-from watchword.store.postgres_session import Raw
+from watchword.store.postgres_session import BROKEN, Raw
 
 _SERVER_LOCK = 2
 # A server that was killed lets go as soon as PostgreSQL notices; one that stops does so within this.
@@ -53,7 +53,7 @@ class ServerLock:
             while True:
                 await asyncio.sleep(_LOOK_SECONDS)
                 await self._connection.fetchval("SELECT 1", timeout=_ANSWER_SECONDS)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (*BROKEN, asyncpg.PostgresError):
             self._connection.terminate()
             self._ended(self._connection)
 

@@ -147,7 +147,7 @@ async def open_or_explain(url: str) -> Raw:
         DatabaseError: there is none; the message says what to do and holds no password.
     """
     try:
-        return await connect(url, command_seconds=None)
+        return await connect(url, limited=False)
     except asyncpg.InvalidCatalogNameError:
         raise DatabaseError(
             "there is no such database; make it with: createdb --encoding UTF8 NAME"

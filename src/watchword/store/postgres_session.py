@@ -45,6 +45,10 @@ _NUL = f"{_MARK}0"
 _MARKED = f"{_MARK}1"
 
 
+# How the driver says that a connection is of no use; the last one, where it broke between two messages.
+BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
 class Lost(Exception):
     """The connection is gone; what was not committed has not happened."""
 
@@ -210,7 +214,7 @@ class Session:
             return await self._execute(ask, statement)
         except asyncpg.PostgresError as error:
             raise self._meaning(error) from error
-        except (OSError, asyncpg.InterfaceError) as error:
+        except BROKEN as error:
             raise self._loss(error) from error
 
     async def _perform_carefully(self, ask: Ask, statement: _Compiled) -> Any:
@@ -225,7 +229,7 @@ class Session:
             if isinstance(meaning := self._meaning(error), Careful):
                 raise
             raise meaning from error
-        except (OSError, asyncpg.InterfaceError) as error:
+        except BROKEN as error:
             raise self._loss(error) from error
         await self.command("RELEASE statement")
         return answer
@@ -269,7 +273,7 @@ class Session:
             status: str = await self.raw.execute(sql)
         except asyncpg.PostgresError as error:
             raise self._meaning(error) from error
-        except (OSError, asyncpg.InterfaceError) as error:
+        except BROKEN as error:
             raise self._loss(error) from error
         return status
 
@@ -283,7 +287,7 @@ class Session:
 
     def _loss(self, error: Exception) -> Exception:
         """A time-out and a broken connection are one: nobody knows what it does now, so it is ended."""
-        if isinstance(error, OSError) or self.raw.is_closed():
+        if not isinstance(error, asyncpg.InterfaceError) or self.raw.is_closed():
             self.raw.terminate()
             return Lost()
         return error
@@ -292,7 +296,7 @@ class Session:
         """Leave the server, at once where it does not answer."""
         try:
             await self.raw.close(timeout=2)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (*BROKEN, asyncpg.PostgresError):
             self.raw.terminate()
 
 
@@ -311,15 +315,13 @@ _LOST = (
 )
 
 
-async def connect(
-    url: str, *, read_only: bool = False, command_seconds: float | None = _COMMAND_SECONDS
-) -> Raw:
+async def connect(url: str, *, read_only: bool = False, limited: bool = True) -> Raw:
     """Open a connection with the settings that every connection of ours has.
 
     Args:
         url: `postgresql://…`; what it leaves out comes from the variables PGHOST, PGPASSFILE and so on.
         read_only: refuse writes.
-        command_seconds: how long one statement may take; None sets no limit.
+        limited: give up a statement that is not answered in time, and its connection with it.
 
     Raises:
         OSError: the server cannot be reached.
@@ -330,7 +332,7 @@ async def connect(
     return await asyncpg.connect(
         url,
         timeout=_CONNECT_SECONDS,
-        command_timeout=command_seconds,
+        command_timeout=_COMMAND_SECONDS if limited else None,
         statement_cache_size=_STATEMENTS,
         max_cached_statement_lifetime=0,
         max_cacheable_statement_size=0,
