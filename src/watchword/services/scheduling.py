@@ -65,8 +65,10 @@ class Scheduler:
             groups: concurrency groups in which a place may have become free already.
         """
         build = await tx.builds.enter_build(organization_id, build_id)
-        if build is None:
-            return Moved()
+        return await self._advance_in(tx, build, groups) if build is not None else Moved()
+
+    async def _advance_in(self, tx: Transaction, build: Build, groups: Iterable[str]) -> Moved:
+        organization_id, build_id = build.organization_id, build.id
         now = self.context.clock.now()
         steps = await tx.steps.of_build(organization_id, build_id)
         jobs = {job.id: job for job in await tx.builds.jobs(organization_id, build_id)}
@@ -122,12 +124,20 @@ class Scheduler:
 
     async def grade_in(self, tx: Transaction, job: Job) -> Job:
         """The job with `soft_failed` as its step asks, by the exit status that it carries."""
+        if job.exit_status == "0":
+            return job
         step = await step_in(tx, job)
         soft = step is not None and step.soft_fail != () and soft_failed(step.soft_fail, job.exit_status)
         return replace(job, soft_failed=soft)
 
     async def ended_in(self, tx: Transaction, build: Build, job: Job) -> Moved:
-        """What follows the end of a held job: another attempt by its step's rules, then the build."""
+        """What follows the end of a held job: another attempt by its step's rules, then the build.
+
+        Args:
+            tx: the unit of work, which has entered the build.
+            build: the build.
+            job: the ended job.
+        """
         ran = job.state in (JobState.FINISHED, JobState.TIMED_OUT) and not job.passed
         if ran and not build.canceled_at and job.retried_in is None:
             step = await step_in(tx, job)
@@ -135,7 +145,7 @@ class Scheduler:
                 step.retries, job.exit_status, job.signal, job.signal_reason, job.retries
             ):
                 await self.retry_in(tx, job, AUTOMATIC)
-        return await self.advance_in(tx, job.organization_id, job.build_id, (job.concurrency_group,))
+        return await self._advance_in(tx, build, (job.concurrency_group,))
 
     async def retry_in(self, tx: Transaction, job: Job, retry_type: str) -> Job | None:
         """Make another attempt of an ended job; None if there is one. `advance_in` is still to be called."""
