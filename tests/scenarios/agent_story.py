@@ -195,6 +195,17 @@ class Story:
             assert time.monotonic() < deadline, (told, self.agent_log())
             time.sleep(0.05)
 
+    def clear(self) -> None:
+        """After a chapter, however it ended: no agent, no open build."""
+        for agent in self.agents:
+            if agent.poll() is None:
+                agent.kill()
+                agent.wait()
+        self.agents.clear()
+        for build in self.rest("GET", "pipelines/app/builds?per_page=100"):
+            if build["state"] not in ENDED:
+                self.rest("PUT", f"pipelines/app/builds/{build['number']}/cancel")
+
     def close(self) -> None:
         for agent in self.agents:
             if agent.poll() is None:

@@ -1,0 +1,38 @@
+"""An agent's day with our own agent: what the usual one does in the same chapters."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from scenarios.agent_story import CHAPTERS, WATCHWORD, Story
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """One server for all chapters; each starts agents of its own and stops them."""
+    environment = {"WATCHWORD_PING_INTERVAL": "1", "WATCHWORD_JOB_STATUS_INTERVAL": "1"}
+    told = Story(tmp_path_factory.mktemp("story"), [*WATCHWORD, "agent", "start"], environment)
+    yield told
+    told.close()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_our_agent_does_what_the_usual_one_does(story: Story, chapter: str) -> None:
+    try:
+        CHAPTERS[chapter](story)
+    finally:
+        story.clear()
+
+
+def test_no_token_of_the_agent_is_on_disk_beside_what_the_operator_wrote(story: Story) -> None:
+    """After all chapters: neither the agent token nor a session stands in builds, hooks or logs."""
+    value = str(story.known()["agent_token"]).encode()
+    for path in story.folder.rglob("*"):
+        if (
+            path.is_file()
+            and path != story.credentials
+            and "data" not in path.relative_to(story.folder).parts
+        ):
+            content = path.read_bytes()
+            assert value not in content, path
+            assert b"bkaa_" not in content, path
