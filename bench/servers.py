@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.cluster import Cluster, Missing
 from bench.machine import HERE, SERVER_CPU, Unavailable, free_port, process, python, wait_for_port
 
 _FORM = "application/x-www-form-urlencoded"
@@ -32,6 +33,7 @@ class Installation:
     api_token: str
     agent_token: str
     cluster_id: str
+    database: str = ""
 
 
 def call(
@@ -65,23 +67,44 @@ def gauge(port: int, name: str) -> float:
     raise RuntimeError(f"there is no metric {name}")
 
 
-def install(folder: Path) -> Installation:
+def install(folder: Path, database: str = "") -> Installation:
     """A fresh installation, made the way a user makes one."""
     credentials = folder / "credentials.json"
-    with ours(folder / "data", "--credentials", str(credentials)):
+    with ours(folder / "data", "--credentials", str(credentials), database=database):
         pass
     known = json.loads(credentials.read_text(encoding="utf-8"))
-    return Installation(folder / "data", known["api_access_token"], known["agent_token"], known["cluster_id"])
+    return Installation(
+        folder / "data", known["api_access_token"], known["agent_token"], known["cluster_id"], database
+    )
 
 
 @contextmanager
-def ours(data: Path, *more: str) -> Iterator[Server]:
-    """Watchword, as a user starts it."""
+def on_postgresql(folder: Path) -> Iterator[Installation]:
+    """A fresh installation on a PostgreSQL server of its own, durable, on no CPU in particular.
+
+    Raises:
+        Unavailable: PostgreSQL is not installed.
+    """
+    try:
+        cluster = Cluster(durable=True)
+    except Missing as lack:
+        raise Unavailable(str(lack)) from None
+    try:
+        cluster.sql("CREATE DATABASE watchword")
+        (folder / "postgresql").mkdir()
+        yield install(folder / "postgresql", cluster.url("watchword"))
+    finally:
+        cluster.close()
+
+
+@contextmanager
+def ours(data: Path, *more: str, database: str = "") -> Iterator[Server]:
+    """Watchword, as a user starts it; on a PostgreSQL database where one is named."""
     port = free_port()
     command = python("-m", "watchword", "up", "--no-agent", "--data", str(data))
-    with _running(
-        [*command, "--listen", f"127.0.0.1:{port}", *more], port, data.with_suffix(".log")
-    ) as server:
+    words = [*command, "--listen", f"127.0.0.1:{port}", *more]
+    env = {"WATCHWORD_DATABASE": database} if database else None
+    with _running(words, port, data.with_suffix(".log"), env) as server:
         yield server
 
 

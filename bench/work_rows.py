@@ -3,12 +3,14 @@
 import json
 import resource
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from bench.clients import join
-from bench.machine import HERE, LOAD_CPU, cpu_seconds, pinned, python
+from bench.machine import HERE, LOAD_CPU, Unavailable, cpu_seconds, pinned, python
 from bench.report import Goal, Row
-from bench.servers import Installation, Server, call, ours
+from bench.servers import Installation, Server, call, on_postgresql, ours
 
 if TYPE_CHECKING:
     from bench.rows import Bench
@@ -71,29 +73,45 @@ def _claimed(bench: "Bench", server: Server, known: Installation, count: int) ->
     return result, spent
 
 
+@contextmanager
+def _both(bench: "Bench") -> Iterator[list[tuple[str, Installation]]]:
+    """A fresh installation on each database that is here."""
+    with ExitStack() as stack:
+        found = [("SQLite", bench.install("data"))]
+        with suppress(Unavailable):
+            found.append(("PostgreSQL", stack.enter_context(on_postgresql(bench.folder))))
+        yield found
+
+
 def claim(bench: "Bench") -> list[Row]:
     """From the accepted offer to the acknowledged start, both durable."""
-    known = bench.install("data")
+    with _both(bench) as places:
+        return [_claim_on(bench, name, known) for name, known in places]
+
+
+def _claim_on(bench: "Bench", name: str, known: Installation) -> Row:
     count = bench.size.claims
-    with ours(known.data) as server:
+    with ours(known.data, database=known.database) as server:
         result, spent = _claimed(bench, server, known, count)
     rate = count / result["seconds"]
-    return [
-        Row(
-            work="claim to start, durable (SQLite)",
-            ours=f"{rate:,.0f} jobs/s\n{spent / count * 1e6:,.0f} µs CPU",
-            figure=rate,
-            goal=Goal(must=1_000, moonshot=5_000, unit="/s"),
-            note=f"ping, accept and start of {count:,} jobs by as many agents; accept to start p99 "
-            f"{result['p99_ms']:.0f} ms; a core alone would do {count / spent:,.0f}/s",
-        )
-    ]
+    return Row(
+        work=f"claim to start, durable ({name})",
+        ours=f"{rate:,.0f} jobs/s\n{spent / count * 1e6:,.0f} µs CPU",
+        figure=rate,
+        goal=Goal(must=1_000, moonshot=5_000, unit="/s"),
+        note=f"ping, accept and start of {count:,} jobs by as many agents; accept to start p99 "
+        f"{result['p99_ms']:.0f} ms; a core of its own would do {count / spent:,.0f}/s",
+    )
 
 
 def logs(bench: "Bench") -> list[Row]:
     """Jobs that stream their logs at once, as fast as they are taken."""
-    known = bench.install("data")
-    with ours(known.data) as server:
+    with _both(bench) as places:
+        return [_logs_on(bench, name, known) for name, known in places]
+
+
+def _logs_on(bench: "Bench", name: str, known: Installation) -> Row:
+    with ours(known.data, database=known.database) as server:
         claimed, _ = _claimed(bench, server, known, bench.size.streams)
         bench.tell("logs")
         before = cpu_seconds(server.pid)
@@ -108,15 +126,13 @@ def logs(bench: "Bench") -> list[Row]:
         spent = cpu_seconds(server.pid) - before
     size = result["bytes"] / 1e6
     rate = size / result["seconds"]
-    return [
-        Row(
-            work=f"log ingestion, durable, {bench.size.streams:,} jobs streaming (SQLite)",
-            ours=f"{rate:,.0f} MB/s\n{spent / size * 1e3:,.1f} ms CPU per MB",
-            figure=rate,
-            note=f"{size:,.0f} MB of log in chunks of 100 KiB, {result['sent'] / 1e6:,.0f} MB as sent "
-            f"(gzip); p99 of a chunk {result['p99_ms']:.0f} ms",
-        )
-    ]
+    return Row(
+        work=f"log ingestion, durable, {bench.size.streams:,} jobs streaming ({name})",
+        ours=f"{rate:,.0f} MB/s\n{spent / size * 1e3:,.1f} ms CPU per MB",
+        figure=rate,
+        note=f"{size:,.0f} MB of log in chunks of 100 KiB, {result['sent'] / 1e6:,.0f} MB as sent "
+        f"(gzip); p99 of a chunk {result['p99_ms']:.0f} ms",
+    )
 
 
 def agents(bench: "Bench") -> list[Row]:
