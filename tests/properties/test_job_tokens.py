@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.jwk import OctKey
 
 from properties.property_profiles import examples
 from watchword.crypto.jwt import MAX_TOKEN, JobClaims, read_claims, sign, signature_holds
@@ -302,3 +304,14 @@ def test_a_rotated_ring_keeps_old_values_verifiable() -> None:
     assert not passes(old, active)
     assert passes(new, active)
     assert replace(former, active=True) == ring.active(Purpose.JOB_TOKEN)
+
+
+@examples(50)
+@given(claims=claims)
+def test_a_library_reads_what_we_sign(claims: JobClaims) -> None:
+    value = sign(claims, KEY, PREFIX).reveal()
+    read = jws.deserialize_compact(
+        value.removeprefix(PREFIX), OctKey.import_key(KEY.secret), algorithms=["HS512"]
+    )
+    assert read.protected == {"alg": "HS512"}
+    assert json.loads(read.payload) == asdict(claims)

@@ -15,13 +15,13 @@ from watchword.domain.errors import Conflict, Forbidden, Locked, NotFound
 from watchword.domain.events import Action
 from watchword.domain.fleet import Agent, AgentState, matches
 from watchword.domain.ids import AgentId, JobId, QueueId
-from watchword.domain.pipelines import Build, BuildState, Job, JobState, token_lifetime
+from watchword.domain.pipelines import BuildState, Job, JobState, token_lifetime
 from watchword.domain.restrictions import load
 from watchword.services.context import Caller, Context
 from watchword.services.fleet import Fleet, LiveAgent
 from watchword.services.jobanswers import describe_job
 from watchword.services.lines import Lines, Waiting, line_of_job, queue_key
-from watchword.store.base import Transaction
+from watchword.store.base import Assignment, Transaction
 
 _SECOND_US = 1_000_000
 _HELD_BACK = (JobState.WAITING, JobState.LIMITED)
@@ -168,14 +168,14 @@ class Dispatcher:
         acquire: bool,
     ) -> Accepted:
         organization_id, agent_id = live.organization_id, live.id
-        agent = await tx.fleet.find(organization_id, agent_id)
-        job = await tx.builds.job(organization_id, job_id)
-        if agent is None or job is None or not (_near(agent, job) if acquire else _fits(live, job)):
+        found = await tx.assignments.find(organization_id, agent_id, job_id)
+        if found is None or not (_near(found.agent, found.job) if acquire else _fits(live, found.job)):
             raise NotFound("No job found")  # a foreign job and none answer alike, on offer or not
+        agent, job = found.agent, found.job
         if agent.state is not AgentState.CONNECTED:
             raise Conflict("This agent is not connected.", code="agent_not_connected")
         if job.state is JobState.ACCEPTED and job.agent_id == agent_id:
-            return await self._answer(tx, job, agent, await tx.builds.build(organization_id, job.build_id))
+            return self._answer(found)
         if acquire:
             await _check_acquirable(tx, agent, job)
         elif self.lines.elsewhere(job_id, agent_id, now):
@@ -183,14 +183,9 @@ class Dispatcher:
         if agent.job_id is not None:
             raise Conflict("This agent holds another job; finish it first.", code="agent_busy")
         self._check_allowed(agent, job, acquire=acquire)
-        organization = await tx.accounts.organization(organization_id)
-        build = await tx.builds.build(organization_id, job.build_id)
-        if organization is None or build is None:
-            raise NotFound("No job found")
-        maximum = organization.maximum_timeout_minutes
         key = self.context.keys.active(Purpose.JOB_TOKEN)
-        expires_at = now + token_lifetime(job.timeout_minutes, maximum)
-        if build.state is BuildState.SCHEDULED:
+        expires_at = now + token_lifetime(job.timeout_minutes, found.organization.maximum_timeout_minutes)
+        if found.build.state is BuildState.SCHEDULED:
             await tx.builds.begin_build(organization_id, job.build_id, now)
         if not await tx.builds.accept(job, agent_id, now, key.number, expires_at):
             raise Conflict("This job is taken or has ended.", code="job_taken")
@@ -208,7 +203,7 @@ class Dispatcher:
             token_expires_at=expires_at,
             accepted_at=now,
         )
-        return await self._answer(tx, taken, agent, build)
+        return self._answer(replace(found, job=taken))
 
     def _check_allowed(self, agent: Agent, job: Job, *, acquire: bool) -> None:
         """Refuse where agent or queue are to take no job now; who acquires may try again."""
@@ -220,12 +215,10 @@ class Dispatcher:
         if line_of_job(job) in self.lines.paused:
             raise refused("Dispatch is paused for this job's queue.", code="queue_paused")
 
-    async def _answer(self, tx: Transaction, job: Job, agent: Agent, build: Build | None) -> Accepted:
-        if build is None:
-            raise NotFound("No job found")
-        env, step = await describe_job(tx, self.context.installation.url, build, job, agent)
-        value = self.job_token(job) if agent.knows_job_tokens else None
-        return Accepted(job, env, value, step)
+    def _answer(self, found: Assignment) -> Accepted:
+        env, step = describe_job(self.context.installation.url, found)
+        value = self.job_token(found.job) if found.agent.knows_job_tokens else None
+        return Accepted(found.job, env, value, step)
 
     def job_token(self, job: Job) -> Secret:
         """The job token of a held job: the same row gives the same value.

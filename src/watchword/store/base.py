@@ -25,6 +25,7 @@ from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State, Token
 from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
+from watchword.store.base_assignments import Assignment, Assignments
 from watchword.store.base_house import House
 from watchword.store.base_steps import Steps
 from watchword.store.base_work import Builds, Logs
@@ -34,6 +35,8 @@ __all__ = [
     "EVERYTHING",
     "Accounts",
     "Artifacts",
+    "Assignment",
+    "Assignments",
     "Audit",
     "Builds",
     "Duplicate",
@@ -304,6 +307,10 @@ class Transaction(Protocol):
     @property
     def steps(self) -> Steps:
         """Steps of builds."""
+
+    @property
+    def assignments(self) -> Assignments:
+        """Assignments."""
 
     @property
     def logs(self) -> Logs:

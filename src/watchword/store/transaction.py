@@ -3,6 +3,7 @@
 from watchword.domain.events import Notice
 from watchword.store.accounts import AccountRows
 from watchword.store.artifacts import ArtifactRows
+from watchword.store.assignments import AssignmentRows
 from watchword.store.audit import AuditRows
 from watchword.store.builds import BuildRows
 from watchword.store.engine import Connection
@@ -23,6 +24,7 @@ class Rows:
         self.fleet = FleetRows(connection)
         self.builds = BuildRows(connection)
         self.steps = StepRows(connection)
+        self.assignments = AssignmentRows(connection)
         self.logs = LogRows(connection)
         self.artifacts = ArtifactRows(connection)
         self.house = HouseRows(connection)
