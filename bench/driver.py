@@ -12,6 +12,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 import uvloop
@@ -191,7 +192,7 @@ async def agents(plan: dict[str, Any]) -> dict[str, Any]:
             else request("GET", "/v3/ping", session)
         )
         future = lanes[number % len(lanes)].send(sent)
-        future.add_done_callback(lambda done_, at=began + at + offset: answered(at, done_))
+        future.add_done_callback(partial(answered, began + at + offset))
     await asyncio.wait_for(done, 60)
     return {
         "calls": len(due),

@@ -4,16 +4,24 @@ from collections.abc import Iterator
 
 import pytest
 
+from databases import MAKES, PostgresDatabase, PostgresServer
 from scenarios.agent_story import CHAPTERS, WATCHWORD, Story
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """One server for all chapters; each starts agents of its own and stops them."""
+@pytest.fixture(scope="module", params=MAKES)
+def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """One server on each database for all chapters; each starts agents of its own and stops them."""
     environment = {"WATCHWORD_PING_INTERVAL": "1", "WATCHWORD_JOB_STATUS_INTERVAL": "1"}
+    database: PostgresDatabase | None = None
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgresql")
+        database = server.database()
+        environment["WATCHWORD_DATABASE"] = database.url
     told = Story(tmp_path_factory.mktemp("story"), [*WATCHWORD, "agent", "start"], environment)
     yield told
     told.close()
+    if database is not None:
+        database.remove()
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

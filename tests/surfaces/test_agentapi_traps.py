@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -385,9 +386,7 @@ def test_a_nul_in_any_text_is_refused_with_a_message(
         {"version": NUL},
     ],
 )
-def test_an_agent_that_names_itself_with_a_nul_is_refused(
-    server: LiveServer, fields: dict[str, object]
-) -> None:
+def test_an_agent_that_names_itself_with_a_nul_is_refused(server: LiveServer, fields: dict[str, Any]) -> None:
     refused = FakeAgent(
         server.url, server.first.agent_token.value.reveal(), **({"name": "a"} | fields)
     ).registered
