@@ -56,7 +56,7 @@ class SqliteDatabase:
         return {}
 
     def open(self, publish: Publish) -> Store:
-        self.path.parent.mkdir(exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         schema.prepare(self.path)
         return SqliteStore(self.path, publish)
 

@@ -124,30 +124,36 @@ class LiveServer:
         self.url = self.settings.public_url
         self.loop = asyncio.new_event_loop()
         self._ready = threading.Event()
-        self._failed: BaseException | None = None
+        self.failed: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
         assert self._ready.wait(20)
-        if self._failed is not None:
-            raise self._failed
+        self._check()
+
+    def _check(self) -> None:
+        if self.failed is not None:
+            self.wait()
+            raise self.failed
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_until_complete(self._main())
         except BaseException as error:  # noqa: BLE001 - handed to the test's thread
-            self._failed = error
+            self.failed = error
         self._ready.set()
 
     async def _main(self) -> None:
         self.application = await Application.open(self.settings, self.clock)
-        context = self.application.authority.context
-        if not await context.store.read(lambda tx: tx.accounts.organizations()):
-            self.first = await create_organization(
-                context, LOCAL, "acme", "Acme", "admin@example.com", "Ada Admin"
-            )
-        await self.application.serve(self._ready.set)
-        await self.application.close()
+        try:
+            context = self.application.authority.context
+            if not await context.store.read(lambda tx: tx.accounts.organizations()):
+                self.first = await create_organization(
+                    context, LOCAL, "acme", "Acme", "admin@example.com", "Ada Admin"
+                )
+            await self.application.serve(self._ready.set)
+        finally:
+            await self.application.close()
 
     @property
     def authority(self) -> Authority:
@@ -203,11 +209,15 @@ class LiveServer:
         context = self.authority.context
         self.run(context.store.write(lambda tx: revoke(context, tx, LOCAL, token, self.first.admin.id)))
 
-    def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.application.stop)
+    def wait(self) -> None:
+        """Wait until it has ended by itself; `failed` says why."""
         self._thread.join(20)
         assert not self._thread.is_alive()
         self.loop.close()
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.application.stop)
+        self.wait()
 
 
 class IdleConnection:

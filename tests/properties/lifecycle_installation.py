@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from databases import Database, PostgresDatabase, PostgresServer, SqliteDatabase
 from properties.lifecycle_model import AgentToken, ApiToken, House, Model
 from support import FakeClock
 from watchword.crypto.keys import KeyRing
@@ -24,8 +25,6 @@ from watchword.services.authority import Authority
 from watchword.services.builds import create_pipeline
 from watchword.services.context import LOCAL, Context, Installation
 from watchword.store.base import Transaction
-from watchword.store.schema import prepare
-from watchword.store.sqlite import SqliteStore
 
 T = TypeVar("T")
 
@@ -43,21 +42,16 @@ def _in_base64(mark: bytes) -> list[bytes]:
 _BASE64 = re.compile(b"|".join(text for mark in _MARKS for text in _in_base64(mark)))
 
 
-def leaks(path: Path) -> list[bytes]:
+def leaks(content: bytes) -> list[bytes]:
     """What looks like a value, plain, in hex or in base64, in the bytes of a database and its log."""
-    found: list[bytes] = []
-    for file in (path, path.with_name(path.name + "-wal")):
-        if file.exists():
-            content = file.read_bytes()
-            found += _PLAIN.findall(content) + _HEX.findall(content) + _BASE64.findall(content)
-    return found
+    return [*_PLAIN.findall(content), *_HEX.findall(content), *_BASE64.findall(content)]
 
 
 @dataclass
 class Template:
     """A database with two organizations, and what the model knows of it."""
 
-    path: Path
+    database: Database
     keys: KeyRing
     model: Model
 
@@ -65,13 +59,13 @@ class Template:
 class Running:
     """One process after another on one database."""
 
-    def __init__(self, path: Path, keys: KeyRing, clock: FakeClock, runner: asyncio.Runner) -> None:
-        self.path, self.keys, self.clock, self.runner = path, keys, clock, runner
+    def __init__(self, database: Database, keys: KeyRing, clock: FakeClock, runner: asyncio.Runner) -> None:
+        self.database, self.keys, self.clock, self.runner = database, keys, clock, runner
         self.open()
 
     def open(self) -> None:
         feed = LocalFeed()
-        self.store = SqliteStore(self.path, feed.publish)
+        self.store = self.database.open(feed.publish)
         self.context = Context(self.store, feed, self.clock, self.keys, Installation())
         self.authority = Authority.wire(self.context)
         self.run(self.authority.load())
@@ -118,13 +112,11 @@ async def _furnish(running: Running, name: str) -> tuple[House, FirstThings]:
     return await context.store.write(work), first
 
 
-def make_template(folder: Path) -> Template:
-    """Build the database that every example starts from."""
-    path = folder / "template.db"
-    prepare(path)
+def make_template(database: Database) -> Template:
+    """Build what every example starts from."""
     keys = KeyRing.generate()
     with asyncio.Runner() as runner:
-        running = Running(path, keys, FakeClock(), runner)
+        running = Running(database, keys, FakeClock(), runner)
         model = Model([])
         for name in ("acme", "umbrella"):
             house, first = running.run(_furnish(running, name))
@@ -143,32 +135,45 @@ def make_template(folder: Path) -> Template:
         for house in model.houses:
             house.events = Counter[Action](event.action for event in running.events(house.id))
         running.close()
-    return Template(path, keys, model)
+    return Template(database, keys, model)
 
 
 class Site:
-    """Makes installations from one template, in one folder that goes away with it."""
+    """Makes installations from one template: SQLite in one folder that goes away with it, or PostgreSQL."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: PostgresServer | None = None) -> None:
+        self._server = server
         self._folder = tempfile.TemporaryDirectory(prefix="lifecycle-")
-        self._template = make_template(Path(self._folder.name))
+        self._template = make_template(server.database() if server is not None else self._in_folder())
         self._runner = asyncio.Runner()
-        self._number = 0
+
+    def _in_folder(self) -> SqliteDatabase:
+        return SqliteDatabase(Path(tempfile.mkdtemp(dir=self._folder.name)))
 
     def start(self) -> tuple[Running, Model]:
         """A fresh installation and what the model knows of it."""
-        self._number += 1
-        path = Path(self._folder.name) / f"example-{self._number}.db"
-        shutil.copyfile(self._template.path, path)
-        running = Running(path, self._template.keys, FakeClock(), self._runner)
+        running = Running(self._copy(), self._template.keys, FakeClock(), self._runner)
         return running, deepcopy(self._template.model)
 
+    def _copy(self) -> Database:
+        template = self._template.database
+        if isinstance(template, SqliteDatabase):
+            made = self._in_folder()
+            made.path.parent.mkdir()
+            shutil.copyfile(template.path, made.path)
+            return made
+        assert self._server is not None
+        assert isinstance(template, PostgresDatabase)
+        return self._server.copy(template)
+
     def discard(self, running: Running) -> None:
-        """Stop an installation and delete its files."""
+        """Stop an installation and delete its database."""
         running.close()
-        for file in running.path.parent.glob(running.path.name + "*"):
-            file.unlink()
+        running.database.remove()
+        if isinstance(running.database, SqliteDatabase):
+            shutil.rmtree(running.database.path.parents[1])
 
     def close(self) -> None:
         self._runner.close()
+        self._template.database.remove()
         self._folder.cleanup()

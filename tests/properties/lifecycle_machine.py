@@ -974,6 +974,6 @@ class Lifecycle(RuleBasedStateMachine):
                     counted[event.action] = counted.get(event.action, 0) + 1
                 assert counted == dict(house.events)
             self.run(self.running.authority.flush())
-            assert leaks(self.running.path) == []
+            assert leaks(self.running.database.content()) == []
         finally:
             self.site.discard(self.running)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from databases import PostgresServer
 from properties.lifecycle_installation import Site
 from properties.lifecycle_mutants import MUTANTS
 from properties.lifecycle_orders import Ordered
@@ -29,6 +30,17 @@ def test_only_live_values_pass_whatever_happens() -> None:
         phases=list(Phase) if LONG else [Phase.generate],
     )
     run_state_machine_as_test(Ordered, settings=bounded)
+
+
+def test_only_live_values_pass_on_postgresql_too(
+    postgresql: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short run: the rules are the same, the database is another."""
+    made = Site(postgresql)
+    monkeypatch.setattr(Ordered, "site", made)
+    bounded = settings(examples(12), stateful_step_count=40, phases=[Phase.generate])
+    run_state_machine_as_test(Ordered, settings=bounded)
+    made.close()
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -2,90 +2,20 @@
 
 import json
 import os
-import signal
 import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from databases import Database
+from scenarios.installation import WATCHWORD, Installation
 from support import Client, FakeAgent
-
-WATCHWORD = [sys.executable, "-m", "watchword"]
-PATIENCE = 60.0
-
-
-class Installation:
-    """`watchword up` in a folder of its own, on a database of any make."""
-
-    def __init__(self, folder: Path, database: Database, *flags: str) -> None:
-        self.folder = folder
-        self.credentials = folder / "credentials.json"
-        self.output = folder / "up.log"
-        self.flags = flags
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "WATCHWORD_CREDENTIALS": str(self.credentials),
-            **{f"WATCHWORD_{name.upper()}": value for name, value in database.settings.items()},
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def up(self) -> "Installation":
-        command = [*WATCHWORD, "up", "--data", str(self.folder / "data"), "--listen", self.listen()]
-        command += ["--credentials", str(self.credentials), *self.flags]
-        with self.output.open("ab") as output:
-            self.process = subprocess.Popen(
-                command, stdout=output, stderr=output, env=self.environment, cwd=self.folder
-            )
-        self.wait_for(lambda: "Next, in another terminal" in self.output.read_text())
-        return self
-
-    def listen(self) -> str:
-        if not self.credentials.exists():
-            return "127.0.0.1:0"
-        return str(self.known()["url"]).removeprefix("http://")
-
-    def known(self) -> Mapping[str, Any]:
-        document: dict[str, Any] = json.loads(self.credentials.read_text())
-        return document
-
-    def wait_for(self, holds: Any) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not holds():
-            assert time.monotonic() < deadline, self.output.read_text()
-            assert self.process is None or self.process.poll() is None, self.output.read_text()
-            time.sleep(0.05)
-
-    def run(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(
-            [*WATCHWORD, *words],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        if check:
-            assert done.returncode == 0, (words, done.stdout, done.stderr)
-        return done
-
-    def down(self) -> int:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
-        self.process = None
-        return code
 
 
 @pytest.fixture
 def installation(tmp_path: Path, database: Database) -> Iterator[Installation]:
-    made = Installation(tmp_path, database).up()
+    made = Installation(tmp_path, database.settings).up()
     yield made
     if made.process is not None:
         assert made.down() == 0
@@ -158,7 +88,7 @@ def test_bad_use_says_what_to_do(installation: Installation, tmp_path: Path) -> 
 
 
 def test_a_second_start_goes_on_with_what_is_there(tmp_path: Path, database: Database) -> None:
-    installation = Installation(tmp_path, database, "--no-agent").up()
+    installation = Installation(tmp_path, database.settings, "--no-agent").up()
     before = installation.known()
     connected = FakeAgent(before["url"], before["agent_token"]).connect()
     assert installation.down() == 0
@@ -172,7 +102,7 @@ def test_a_second_start_goes_on_with_what_is_there(tmp_path: Path, database: Dat
 
 
 def test_kill_and_start_again_loses_nothing_acknowledged(tmp_path: Path, database: Database) -> None:
-    installation = Installation(tmp_path, database, "--no-agent").up()
+    installation = Installation(tmp_path, database.settings, "--no-agent").up()
     known = installation.known()
     values = [
         json.loads(installation.run("token", "create", "--description", f"t{n}", "--json").stdout)

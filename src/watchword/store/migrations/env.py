@@ -1,4 +1,4 @@
-"""Alembic's entry: on SQLite one transaction on the file, on PostgreSQL the SQL as text (decision 0025)."""
+"""Alembic's entry: on SQLite one transaction on the file, on PostgreSQL the SQL as text (decision 0027)."""
 
 from alembic import context
 from sqlalchemy import create_engine
