@@ -49,6 +49,7 @@ from watchword.store.sqlite import SqliteStore  # noqa: E402
 _FORK = multiprocessing.get_context("fork")
 _LOOK_SECONDS = 0.05
 _CRASHES = 2
+LATE_SECONDS = 2.0
 # Jobs of the workers, whatever else happened, with their effects; the same SQL on both.
 _RESULT = """
 SELECT j.id, j.state, j.fence, coalesce(e.sequence, 0) FROM jobs j
@@ -199,12 +200,18 @@ class Harness:
         with Progress(*columns, console=self._console, transient=True) as progress:
             task = progress.add_task(f"{report.database}: jobs", total=report.jobs)
 
+            # A child may not touch what threads of its parent hold: it tells through the file.
             async def prepare() -> None:
-                await fill(self._backend.reach(), report.jobs, lambda more: progress.advance(task, more))
+                told = self._telling()
+                await fill(self._backend.reach(), report.jobs, lambda more: os.write(told, b"+" * more))
 
             preparing = spawn(prepare)
+            while preparing.is_alive():
+                time.sleep(_LOOK_SECONDS)
+                progress.advance(task, len(os.read(self._told, 1 << 20)))
             preparing.join()
             assert preparing.exitcode == 0
+            os.read(self._told, 1 << 20)
             progress.update(task, completed=0)
             began = time.monotonic()
             self._work(lambda text: progress.update(task, description=text, completed=report.finished))
@@ -233,14 +240,28 @@ class Harness:
                 f"{report.database}: {report.killed} killed, {report.paused} paused, "
                 f"{report.crashes} crashes, {report.refused} late ends refused"
             )
+        self._wake_all()
         for process in (sweeper, *self._workers):
             process.kill()
             process.join()
         report.count(os.read(self._told, 1 << 20))
 
+    def _telling(self) -> int:
+        """A way to tell that has a position of its own in the file."""
+        return os.open(self._folder / "told", os.O_APPEND | os.O_WRONLY)
+
+    def _wake_all(self) -> None:
+        """Who stands still at the end is late, too, and tries to finish all the same."""
+        until = time.monotonic() + LATE_SECONDS
+        while time.monotonic() < until:
+            for process in self._workers:
+                if _stands_still(process.pid):
+                    os.kill(process.pid, signal.SIGCONT)
+            time.sleep(_LOOK_SECONDS)
+
     def _worker(self) -> Any:
         self._names += 1
-        told = os.open(self._folder / "told", os.O_APPEND | os.O_WRONLY)
+        told = self._telling()
         worker = Worker(f"worker-{self._names}", self._troubles / self._report.jobs, told)
 
         async def work() -> None:

@@ -260,7 +260,7 @@ async def keep_sweeping(reach: Reach, left: Path) -> NoReturn:
         fresh.rename(left)
 
 
-async def fill(reach: Reach, count: int, tell: Callable[[int], None]) -> None:
+async def fill(reach: Reach, count: int, tell: Callable[[int], object]) -> None:
     """Add the jobs."""
     for first in range(0, count, _ADDED_AT_ONCE):
         tell(await reach.call("add", first, min(_ADDED_AT_ONCE, count - first)))
