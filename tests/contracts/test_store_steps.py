@@ -236,3 +236,21 @@ def test_a_job_that_waits_is_cancelled_at_once(shelf: Shelf, state: JobState) ->
     add_jobs(shelf, make.job(state=state))
     assert shelf.write(lambda tx: tx.builds.cancel(make.job(), 9)) is JobState.CANCELED
     assert the_job(shelf) == make.job(state=JobState.CANCELED, finished_at=9)
+
+
+def test_the_standings_of_a_build_say_what_its_jobs_say(shelf: Shelf) -> None:
+    ended = make.job(
+        id=JobId("job-2"),
+        state=JobState.FINISHED,
+        exit_status="1",
+        soft_failed=True,
+        retried_in=JobId("job-3"),
+    )
+    jobs = [make.job(step_id=STEP), ended, make.job(id=JobId("job-3"), step_id=STEP)]
+    add_jobs(shelf, *jobs, make.job(id=JobId("job-4"), build_id=BuildId("another")))
+    found = shelf.read(lambda tx: tx.builds.standings(ORGANIZATION, BUILD))
+    names = ("id", "step_id", "state", "exit_status", "soft_failed", "retried_in", "passed")
+    assert [[getattr(one, name) for name in names] for one in found] == [
+        [getattr(one, name) for name in names] for one in jobs
+    ]
+    assert shelf.read(lambda tx: tx.builds.standings(OTHER, BUILD)) == []

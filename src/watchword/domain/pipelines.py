@@ -220,6 +220,23 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """As much of a job as the scheduling of its build looks at: a build may have thousands."""
+
+    id: JobId
+    step_id: StepId | None
+    state: JobState
+    exit_status: str
+    soft_failed: bool
+    retried_in: JobId | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it ran to a successful end."""
+        return self.state is JobState.FINISHED and self.exit_status == "0"
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a job's log: `offset` and `size` count uncompressed bytes.
 

@@ -11,8 +11,10 @@ from enum import Enum
 
 from watchword.domain.buildsteps import GATES, WALLS, BuildStep, Outcome, StepState
 from watchword.domain.ids import JobId, StepId
-from watchword.domain.pipelines import Build, BuildState, Job, JobState
+from watchword.domain.pipelines import Build, BuildState, Job, JobState, Standing
 from watchword.domain.steps import StepType
+
+AnyJob = Job | Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class _Turn(Enum):
 _GONE = (JobState.SKIPPED, JobState.BROKEN)
 
 
-def job_outcome(job: Job) -> Outcome:
+def job_outcome(job: AnyJob) -> Outcome:
     """How one ended job counts."""
     if job.state in _GONE:
         return Outcome.NEUTRAL
@@ -87,7 +89,7 @@ class _Node:
     row: BuildStep
     state: StepState
     outcome: Outcome
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[AnyJob] = field(default_factory=list)
     holds: "list[_Node]" = field(default_factory=list)
     group: "_Node | None" = None
 
@@ -129,13 +131,13 @@ def _joined(turns: Iterable[_Turn]) -> _Turn:
 class _Survey:
     """One look at a build."""
 
-    def __init__(self, build: Build, steps: Sequence[BuildStep], jobs: Sequence[Job]) -> None:
+    def __init__(self, build: Build, steps: Sequence[BuildStep], jobs: Sequence[AnyJob]) -> None:
         self.build = build
         self.changed: dict[JobId, JobState] = {}
         ordered = sorted(steps, key=lambda step: step.position)
         self.nodes = [_Node(step, step.state, step.outcome) for step in ordered]
         by_id = {node.row.id: node for node in self.nodes}
-        self.loose: list[Job] = []  # jobs of builds that are older than steps
+        self.loose: list[AnyJob] = []  # jobs of builds that are older than steps
         for job in jobs:
             if job.retried_in is not None:
                 continue
@@ -147,7 +149,7 @@ class _Survey:
             (self.top if node.group is None else node.group.holds).append(node)
         self.keys = {node.row.step.key: node for node in reversed(self.nodes) if node.row.step.key}
 
-    def state_of(self, job: Job) -> JobState:
+    def state_of(self, job: AnyJob) -> JobState:
         return self.changed.get(job.id, job.state)
 
     # -- deciding --------------------------------------------------------------------------------
@@ -277,7 +279,7 @@ class _Survey:
         node.state = StepState.RUNNING if begun else StepState.READY if ready else StepState.WAITING
         node.outcome = Outcome.NONE
 
-    def _job_state(self, job: Job) -> tuple[StepState, Outcome]:
+    def _job_state(self, job: AnyJob) -> tuple[StepState, Outcome]:
         state = self.state_of(job)
         if state.ended:
             outcomes = {
@@ -301,7 +303,7 @@ class _Survey:
         if self.build.canceled_at:
             self._cancel_jobs(self.loose)
 
-    def _cancel_jobs(self, jobs: Iterable[Job]) -> None:
+    def _cancel_jobs(self, jobs: Iterable[AnyJob]) -> None:
         for job in jobs:
             state = self.state_of(job)
             if state in (JobState.ACCEPTED, JobState.RUNNING):
@@ -352,7 +354,7 @@ class _Survey:
         return [n for n in self.nodes if n.row.step.type in GATES and n.state is StepState.READY]
 
 
-def survey(build: Build, steps: Sequence[BuildStep], jobs: Sequence[Job]) -> Plan:
+def survey(build: Build, steps: Sequence[BuildStep], jobs: Sequence[AnyJob]) -> Plan:
     """Decide what is to change; applied, a second look finds nothing more.
 
     Args:

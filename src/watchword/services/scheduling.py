@@ -71,12 +71,13 @@ class Scheduler:
         organization_id, build_id = build.organization_id, build.id
         now = self.context.clock.now()
         steps = await tx.steps.of_build(organization_id, build_id)
-        jobs = {job.id: job for job in await tx.builds.jobs(organization_id, build_id)}
-        plan = survey(build, steps, list(jobs.values()))
+        plan = survey(build, steps, await tx.builds.standings(organization_id, build_id))
         moved, touched = Moved(), {group for group in groups if group}
         for job_id, state in plan.jobs.items():
-            moved += await self._move(tx, jobs[job_id], state, now)
-            touched |= {jobs[job_id].concurrency_group} - {""}
+            job = await tx.builds.job(organization_id, job_id)
+            if job is not None:
+                moved += await self._move(tx, job, state, now)
+                touched |= {job.concurrency_group} - {""}
         for change in plan.steps:
             await tx.steps.set_state(organization_id, change.id, change.state, change.outcome)
         if (plan.state, plan.blocked_state) != (build.state, build.blocked_state):

@@ -12,7 +12,7 @@ from watchword.domain.ids import (
     PipelineId,
     QueueId,
 )
-from watchword.domain.pipelines import Annotation, Build, BuildState, Chunk, Job, JobState, Pipeline
+from watchword.domain.pipelines import Annotation, Build, BuildState, Chunk, Job, JobState, Pipeline, Standing
 from watchword.store.page import Page
 
 
@@ -97,6 +97,9 @@ class Builds(Protocol):
 
     async def jobs(self, organization_id: OrganizationId, build_id: BuildId) -> Sequence[Job]:
         """Jobs of a build, in order."""
+
+    async def standings(self, organization_id: OrganizationId, build_id: BuildId) -> Sequence[Standing]:
+        """Where the jobs of a build stand, in order."""
 
     async def open_jobs(self) -> Sequence[Job]:
         """Jobs of all organizations that have not ended, for a start."""

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, and_, bindparam, case, func, insert, select, 
 from sqlalchemy.sql.elements import ColumnElement
 
 from watchword.domain.ids import AgentId, BuildId, JobId, OrganizationId, PipelineId, QueueId
-from watchword.domain.pipelines import Build, BuildState, Job, JobState, Pipeline
+from watchword.domain.pipelines import Build, BuildState, Job, JobState, Pipeline, Standing
 from watchword.domain.tokens import MINUTE_US
 from watchword.store.base import Page
 from watchword.store.base_work import HeldBack
@@ -21,6 +21,7 @@ from watchword.store.tables import builds, jobs, pipelines
 PIPELINES = Mapper(pipelines, Pipeline)
 BUILDS = Mapper(builds, Build)
 JOBS = Mapper(jobs, Job)
+STANDINGS = Mapper(jobs, Standing)
 
 _p, _b, _j = pipelines.c, builds.c, jobs.c
 _HELD = tuple(state.value for state in JobState if state.held)
@@ -117,6 +118,11 @@ _SAME_HANDS = and_(_ONE_JOB, _j.fence == bindparam("fence_"))
 _JOB = Statement(select(*JOBS.columns).where(_ONE_JOB))
 _JOBS = Statement(
     select(*JOBS.columns)
+    .where(_j.organization_id == bindparam("organization_id_"), _j.build_id == bindparam("build_id_"))
+    .order_by(_j.id)
+)
+_STANDINGS = Statement(
+    select(*STANDINGS.columns)
     .where(_j.organization_id == bindparam("organization_id_"), _j.build_id == bindparam("build_id_"))
     .order_by(_j.id)
 )
@@ -301,6 +307,10 @@ class BuildRows(JobMoves):
     async def jobs(self, organization_id: OrganizationId, build_id: BuildId) -> Sequence[Job]:
         parameters = {"organization_id_": organization_id, "build_id_": build_id}
         return [JOBS.decode(row) for row in await self._cx.all(_JOBS, parameters)]
+
+    async def standings(self, organization_id: OrganizationId, build_id: BuildId) -> Sequence[Standing]:
+        parameters = {"organization_id_": organization_id, "build_id_": build_id}
+        return [STANDINGS.decode(row) for row in await self._cx.all(_STANDINGS, parameters)]
 
     async def open_jobs(self) -> Sequence[Job]:
         return [JOBS.decode(row) for row in await self._cx.all(_OPEN_JOBS, {})]

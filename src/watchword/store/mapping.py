@@ -5,6 +5,7 @@ import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Generic, TypeVar, Union, get_origin, get_type_hints
 
@@ -32,6 +33,7 @@ def _intern(text: str | None) -> str | None:
     return sys.intern(text) if text is not None else None
 
 
+_REMEMBERED = 4096
 # Few values in many records that stay in memory: one copy of each will do.
 _SHARED = ("organization_id", "cluster_id")
 
@@ -39,7 +41,8 @@ _SHARED = ("organization_id", "cluster_id")
 def _codec(hint: Any) -> tuple[Encode, Decode]:
     """Encoder and decoder for one type of field."""
     if dataclasses.is_dataclass(hint):  # a record inside a record, kept as JSON
-        return _dump, msgspec.json.Decoder(hint).decode
+        # The same steps are read at every end of a job; records cannot be changed, so one will do for all.
+        return _dump, lru_cache(maxsize=_REMEMBERED)(msgspec.json.Decoder(hint).decode)
     return _plain_codec(hint)
 
 
