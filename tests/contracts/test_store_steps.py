@@ -103,13 +103,10 @@ def test_a_step_changes_its_state_and_what_it_asks_for(shelf: Shelf) -> None:
 def test_a_step_is_unblocked_once(shelf: Shelf) -> None:
     block = step(step=Step(type=StepType.BLOCK))
     add_steps(shelf, block)
-    assert shelf.read(lambda tx: tx.steps.last_unblocked(ORGANIZATION, BUILD, 9)) is None
     first = replace(block, unblocked_at=9, unblocked_by=USER, fields={"a": "b"})
     assert shelf.write(lambda tx: tx.steps.unblock(first))
     assert not shelf.write(lambda tx: tx.steps.unblock(replace(first, unblocked_at=10, fields={})))
     assert the_step(shelf) == first
-    assert shelf.read(lambda tx: tx.steps.last_unblocked(ORGANIZATION, BUILD, 1)) == first
-    assert shelf.read(lambda tx: tx.steps.last_unblocked(ORGANIZATION, BUILD, 0)) is None
 
 
 def test_an_upload_is_taken_once_and_settled_once(shelf: Shelf) -> None:

@@ -175,7 +175,7 @@ class Dispatcher:
         if agent.state is not AgentState.CONNECTED:
             raise Conflict("This agent is not connected.", code="agent_not_connected")
         if job.state is JobState.ACCEPTED and job.agent_id == agent_id:
-            return self._answer(found)
+            return self._answer(found, job)
         if acquire:
             await _check_acquirable(tx, agent, job)
         elif self.lines.elsewhere(job_id, agent_id, now):
@@ -203,7 +203,7 @@ class Dispatcher:
             token_expires_at=expires_at,
             accepted_at=now,
         )
-        return self._answer(replace(found, job=taken))
+        return self._answer(found, taken)
 
     def _check_allowed(self, agent: Agent, job: Job, *, acquire: bool) -> None:
         """Refuse where agent or queue are to take no job now; who acquires may try again."""
@@ -215,10 +215,11 @@ class Dispatcher:
         if line_of_job(job) in self.lines.paused:
             raise refused("Dispatch is paused for this job's queue.", code="queue_paused")
 
-    def _answer(self, found: Assignment) -> Accepted:
+    def _answer(self, found: Assignment, job: Job) -> Accepted:
+        """The answer about `job`, which is the row of `found` or what became of it."""
         env, step = describe_job(self.context.installation.url, found)
-        value = self.job_token(found.job) if found.agent.knows_job_tokens else None
-        return Accepted(found.job, env, value, step)
+        value = self.job_token(job) if found.agent.knows_job_tokens else None
+        return Accepted(job, env, value, step)
 
     def job_token(self, job: Job) -> Secret:
         """The job token of a held job: the same row gives the same value.

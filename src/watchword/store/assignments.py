@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, FromClause, and_, bindparam, select
+from sqlalchemy import ColumnElement, FromClause, and_, bindparam, select, text
 
 from watchword.domain.ids import AgentId, JobId, OrganizationId
 from watchword.store.accounts import CLUSTERS, ORGANIZATIONS, USERS
@@ -33,7 +33,7 @@ _LAST_GATE = (
         _earlier.c.organization_id == jobs.c.organization_id,
         _earlier.c.build_id == jobs.c.build_id,
         _earlier.c.position < steps.c.position,
-        _earlier.c.unblocked_at > 0,
+        text("e.unblocked_at > 0"),  # the index's condition, word for word
     )
     .order_by(_earlier.c.position.desc())
     .limit(1)

@@ -19,11 +19,6 @@ class Steps(Protocol):
     async def of_build(self, organization_id: OrganizationId, build_id: BuildId) -> Sequence[BuildStep]:
         """Steps of a build, in order."""
 
-    async def last_unblocked(
-        self, organization_id: OrganizationId, build_id: BuildId, before: int
-    ) -> BuildStep | None:
-        """The last step before a position that a person unblocked."""
-
     async def make_room(
         self, organization_id: OrganizationId, build_id: BuildId, after: int, count: int
     ) -> None:

@@ -19,6 +19,7 @@ STATISTICS = (
     ("jobs", "jobs_group", "10000 500 20 1"),
     ("steps", "steps", "1000000 10000 1"),
     ("steps", "steps_build", "1000000 10000 5 1"),
+    ("steps", "steps_unblocked", "1000 50 2 1"),
     ("jobs", "jobs_state", "1000000 1000 20 1"),
     ("jobs", "jobs_waiting", "10000 500 50 10 5 2 1"),
     ("builds", "builds", "500000 5000 1"),

@@ -22,17 +22,6 @@ _OF_BUILD = Statement(
     .where(_s.organization_id == bindparam("organization_id_"), _s.build_id == bindparam("build_id_"))
     .order_by(_s.position)
 )
-_LAST_UNBLOCKED = Statement(
-    select(*STEPS.columns)
-    .where(
-        _s.organization_id == bindparam("organization_id_"),
-        _s.build_id == bindparam("build_id_"),
-        _s.position < bindparam("before_"),
-        _s.unblocked_at > 0,
-    )
-    .order_by(_s.position.desc())
-    .limit(1)
-)
 _MAKE_ROOM = Statement(
     update(steps)
     .where(
@@ -83,13 +72,6 @@ class StepRows:
     async def of_build(self, organization_id: OrganizationId, build_id: BuildId) -> Sequence[BuildStep]:
         parameters = {"organization_id_": organization_id, "build_id_": build_id}
         return [STEPS.decode(row) for row in await self._cx.all(_OF_BUILD, parameters)]
-
-    async def last_unblocked(
-        self, organization_id: OrganizationId, build_id: BuildId, before: int
-    ) -> BuildStep | None:
-        parameters = {"organization_id_": organization_id, "build_id_": build_id, "before_": before}
-        row = await self._cx.one(_LAST_UNBLOCKED, parameters)
-        return STEPS.decode(row) if row else None
 
     async def make_room(
         self, organization_id: OrganizationId, build_id: BuildId, after: int, count: int

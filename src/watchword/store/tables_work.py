@@ -156,6 +156,15 @@ steps = owned_table(
     text_column("edits"),
     number_column("created_at"),
     Index("steps_build", "organization_id", "build_id", "position"),
+    # Every claim asks who unblocked the last gate; few steps of few builds are gates.
+    Index(
+        "steps_unblocked",
+        "organization_id",
+        "build_id",
+        "position",
+        sqlite_where=text("unblocked_at > 0"),
+        postgresql_where=text("unblocked_at > 0"),
+    ),
 )
 pipeline_uploads = owned_table(
     "pipeline_uploads",

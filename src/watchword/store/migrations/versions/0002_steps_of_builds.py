@@ -39,6 +39,7 @@ JOBS = (
     ("concurrency_ordered", "1"),
 )
 _OPEN_GROUP = sa.text("concurrency_group <> '' AND finished_at = 0")
+_UNBLOCKED = sa.text("unblocked_at > 0")
 _PENDING = sa.text("state = 'pending'")
 
 
@@ -81,6 +82,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("steps_build", "steps", ["organization_id", "build_id", "position"])
+    op.create_index(
+        "steps_unblocked",
+        "steps",
+        ["organization_id", "build_id", "position"],
+        sqlite_where=_UNBLOCKED,
+        postgresql_where=_UNBLOCKED,
+    )
     op.create_table(
         "pipeline_uploads",
         sa.Column("organization_id", sa.Text(), nullable=False),
