@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import asyncpg
 
@@ -25,6 +25,7 @@ from watchword.store.postgres_session import (
     connect,
 )
 from watchword.store.transaction import Rows
+from watchword.store.units import Unit, refusal
 
 T = TypeVar("T")
 Publish = Callable[[Sequence[Notice]], None]
@@ -48,39 +49,6 @@ class OutcomeUnknown(Unavailable):
     """
 
     code = "outcome_unknown"
-
-
-def _refusal(error: BaseException | None) -> Unavailable:
-    refusal = Unavailable("The database cannot take this now; try again.")
-    refusal.__cause__ = error
-    return refusal
-
-
-class _Unit:
-    """One queued unit of work and the caller that waits for it."""
-
-    __slots__ = ("error", "future", "notices", "result", "work")
-
-    def __init__(self, work: Work[Any], future: "asyncio.Future[Any]") -> None:
-        self.work = work
-        self.future = future
-        self.notices: Sequence[Notice] = ()
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def fail(self, error: BaseException) -> None:
-        """It has not happened, or nobody knows."""
-        self.error = error
-        self.notices = ()
-
-    def settle(self) -> None:
-        """Give the caller its answer, if it still waits."""
-        if self.future.cancelled():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
 
 
 class _Readers:
@@ -130,14 +98,14 @@ class PostgresStore:
         self._readers = _Readers(url)
         self._read_rows = Rows(PostgresConnection())
         self._writer: Session | None = None
-        self._pending: deque[_Unit] = deque()
+        self._pending: deque[Unit] = deque()
         self._task: asyncio.Task[None] | None = None
         self._refused = ""
 
     async def write(self, work: Work[T]) -> T:
         if self._refused:
             raise Unavailable(self._refused)
-        unit = _Unit(work, asyncio.get_running_loop().create_future())
+        unit = Unit(work, asyncio.get_running_loop().create_future())
         self._pending.append(unit)
         if self._task is None:
             self._task = asyncio.create_task(self._work_off())
@@ -151,7 +119,7 @@ class PostgresStore:
             except Lost:
                 return await self._read(work)  # on another connection: the server was started anew
         except (*BROKEN, Again, Lost, asyncpg.PostgresError) as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
     async def _read(self, work: Work[T]) -> T:
         session = await self._readers.take()
@@ -163,7 +131,7 @@ class PostgresStore:
             raise
         except Careful as error:
             usable = True
-            raise _refusal(error.__cause__) from error
+            raise refusal(error.__cause__) from error
         except BaseException:
             usable = True
             raise
@@ -188,7 +156,7 @@ class PostgresStore:
         """Commit what is queued, batch by batch, until nothing is left."""
         try:
             while self._pending:
-                batch: list[_Unit] = []
+                batch: list[Unit] = []
                 try:
                     await self._commit_batch(batch, fresh=True)
                 except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a caller waiting
@@ -198,7 +166,7 @@ class PostgresStore:
         finally:
             self._task = None
 
-    def _settle(self, batch: list[_Unit]) -> None:
+    def _settle(self, batch: list[Unit]) -> None:
         """Publish first, so that no acknowledged revocation is unknown to the caches; then answer."""
         notices = [notice for unit in batch for notice in unit.notices]
         if notices:
@@ -206,7 +174,7 @@ class PostgresStore:
         for unit in batch:
             unit.settle()
 
-    async def _commit_batch(self, batch: list[_Unit], *, fresh: bool) -> None:
+    async def _commit_batch(self, batch: list[Unit], *, fresh: bool) -> None:
         """Run units and commit them together, as often as it takes; their errors are theirs.
 
         Args:
@@ -235,9 +203,9 @@ class PostgresStore:
             batch.extend(self._pending)
             self._pending.clear()
         for unit in batch:
-            unit.fail(_refusal(cause))
+            unit.fail(refusal(cause))
 
-    async def _gave_way(self, batch: list[_Unit], attempt: int) -> bool:
+    async def _gave_way(self, batch: list[Unit], attempt: int) -> bool:
         """After a conflict with others: wait, and commit units one at a time, which holds fewer locks."""
         await self._pause(attempt)
         if len(batch) == 1:
@@ -255,7 +223,7 @@ class PostgresStore:
     async def _pause(self, attempt: int) -> None:
         await asyncio.sleep(_PAUSE_SECONDS * 2**attempt * _RANDOM.random())
 
-    async def _attempt(self, session: Session, batch: list[_Unit], *, fresh: bool) -> None:
+    async def _attempt(self, session: Session, batch: list[Unit], *, fresh: bool) -> None:
         """One transaction: begin, run, commit; nothing of it stays where it raises."""
         try:
             await session.command("BEGIN")
@@ -273,14 +241,14 @@ class PostgresStore:
                     session.raw.terminate()
             raise
 
-    async def _run_queued(self, session: Session, batch: list[_Unit]) -> None:
+    async def _run_queued(self, session: Session, batch: list[Unit]) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + _SLICE_SECONDS
         while self._pending and len(batch) < _BATCH and (not batch or loop.time() < until):
             batch.append(self._pending.popleft())
             await self._run(session, batch[-1])
 
-    async def _run(self, session: Session, unit: _Unit) -> None:
+    async def _run(self, session: Session, unit: Unit) -> None:
         """One unit. Without savepoints what it changed can be undone with the others' work alone."""
         self._rows.posted.clear()
         session.changed = False
@@ -293,7 +261,7 @@ class PostgresStore:
         except (Again, Careful, Lost):
             raise
         except BaseException as error:
-            unit.error = _refusal(error) if isinstance(error, asyncpg.PostgresError) else error
+            unit.error = refusal(error) if isinstance(error, asyncpg.PostgresError) else error
             if session.careful:
                 await session.command("ROLLBACK TO unit")
             elif session.changed:
@@ -301,7 +269,7 @@ class PostgresStore:
         if session.careful:
             await session.command("RELEASE unit")
 
-    async def _commit(self, session: Session, batch: list[_Unit]) -> None:
+    async def _commit(self, session: Session, batch: list[Unit]) -> None:
         """Make it durable. Where the answer is lost, ask what became of it.
 
         Raises:

@@ -18,6 +18,7 @@ from watchword.domain.events import Notice
 from watchword.store.base import Duplicate, Transaction, Work
 from watchword.store.engine import Row, Statement
 from watchword.store.transaction import Rows
+from watchword.store.units import Unit, refusal
 
 T = TypeVar("T")
 Publish = Callable[[Sequence[Notice]], None]
@@ -97,34 +98,6 @@ def run_now(awaitable: Awaitable[T]) -> T:
     raise RuntimeError("a unit of work awaited something other than its transaction")
 
 
-def _refusal(error: sqlite3.Error) -> Unavailable:
-    refusal = Unavailable("The database cannot take this now; try again.")
-    refusal.__cause__ = error
-    return refusal
-
-
-class _Unit:
-    """One queued unit of work and the caller that waits for it."""
-
-    __slots__ = ("error", "future", "notices", "result", "work")
-
-    def __init__(self, work: Work[Any], future: "asyncio.Future[Any]") -> None:
-        self.work = work
-        self.future = future
-        self.notices: Sequence[Notice] = ()
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def settle(self) -> None:
-        """Give the caller its answer, if it still waits."""
-        if self.future.cancelled():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
-
-
 class SqliteStore:
     """`store.base.Store` on one SQLite file.
 
@@ -144,7 +117,7 @@ class SqliteStore:
         # The loop never waits for a lock: a busy database is asked again later.
         self._writer.raw.execute("PRAGMA busy_timeout=0")
         self._write_rows = Rows(self._writer)
-        self._pending: deque[_Unit] = deque()
+        self._pending: deque[Unit] = deque()
         self._busy = False
         self._closed = False
         self._idle: asyncio.Future[None] | None = None
@@ -154,7 +127,7 @@ class SqliteStore:
         if self._closed:
             raise Unavailable("The server is shutting down; try again.")
         loop = asyncio.get_running_loop()
-        unit = _Unit(work, loop.create_future())
+        unit = Unit(work, loop.create_future())
         self._pending.append(unit)
         if not self._busy:
             self._busy = True
@@ -193,7 +166,7 @@ class SqliteStore:
             else:
                 self._settle(loop, self._refused(self._take_all(), error))
             return
-        batch: list[_Unit] = []
+        batch: list[Unit] = []
         try:
             until = loop.time() + _SLICE_SECONDS
             while self._pending and len(batch) < _BATCH and loop.time() < until:
@@ -205,12 +178,12 @@ class SqliteStore:
         commit = loop.run_in_executor(self._committer, self._commit, batch)
         commit.add_done_callback(lambda done: self._settle(loop, done.result()))
 
-    def _take_all(self) -> list[_Unit]:
+    def _take_all(self) -> list[Unit]:
         taken = list(self._pending)
         self._pending.clear()
         return taken
 
-    def _run(self, unit: _Unit) -> None:
+    def _run(self, unit: Unit) -> None:
         """One unit inside a savepoint, so that its failure undoes it alone."""
         raw = self._writer.raw
         self._write_rows.posted.clear()
@@ -219,12 +192,12 @@ class SqliteStore:
             unit.result = run_now(unit.work(cast("Transaction", self._write_rows)))
             unit.notices = tuple(self._write_rows.posted)
         except BaseException as error:  # noqa: BLE001 - it is the caller's, and goes to the caller
-            unit.error = _refusal(error) if isinstance(error, sqlite3.Error) else error
+            unit.error = refusal(error) if isinstance(error, sqlite3.Error) else error
             # Where the database has given the whole transaction up, this fails and so does the batch.
             raw.execute("ROLLBACK TO unit")
         raw.execute("RELEASE unit")
 
-    def _commit(self, batch: list[_Unit]) -> list[_Unit]:
+    def _commit(self, batch: list[Unit]) -> list[Unit]:
         """On the committer's thread: wait for the disk."""
         try:
             self._writer.raw.execute("COMMIT")
@@ -232,16 +205,16 @@ class SqliteStore:
             return self._refused(batch, error)
         return batch
 
-    def _refused(self, batch: list[_Unit], error: sqlite3.Error) -> list[_Unit]:
+    def _refused(self, batch: list[Unit], error: sqlite3.Error) -> list[Unit]:
         """Undo a batch that the database did not take."""
         if self._writer.raw.in_transaction:
             self._writer.raw.execute("ROLLBACK")
         for unit in batch:
-            unit.error = unit.error or _refusal(error)
+            unit.error = unit.error or refusal(error)
             unit.notices = ()
         return batch
 
-    def _settle(self, loop: asyncio.AbstractEventLoop, batch: list[_Unit]) -> None:
+    def _settle(self, loop: asyncio.AbstractEventLoop, batch: list[Unit]) -> None:
         """Publish first, so that no acknowledged revocation is unknown to the caches; then answer."""
         notices = [notice for unit in batch for notice in unit.notices]
         if notices:
