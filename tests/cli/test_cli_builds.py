@@ -1,7 +1,6 @@
 """`build`: a command is run, watched and canceled."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,16 +16,6 @@ from watchword.services.context import LOCAL
 from watchword.services.exchanging import Registration, register
 from watchword.services.logs import add_chunk
 from watchword.store.base import Page, Transaction
-
-
-@pytest.fixture
-def shell(
-    world: World,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
-) -> Shell:
-    return Shell(world, tmp_path, monkeypatch, capsysbinary)
 
 
 class Worker:

@@ -21,16 +21,6 @@ from watchword.services.context import LOCAL
 from watchword.services.exchanging import Registration, register
 
 
-@pytest.fixture
-def shell(
-    world: World,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
-) -> Shell:
-    return Shell(world, tmp_path, monkeypatch, capsysbinary)
-
-
 def join(world: World, name: str = "linux-1") -> None:
     authority = world.authority
     value = world.first.agent_token.value.reveal()

@@ -170,6 +170,7 @@ def follow(client: Client, build: dict[str, Any]) -> int:
                 failed = failed or status
             elif build["blocked"]:
                 say(f"build blocked: {_waiting_for(build)}")
+                say(f"let it go on with: watchword build unblock {build['number']}")
                 return failed
             elif build["state"] in _BUILD_ENDED:
                 return failed if build["state"] == "failed" else int(build["state"] == "canceled")
@@ -296,7 +297,8 @@ def list_builds(
     )
 
 
-def _path(pipeline: str, number: str) -> str:
+def path_of(pipeline: str, number: str) -> str:
+    """Where REST has a build, inside its organization."""
     return f"pipelines/{_slug(pipeline)}/builds/{quote(number, safe='')}"
 
 
@@ -320,7 +322,7 @@ def show(
         credentials: File with the server's address and an API access token.
     """
     client = Client.connect(credentials)
-    build = client.call("GET", _path(pipeline, number))
+    build = client.call("GET", path_of(pipeline, number))
     if log:
         for job in build["jobs"]:
             if job["type"] != "script":
@@ -371,5 +373,5 @@ def cancel(number: str, /, *, pipeline: _Pipeline = ADHOC, credentials: Credenti
         pipeline: Its pipeline.
         credentials: File with the server's address and an API access token.
     """
-    build = Client.connect(credentials).call("PUT", f"{_path(pipeline, number)}/cancel")
+    build = Client.connect(credentials).call("PUT", f"{path_of(pipeline, number)}/cancel")
     print(f"Build {build['number']} is {build['state']}.")

@@ -16,7 +16,10 @@ _COMMANDS = {
     "tour": ("watchword.cli.tour:tour", "Play the life of a token in one minute, on a scratch folder."),
     "token": ("watchword.cli.tokens:app", "Create, list, show and revoke agent tokens; print patterns."),
     "agent": ("watchword.cli.fleet:app", "Run an agent, list agents, talk to the server inside a job."),
-    "build": ("watchword.cli.builds:app", "Create, watch, list, show and cancel builds."),
+    "build": (
+        "watchword.cli.buildactions:app",
+        "Create, watch, list, show, unblock, retry and cancel builds.",
+    ),
 }
 for _name, (_where, _help) in _COMMANDS.items():
     # By name, so that a command imports what it needs and nothing else.
