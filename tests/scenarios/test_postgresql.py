@@ -25,7 +25,7 @@ def make_of_database() -> str:
 def kept(postgresql: PostgresServer) -> Iterator[str]:
     """The address, with its password, of a database that belongs to a user of its own."""
     cluster = postgresql.cluster
-    cluster.sql(f"CREATE ROLE keeper LOGIN PASSWORD '{PASSWORD}'")
+    cluster.sql(f"DROP ROLE IF EXISTS keeper; CREATE ROLE keeper LOGIN PASSWORD '{PASSWORD}'")
     cluster.sql("CREATE DATABASE kept OWNER keeper")
     yield cluster.url("kept", "keeper", PASSWORD)
     cluster.sql("DROP DATABASE kept WITH (FORCE)")
