@@ -1,6 +1,6 @@
 # Watchword: the commands of the house. `make` alone prints this list.
 .DEFAULT_GOAL := help
-.PHONY: ready help up test lint bench bench-quick claims tour golden postgresql
+.PHONY: ready help up test lint bench bench-quick claims tour golden debian
 
 # uv from the machine, else one of our own in .tools: Python with venv and pip is all that is needed.
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
@@ -22,15 +22,18 @@ up: ready ## start a server and a local agent; data in watchword-data/
 tour: ready ## the life of a token in one minute, on a scratch folder
 	$(RUN) watchword tour
 
-# PostgreSQL from Debian's packages; root installs it, anybody else is told how.
-postgresql:
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
-	  [ "$$(id -u)" = 0 ] || { echo "the tests need PostgreSQL: sudo apt-get install postgresql" >&2; exit 1; }; \
-	  export DEBIAN_FRONTEND=noninteractive; \
-	  apt-get install -y -qq postgresql >/dev/null 2>&1 || \
-	  { apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; }; }
+# What the tests need of Debian's packages; root installs it, anybody else is told how.
+debian:
+	@missing=; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing=postgresql; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	[ -z "$$missing" ] && exit 0; \
+	[ "$$(id -u)" = 0 ] || { echo "the tests need: sudo apt-get install $$missing" >&2; exit 1; }; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get install -y -qq $$missing >/dev/null 2>&1 || \
+	{ apt-get update -qq && apt-get install -y -qq $$missing >/dev/null; }
 
-test: ready postgresql ## all tests; installs what they need
+test: ready debian ## all tests; installs what they need
 	$(RUN) pytest
 
 lint: ready ## format, lint, types, layers
@@ -45,7 +48,7 @@ bench: ready ## what the project promises, measured beside its peers (about 10 m
 bench-quick: ready ## the same in a minute or two, small and not to be judged
 	$(RUN) --group bench python bench/run.py --quick
 
-claims: ready postgresql ## 100,000 claims by 32 workers under kills and pauses, on both databases
+claims: ready debian ## 100,000 claims by 32 workers under kills and pauses, on both databases
 	$(RUN) python bench/claims.py
 
 golden: ready ## write the golden files anew; read the difference before you commit it

@@ -64,22 +64,8 @@ def _job(number: int) -> Job:
         state=JobState.SCHEDULED,
         priority=number % 3,
         timeout_minutes=0,
-        fence=0,
-        agent_id=None,
-        token_key=0,
-        token_issued_at=0,
-        token_expires_at=0,
-        exit_status="",
-        signal="",
-        signal_reason="",
-        chunks_failed=0,
-        log_size=0,
         created_at=1,
         runnable_at=1,
-        accepted_at=0,
-        started_at=0,
-        canceling_at=0,
-        finished_at=0,
     )
 
 

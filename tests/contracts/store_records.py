@@ -167,22 +167,8 @@ def job(**changes: Any) -> Job:
         state=JobState.SCHEDULED,
         priority=2,
         timeout_minutes=0,
-        fence=0,
-        agent_id=None,
-        token_key=0,
-        token_issued_at=0,
-        token_expires_at=0,
-        exit_status="",
-        signal="",
-        signal_reason="",
-        chunks_failed=0,
-        log_size=0,
         created_at=7,
         runnable_at=7,
-        accepted_at=0,
-        started_at=0,
-        canceling_at=0,
-        finished_at=0,
     )
     return replace(made, **changes)
 

@@ -145,6 +145,8 @@ class Build:
 class Job:
     """One command to run on one agent. `fence` rises each time the job changes hands.
 
+    What it is comes first; what has no default here is what makes a job that nobody has held yet.
+
     Attributes:
         canceling_at: since when it is being cancelled or timed out.
         initial_timeout_minutes: its time-out before the job changed it; 0 if it never did.
@@ -176,22 +178,22 @@ class Job:
     state: JobState
     priority: int
     timeout_minutes: int
-    fence: int
-    agent_id: AgentId | None
-    token_key: int
-    token_issued_at: int
-    token_expires_at: int
-    exit_status: str
-    signal: str
-    signal_reason: str
-    chunks_failed: int
-    log_size: int
-    created_at: int
-    runnable_at: int
-    accepted_at: int
-    started_at: int
-    canceling_at: int
-    finished_at: int
+    fence: int = 0
+    agent_id: AgentId | None = None
+    token_key: int = 0
+    token_issued_at: int = 0
+    token_expires_at: int = 0
+    exit_status: str = ""
+    signal: str = ""
+    signal_reason: str = ""
+    chunks_failed: int = 0
+    log_size: int = 0
+    created_at: int = 0
+    runnable_at: int = 0
+    accepted_at: int = 0
+    started_at: int = 0
+    canceling_at: int = 0
+    finished_at: int = 0
     initial_timeout_minutes: int = 0
     promised_status: str = ""
     promised_reason: str = ""
@@ -207,6 +209,41 @@ class Job:
     concurrency_group: str = ""
     concurrency_limit: int = 0
     concurrency_ordered: bool = True
+
+    def again(self, job_id: JobId, at: int, retry_type: str) -> "Job":
+        """The next attempt of an ended job: the same work, held by nobody yet, waiting for its build.
+
+        Args:
+            job_id: id of the new one.
+            at: now, in µs.
+            retry_type: `automatic` or `manual`.
+        """
+        return Job(
+            organization_id=self.organization_id,
+            id=job_id,
+            build_id=self.build_id,
+            cluster_id=self.cluster_id,
+            queue_id=self.queue_id,
+            label=self.label,
+            step_key=self.step_key,
+            command=self.command,
+            env=self.env,
+            rules=self.rules,
+            state=JobState.WAITING,
+            priority=self.priority,
+            timeout_minutes=self.initial_timeout_minutes or self.timeout_minutes,
+            created_at=at,
+            step_id=self.step_id,
+            parallel_index=self.parallel_index,
+            parallel_total=self.parallel_total,
+            matrix=self.matrix,
+            retries=self.retries + 1,
+            retry_source=self.id,
+            retry_type=retry_type,
+            concurrency_group=self.concurrency_group,
+            concurrency_limit=self.concurrency_limit,
+            concurrency_ordered=self.concurrency_ordered,
+        )
 
     @property
     def times_out_at(self) -> int:

@@ -153,36 +153,7 @@ class Scheduler:
         again = JobId(self.context.new_id())
         if not await tx.builds.replace_job(job, again):
             return None
-        made = replace(
-            job,
-            id=again,
-            state=JobState.WAITING,
-            fence=0,
-            agent_id=None,
-            token_key=0,
-            token_issued_at=0,
-            token_expires_at=0,
-            exit_status="",
-            signal="",
-            signal_reason="",
-            chunks_failed=0,
-            log_size=0,
-            created_at=self.context.clock.now(),
-            runnable_at=0,
-            accepted_at=0,
-            started_at=0,
-            canceling_at=0,
-            finished_at=0,
-            timeout_minutes=job.initial_timeout_minutes or job.timeout_minutes,
-            initial_timeout_minutes=0,
-            promised_status="",
-            promised_reason="",
-            retries=job.retries + 1,
-            retried_in=None,
-            retry_source=job.id,
-            retry_type=retry_type,
-            soft_failed=False,
-        )
+        made = job.again(again, self.context.clock.now(), retry_type)
         await tx.builds.add_job(made)
         return made
 
