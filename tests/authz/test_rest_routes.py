@@ -33,9 +33,12 @@ def fill(world: World, path: str, slug: str = "acme") -> str:
 
 
 def test_every_route_has_its_row(request: pytest.FixtureRequest) -> None:
-    """Method, path, scope (`any`: every API access token; `public`: nobody needs one)."""
+    """Method, path, scope (`any`: every API access token; `public`: nobody needs one), operation."""
     words = {None: "public", "": "any"}
-    rows = sorted(f"{route.method} {route.path} {words.get(route.scope, route.scope)}" for route in ROUTES)
+    rows = sorted(
+        f"{route.method} {route.path} {words.get(route.scope, route.scope)} {route.operation or '-'}"
+        for route in ROUTES
+    )
     text = "\n".join(rows) + "\n"
     if request.config.getoption("--write-golden"):
         GOLDEN.write_text(text)

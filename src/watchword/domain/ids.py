@@ -15,6 +15,7 @@ JobId = NewType("JobId", str)
 AnnotationId = NewType("AnnotationId", str)
 ArtifactId = NewType("ArtifactId", str)
 EventId = NewType("EventId", str)
+TeamId = NewType("TeamId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -29,7 +29,7 @@ class AccessToken(msgspec.Struct, kw_only=True):
     user: TokenOwner
 
 
-@get("/v2/access-token", opt=needs(""), summary="Get the current token")
+@get("/v2/access-token", opt=needs("access_token.read"), summary="Get the current token")
 async def get_access_token(request: RestRequest) -> AccessToken:
     """What the presented token is; any live token may ask, whatever its scopes."""
     call = Call.of(request)
@@ -49,7 +49,7 @@ async def get_access_token(request: RestRequest) -> AccessToken:
     return await call.context.store.read(work)
 
 
-@delete("/v2/access-token", opt=needs(""), summary="Revoke the current token")
+@delete("/v2/access-token", opt=needs("access_token.revoke"), summary="Revoke the current token")
 async def revoke_access_token(request: RestRequest) -> None:
     """Revoke the presented token everywhere; who holds it may always do that, whatever its scopes."""
     call = Call.of(request)

@@ -142,7 +142,7 @@ def _filter(call: Call) -> Callable[[fleet.Agent], bool] | None:
     return fits
 
 
-@get(AGENTS, opt=needs("read_agents", query=(*FILTERS, *PAGED)), summary="List agents")
+@get(AGENTS, opt=needs("agent.read", query=(*FILTERS, *PAGED)), summary="List agents")
 async def list_agents(request: RestRequest) -> Response[list[Agent]]:
     """Connected agents, oldest first."""
     call = Call.of(request)
@@ -158,7 +158,7 @@ async def list_agents(request: RestRequest) -> Response[list[Agent]]:
     return call.listed(items, rows)
 
 
-@get(AGENTS + "/{agent:str}", opt=needs("read_agents"), summary="Get an agent")
+@get(AGENTS + "/{agent:str}", opt=needs("agent.read"), summary="Get an agent")
 async def get_agent(request: RestRequest) -> Agent:
     """One agent in any state, by its id."""
     call = Call.of(request)
@@ -171,23 +171,38 @@ async def get_agent(request: RestRequest) -> Agent:
     return await call.read(work)
 
 
+async def _permitted(call: Call, tx: Unit, access: Access) -> fleet.Agent:
+    """The agent of the path; whoever may give orders to none learns nothing of which there are.
+
+    Raises:
+        Forbidden: the person may not give orders to it.
+        NotFound: there is none.
+    """
+    if not access.standing.admin and not access.standing.clusters:
+        access.require(call.operation)
+    agent = await find_agent(tx, access.id, call.path("agent"))
+    access.require(call.operation, cluster=agent.cluster_id)
+    return agent
+
+
 async def _order(call: Call, give: Callable[[Unit, Access, fleet.Agent], Awaitable[Told]]) -> None:
-    """Give an agent an order, as an admin."""
+    """Give an agent an order."""
 
     async def work(tx: Unit, access: Access) -> Told:
-        return await give(tx, access, await find_agent(tx, access.id, call.path("agent")))
+        agent = await _permitted(call, tx, access)
+        return await give(tx, access, agent)
 
-    call.authority.controller.settle(await call.write(work, admin=True))
+    call.authority.controller.settle(await call.write(work, defer=True))
 
 
 @put(
     AGENTS + "/{agent:str}/stop",
-    opt=needs("write_agents", body=StopAgent),
+    opt=needs("agent.stop", body=StopAgent),
     status_code=204,
     summary="Stop an agent",
 )
 async def stop_agent(request: RestRequest) -> None:
-    """Ask an agent to leave; organization admins only."""
+    """Ask an agent to leave."""
     call = await Call.with_body(request)
 
     async def give(tx: Unit, access: Access, agent: fleet.Agent) -> Told:
@@ -200,12 +215,12 @@ async def stop_agent(request: RestRequest) -> None:
 
 @put(
     AGENTS + "/{agent:str}/pause",
-    opt=needs("write_agents", body=PauseAgent),
+    opt=needs("agent.pause", body=PauseAgent),
     status_code=204,
     summary="Pause an agent",
 )
 async def pause_agent(request: RestRequest) -> None:
-    """Give an agent no jobs for a while; organization admins only."""
+    """Give an agent no jobs for a while."""
     call = await Call.with_body(request)
 
     async def give(tx: Unit, access: Access, agent: fleet.Agent) -> Told:
@@ -218,12 +233,12 @@ async def pause_agent(request: RestRequest) -> None:
 
 @put(
     AGENTS + "/{agent:str}/resume",
-    opt=needs("write_agents"),
+    opt=needs("agent.resume"),
     status_code=204,
     summary="Resume an agent",
 )
 async def resume_agent(request: RestRequest) -> None:
-    """Give a paused agent jobs again; organization admins only."""
+    """Give a paused agent jobs again."""
     call = Call.of(request)
 
     async def give(tx: Unit, access: Access, agent: fleet.Agent) -> Told:

@@ -43,7 +43,7 @@ def show_annotation(annotation: pipelines.Annotation) -> Annotation:
     )
 
 
-@get(BUILD + "/annotations", opt=needs("read_builds", query=PAGED), summary="List annotations of a build")
+@get(BUILD + "/annotations", opt=needs("build.read", query=PAGED), summary="List annotations of a build")
 async def list_annotations(request: RestRequest) -> Response[list[Annotation]]:
     """Annotations of a build, highest priority first."""
     call = Call.of(request)

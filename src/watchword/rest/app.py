@@ -59,15 +59,17 @@ class Route:
 
     Attributes:
         scope: the scope it asks for; "" takes any API access token, None takes none at all.
+        operation: what it performs; None where nobody needs a token.
     """
 
     method: str
     path: str
     scope: str | None
+    operation: str | None
 
 
 ROUTES: tuple[Route, ...] = tuple(
-    Route(method, plain_path(path), handler.opt["scope"])
+    Route(method, plain_path(path), handler.opt["scope"], handler.opt["operation"])
     for handler in HANDLERS
     for path in sorted(handler.paths)
     for method in sorted(handler.http_methods)

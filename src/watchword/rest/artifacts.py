@@ -85,7 +85,7 @@ def _fitting(call: Call, rows: list[artifacts.Artifact]) -> list[artifacts.Artif
     return fitting[window.offset : window.offset + window.limit]
 
 
-@get(BUILD + "/artifacts", opt=needs("read_artifacts", query=_FILTERS), summary="List artifacts of a build")
+@get(BUILD + "/artifacts", opt=needs("artifact.read", query=_FILTERS), summary="List artifacts of a build")
 async def list_of_build(request: RestRequest) -> Response[list[Artifact]]:
     """Artifacts of all jobs of a build, oldest first."""
     call = Call.of(request)
@@ -100,7 +100,7 @@ async def list_of_build(request: RestRequest) -> Response[list[Artifact]]:
     return call.listed([show_artifact(place, one) for one in call.page.cut(rows)], rows)
 
 
-@get(ARTIFACTS, opt=needs("read_artifacts", query=_FILTERS), summary="List artifacts of a job")
+@get(ARTIFACTS, opt=needs("artifact.read", query=_FILTERS), summary="List artifacts of a job")
 async def list_of_job(request: RestRequest) -> Response[list[Artifact]]:
     """Artifacts of a job, oldest first."""
     call = Call.of(request)
@@ -125,7 +125,7 @@ async def _located(call: Call) -> tuple[Place, artifacts.Artifact, Caller]:
     return await call.read(work)
 
 
-@get(ARTIFACT, opt=needs("read_artifacts"), summary="Get an artifact")
+@get(ARTIFACT, opt=needs("artifact.read"), summary="Get an artifact")
 async def get_artifact(request: RestRequest) -> Artifact:
     """One artifact by its id."""
     place, artifact, _ = await _located(Call.of(request))
@@ -134,7 +134,7 @@ async def get_artifact(request: RestRequest) -> Artifact:
 
 @get(
     [path + "/download" for path in ARTIFACT],
-    opt=needs("read_artifacts"),
+    opt=needs("artifact.read"),
     status_code=302,
     summary="Download an artifact",
 )
@@ -150,7 +150,7 @@ async def download(request: RestRequest) -> Response[Download]:
     )
 
 
-@delete(ARTIFACT, opt=needs("write_artifacts"), status_code=204, summary="Delete an artifact")
+@delete(ARTIFACT, opt=needs("artifact.delete"), status_code=204, summary="Delete an artifact")
 async def delete_artifact(request: RestRequest) -> None:
     """Delete an artifact's bytes; its record says so from then on."""
     call = Call.of(request)

@@ -200,7 +200,7 @@ def _filter(call: Call) -> Callable[[pipelines.Build], bool] | None:
 
 @get(
     ["/v2/organizations/{org:str}/builds", BUILDS],
-    opt=needs("read_builds", query=(*FILTERS, "exclude_jobs", "include_retried_jobs", *PAGED)),
+    opt=needs("build.read", query=(*FILTERS, "exclude_jobs", "include_retried_jobs", *PAGED)),
     summary="List builds",
 )
 async def list_builds(request: RestRequest) -> Response[list[Build]]:
@@ -220,7 +220,7 @@ async def list_builds(request: RestRequest) -> Response[list[Build]]:
     return call.listed(items, rows)
 
 
-@get(BUILD, opt=needs("read_builds"), summary="Get a build")
+@get(BUILD, opt=needs("build.read"), summary="Get a build")
 async def get_build(request: RestRequest) -> Build:
     """One build by its number or id."""
     call = Call.of(request)
@@ -233,7 +233,7 @@ async def get_build(request: RestRequest) -> Build:
     return await call.read(work)
 
 
-@post(BUILDS, opt=needs("write_builds", body=NewBuild, keyed=True), summary="Create a build")
+@post(BUILDS, opt=needs("build.create", body=NewBuild, keyed=True), summary="Create a build")
 async def create_build(request: RestRequest) -> Response[Build]:
     """Run the pipeline's steps, or those of the request."""
     call = await Call.with_body(request)
@@ -258,7 +258,7 @@ async def create_build(request: RestRequest) -> Response[Build]:
         made[:] = jobs
         return await _show(call, tx, access.organization, pipeline, build)
 
-    answer = await call.create(work, admin=False)
+    answer = await call.create(work)
     # A repeated answer made no jobs; what it made the first time is before the agents already.
     builder.announce(made)
     return answer
@@ -279,7 +279,7 @@ def _steps(pipeline: pipelines.Pipeline, asked: NewBuild) -> Document:
     return read_document(asked.steps)
 
 
-@put(BUILD + "/cancel", opt=needs("write_builds"), summary="Cancel a build")
+@put(BUILD + "/cancel", opt=needs("build.cancel"), summary="Cancel a build")
 async def cancel_build(request: RestRequest) -> Build:
     """Cancel a build: waiting jobs end at once, running ones are told by their agents."""
     call = Call.of(request)
@@ -297,7 +297,7 @@ async def cancel_build(request: RestRequest) -> Build:
     return await call.read(show)
 
 
-@put(BUILD + "/rebuild", opt=needs("write_builds"), summary="Rebuild a build")
+@put(BUILD + "/rebuild", opt=needs("build.create"), summary="Rebuild a build")
 async def rebuild(request: RestRequest) -> Build:
     """Run the steps that a build began with once more."""
     call = Call.of(request)
@@ -309,7 +309,7 @@ async def rebuild(request: RestRequest) -> Build:
         again, jobs = await builder.rebuild_in(tx, access.caller, pipeline, build, access.user.id)
         return await _show(call, tx, access.organization, pipeline, again), jobs
 
-    shown, jobs = await call.write(work, admin=False)
+    shown, jobs = await call.write(work)
     builder.announce(jobs)
     return shown
 

@@ -13,7 +13,9 @@ from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from watchword.domain.ids import ClusterId, TeamId
 from watchword.domain.kinds import Kind
+from watchword.domain.operations import OPERATIONS
 from watchword.rest.bodies import decode
 from watchword.rest.formats import Site
 from watchword.rest.pages import PageRequest
@@ -32,7 +34,7 @@ _BEARER = "bearer "
 
 
 def needs(
-    scope: str | None,
+    operation: str | None,
     *,
     body: type[msgspec.Struct] | None = None,
     query: Sequence[str] = (),
@@ -41,12 +43,19 @@ def needs(
     """What a route asks for, kept with its handler.
 
     Args:
-        scope: the scope an API access token must have; "" takes any token, None takes none at all.
+        operation: what it performs, a row of `domain.operations`; None where nobody needs a token.
         body: what the request body holds.
         query: names of query parameters.
         keyed: whether it heeds `Idempotency-Key`.
     """
-    return {"scope": scope, "body": body, "query": tuple(query), "keyed": keyed}
+    scope = OPERATIONS[operation].scope if operation is not None else None
+    return {
+        "operation": operation,
+        "scope": scope,
+        "body": body,
+        "query": tuple(query),
+        "keyed": keyed,
+    }
 
 
 PAGED = ("page", "per_page")
@@ -58,6 +67,7 @@ class Call:
     """One request of a token that passed.
 
     Attributes:
+        operation: what the route performs.
         body: the request body; empty unless it was made by `with_body`.
     """
 
@@ -66,6 +76,7 @@ class Call:
     presented: Presented
     address: str | None
     request_id: str
+    operation: str
     body: bytes = b""
 
     @classmethod
@@ -111,38 +122,52 @@ class Call:
         return decode(self.body, of)
 
     async def enter(self, tx: Unit) -> Access:
-        """Enter the organization of the path."""
+        """Enter the organization of the path with the right that the route's operation asks for.
+
+        Where that depends on a cluster, it is the one of the path. A route whose path names no cluster or
+        team, but whose operation asks for its maintainer, looks for itself: `defer` in `read` and `write`.
+
+        Raises:
+            NotFound: the token does not reach the organization.
+            Forbidden: its owner does not have the right.
+        """
+        access = await self._arrive(tx)
+        named = self.request.path_params
+        cluster = ClusterId(str(named["cluster"]).lower()) if "cluster" in named else None
+        team = TeamId(str(named["team"]).lower()) if "team" in named else None
+        access.require(self.operation, cluster=cluster, team=team)
+        return access
+
+    async def _arrive(self, tx: Unit) -> Access:
         return await enter(tx, self.presented, self.path("org"), self.address, self.request_id)
 
-    async def read(self, work: Work[T]) -> T:
-        """Answer from the newest committed state."""
+    async def read(self, work: Work[T], *, defer: bool = False) -> T:
+        """Answer from the newest committed state.
 
+        Args:
+            work: what answers.
+            defer: whether `work` itself requires the operation's right, of the thing that it finds.
+        """
+        return await self.context.store.read(self._unit(work, defer=defer))
+
+    async def write(self, work: Work[T], *, defer: bool = False) -> T:
+        """Change something, as one unit of work; `defer` as in `read`."""
+        return await self.context.store.write(self._unit(work, defer=defer))
+
+    def _unit(self, work: Work[T], *, defer: bool) -> Callable[[Unit], Awaitable[T]]:
         async def unit(tx: Unit) -> T:
-            return await work(tx, await self.enter(tx))
-
-        return await self.context.store.read(unit)
-
-    async def write(self, work: Work[T], *, admin: bool) -> T:
-        """Change something, as one unit of work; `admin` asks for that role."""
-        return await self.context.store.write(self._unit(work, admin=admin))
-
-    def _unit(self, work: Work[T], *, admin: bool) -> Callable[[Unit], Awaitable[T]]:
-        async def unit(tx: Unit) -> T:
-            access = await self.enter(tx)
-            if admin:
-                access.require_admin()
-            return await work(tx, access)
+            return await work(tx, await (self._arrive(tx) if defer else self.enter(tx)))
 
         return unit
 
-    async def once(self, work: Work[bytes], *, admin: bool) -> bytes:
+    async def once(self, work: Work[bytes], *, defer: bool = False) -> bytes:
         """Change something, or repeat the first answer to the same idempotency key.
 
-        Whoever lost the organization or the role meanwhile gets no repetition.
+        Whoever lost the organization or the right meanwhile gets no repetition.
         """
         key = self.request.headers.get("idempotency-key", "")
         if key:
-            await self.context.store.read(self._unit(_nothing, admin=admin))
+            await self.context.store.read(self._unit(_nothing, defer=defer))
         return await once(
             self.context,
             self.presented.organization_id,
@@ -150,16 +175,16 @@ class Call:
             key,
             f"{self.request.method} {self.request.scope['path']}",
             self.body,
-            self._unit(work, admin=admin),
+            self._unit(work, defer=defer),
         )
 
-    async def create(self, work: Work[T], *, admin: bool) -> Response[T]:
+    async def create(self, work: Work[T], *, defer: bool = False) -> Response[T]:
         """Create something: 201 and what was created."""
 
         async def encoded(tx: Unit, access: Access) -> bytes:
             return msgspec.json.encode(await work(tx, access))
 
-        made = await self.once(encoded, admin=admin)
+        made = await self.once(encoded, defer=defer)
         # The bytes are the encoded T, which is what the client and the API description see.
         return Response(cast("T", made), status_code=201, media_type="application/json")
 
@@ -206,4 +231,6 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         agent=connection.headers.get("user-agent", ""),
     )
     request_id = edge["request_id"] if edge is not None else ""
-    scope[_CALL] = Call(cast("RestRequest", connection), authority, presented, address, request_id)
+    scope[_CALL] = Call(
+        cast("RestRequest", connection), authority, presented, address, request_id, handler.opt["operation"]
+    )

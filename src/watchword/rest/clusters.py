@@ -101,7 +101,7 @@ async def _show(call: Call, tx: Unit, access: Access, cluster: accounts.Cluster)
     return show_cluster(call.site, access.organization, cluster, found)
 
 
-@get(CLUSTERS, opt=needs("read_clusters", query=PAGED), summary="List clusters")
+@get(CLUSTERS, opt=needs("cluster.read", query=PAGED), summary="List clusters")
 async def list_clusters(request: RestRequest) -> Response[list[Cluster]]:
     """Clusters of the organization, oldest first."""
     call = Call.of(request)
@@ -114,7 +114,7 @@ async def list_clusters(request: RestRequest) -> Response[list[Cluster]]:
     return call.listed(items, rows)
 
 
-@get(CLUSTER, opt=needs("read_clusters"), summary="Get a cluster")
+@get(CLUSTER, opt=needs("cluster.read"), summary="Get a cluster")
 async def get_cluster(request: RestRequest) -> Cluster:
     """One cluster by its id."""
     call = Call.of(request)
@@ -125,9 +125,9 @@ async def get_cluster(request: RestRequest) -> Cluster:
     return await call.read(work)
 
 
-@post(CLUSTERS, opt=needs("write_clusters", body=NewCluster, keyed=True), summary="Create a cluster")
+@post(CLUSTERS, opt=needs("cluster.create", body=NewCluster, keyed=True), summary="Create a cluster")
 async def create_cluster(request: RestRequest) -> Response[Cluster]:
-    """Create a cluster without queues; organization admins only."""
+    """Create a cluster without queues."""
     call = await Call.with_body(request)
 
     async def work(tx: Unit, access: Access) -> Cluster:
@@ -145,18 +145,18 @@ async def create_cluster(request: RestRequest) -> Response[Cluster]:
         )
         return await _show(call, tx, access, cluster)
 
-    return await call.create(work, admin=True)
+    return await call.create(work)
 
 
 @route(
     CLUSTER,
     http_method=["PUT", "PATCH"],
     status_code=200,
-    opt=needs("write_clusters", body=ClusterChange),
+    opt=needs("cluster.update", body=ClusterChange),
     summary="Update a cluster",
 )
 async def update_cluster(request: RestRequest) -> Cluster:
-    """Change a cluster; organization admins only."""
+    """Change a cluster."""
     call = await Call.with_body(request)
 
     async def work(tx: Unit, access: Access) -> Cluster:
@@ -176,19 +176,19 @@ async def update_cluster(request: RestRequest) -> Cluster:
         await save_cluster(call.context, tx, access.caller, changed)
         return await _show(call, tx, access, await find_cluster(tx, access.id, cluster.id))
 
-    return await call.write(work, admin=True)
+    return await call.write(work)
 
 
-@delete(CLUSTER, opt=needs("write_clusters"), summary="Delete a cluster")
+@delete(CLUSTER, opt=needs("cluster.delete"), summary="Delete a cluster")
 async def remove_cluster(request: RestRequest) -> None:
-    """Delete a cluster with its queues and revoke its agent tokens; organization admins only."""
+    """Delete a cluster with its queues and revoke its agent tokens."""
     call = Call.of(request)
 
     async def work(tx: Unit, access: Access) -> None:
         cluster = await find_cluster(tx, access.id, call.path("cluster"))
         await delete_cluster(call.context, tx, access.caller, cluster, access.user.id)
 
-    await call.write(work, admin=True)
+    await call.write(work)
 
 
 HANDLERS = (list_clusters, get_cluster, create_cluster, update_cluster, remove_cluster)

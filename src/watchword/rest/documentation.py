@@ -10,11 +10,19 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 
 from watchword import __doc__ as about
+from watchword.domain.operations import OPERATIONS, Right
 from watchword.rest.failures import Failure
 
 VERSION = "2"
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 _SCHEMA = "#/components/schemas/"
+_WHO = {
+    Right.HOLDER: "Any live token.",
+    Right.MEMBER: "Members.",
+    Right.TEAM_MAINTAINER: "Administrators, and maintainers of the team.",
+    Right.CLUSTER_MAINTAINER: "Administrators, and maintainers of the cluster.",
+    Right.ADMIN: "Administrators.",
+}
 _NUMBERS = ("page", "per_page")
 
 
@@ -84,7 +92,8 @@ def _complete(operation: dict[str, Any], path: str, needed: Mapping[str, Any]) -
     scope = needed["scope"]
     operation["security"] = [] if scope is None else [{"token": []}]
     if scope:
-        operation["description"] = f"{operation['description']}\n\nScope: `{scope}`."
+        who = _WHO[OPERATIONS[needed["operation"]].right]
+        operation["description"] = f"{operation['description']}\n\nScope: `{scope}`. {who}"
 
 
 def _parameter(name: str, place: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from watchword.services.scheduling import Moved
 _MAX_PRIORITY = 2**31 - 1
 
 
-@put([f"{path}/retry" for path in JOB], opt=needs("write_builds"), summary="Retry a job")
+@put([f"{path}/retry" for path in JOB], opt=needs("job.retry"), summary="Retry a job")
 async def retry_job(request: RestRequest) -> Job:
     """Make another attempt of a job that ended."""
     call = Call.of(request)
@@ -27,7 +27,7 @@ async def retry_job(request: RestRequest) -> Job:
         made, moved = await attempts.retry_in(tx, access.caller, job)
         return show_job(place, made, {}), moved
 
-    shown, moved = await call.write(work, admin=False)
+    shown, moved = await call.write(work)
     attempts.scheduler.settle(moved)
     return shown
 
@@ -38,7 +38,7 @@ class Unblock(Body):
     fields: dict[str, str] | None = None
 
 
-@put([f"{path}/unblock" for path in JOB], opt=needs("write_builds", body=Unblock), summary="Unblock a step")
+@put([f"{path}/unblock" for path in JOB], opt=needs("job.unblock", body=Unblock), summary="Unblock a step")
 async def unblock_job(request: RestRequest) -> Job:
     """Let a build go on behind a block or input step; the id is that of its manual job."""
     call = await Call.with_body(request)
@@ -50,7 +50,7 @@ async def unblock_job(request: RestRequest) -> Job:
         row, moved = await attempts.unblock_in(tx, access.caller, row, asked.fields or {}, access.user.id)
         return show_waiting(place, row, {access.user.id: access.user}), moved
 
-    shown, moved = await call.write(work, admin=False)
+    shown, moved = await call.write(work)
     attempts.scheduler.settle(moved)
     return shown
 
@@ -82,7 +82,7 @@ class NewPriority(Body):
 
 @put(
     [f"{path}/reprioritize" for path in JOB],
-    opt=needs("write_builds", body=NewPriority),
+    opt=needs("job.reprioritize", body=NewPriority),
     summary="Reprioritize a job",
 )
 async def reprioritize_job(request: RestRequest) -> Job:
@@ -95,7 +95,7 @@ async def reprioritize_job(request: RestRequest) -> Job:
         changed, moved = await attempts.prioritize_in(tx, access.caller, job, _priority(call))
         return show_job(place, changed, {}), moved
 
-    shown, moved = await call.write(work, admin=False)
+    shown, moved = await call.write(work)
     attempts.scheduler.settle(moved)
     return shown
 

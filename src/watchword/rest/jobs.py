@@ -55,7 +55,7 @@ async def locate(call: Call, tx: Unit, access: Access) -> tuple[Place, pipelines
     return Place(call.site, access.organization, pipeline, build), job
 
 
-@get(JOBS, opt=needs("read_builds", query=(*_FILTERS, *CURSORED)), summary="List jobs of a build")
+@get(JOBS, opt=needs("build.read", query=(*_FILTERS, *CURSORED)), summary="List jobs of a build")
 async def list_jobs(request: RestRequest) -> Response[JobList]:
     """Jobs of a build in order, a part at a time."""
     call = Call.of(request)
@@ -91,7 +91,7 @@ async def list_jobs(request: RestRequest) -> Response[JobList]:
     return Response(shown, headers={"link": link} if link else {}, media_type="application/json")
 
 
-@get(JOB, opt=needs("read_builds"), summary="Get a job")
+@get(JOB, opt=needs("build.read"), summary="Get a job")
 async def get_job(request: RestRequest) -> Job:
     """One job by its id."""
     call = Call.of(request)

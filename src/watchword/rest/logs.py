@@ -26,7 +26,7 @@ class JobLog(msgspec.Struct, kw_only=True):
     header_times: list[int]
 
 
-@get([path + "/log" for path in JOB], opt=needs("read_build_logs"), summary="Get a job's log")
+@get([path + "/log" for path in JOB], opt=needs("log.read"), summary="Get a job's log")
 async def get_log(request: RestRequest) -> Response[JobLog | str]:
     """A job's log as JSON; as text or HTML where `Accept` asks for that first."""
     call = Call.of(request)
@@ -46,7 +46,7 @@ async def get_log(request: RestRequest) -> Response[JobLog | str]:
 
 @get(
     [path + "/log.txt" for path in JOB],
-    opt=needs("read_build_logs"),
+    opt=needs("log.read"),
     media_type="text/plain",
     summary="Get a job's log as text",
 )

@@ -41,7 +41,7 @@ def show_organization(site: Site, organization: accounts.Organization) -> Organi
     )
 
 
-@get("/v2/organizations", opt=needs("read_organizations", query=PAGED), summary="List organizations")
+@get("/v2/organizations", opt=needs("organization.list", query=PAGED), summary="List organizations")
 async def list_organizations(request: RestRequest) -> Response[list[Organization]]:
     """Only organizations that the presented token reaches."""
     call = Call.of(request)
@@ -54,7 +54,7 @@ async def list_organizations(request: RestRequest) -> Response[list[Organization
     return call.listed([show_organization(call.site, one) for one in call.page.cut(rows)], rows)
 
 
-@get("/v2/organizations/{org:str}", opt=needs("read_organizations"), summary="Get an organization")
+@get("/v2/organizations/{org:str}", opt=needs("organization.read"), summary="Get an organization")
 async def get_organization(request: RestRequest) -> Organization:
     """One organization by its slug."""
     call = Call.of(request)

@@ -180,7 +180,7 @@ def _filter(call: Call) -> Callable[[pipelines.Pipeline], bool] | None:
     )
 
 
-@get(PIPELINES, opt=needs("read_pipelines", query=(*FILTERS, *PAGED)), summary="List pipelines")
+@get(PIPELINES, opt=needs("pipeline.read", query=(*FILTERS, *PAGED)), summary="List pipelines")
 async def list_pipelines(request: RestRequest) -> Response[list[Pipeline]]:
     """Pipelines of the organization, oldest first."""
     call = Call.of(request)
@@ -195,7 +195,7 @@ async def list_pipelines(request: RestRequest) -> Response[list[Pipeline]]:
     return call.listed(items, rows)
 
 
-@get(PIPELINE, opt=needs("read_pipelines"), summary="Get a pipeline")
+@get(PIPELINE, opt=needs("pipeline.read"), summary="Get a pipeline")
 async def get_pipeline(request: RestRequest) -> Pipeline:
     """One pipeline by its slug."""
     call = Call.of(request)
@@ -208,7 +208,7 @@ async def get_pipeline(request: RestRequest) -> Pipeline:
     return await call.read(work)
 
 
-@post(PIPELINES, opt=needs("write_pipelines", body=NewPipeline, keyed=True), summary="Create a pipeline")
+@post(PIPELINES, opt=needs("pipeline.create", body=NewPipeline, keyed=True), summary="Create a pipeline")
 async def create_one(request: RestRequest) -> Response[Pipeline]:
     """Create a pipeline; without a cluster it goes to the organization's default one."""
     call = await Call.with_body(request)
@@ -239,7 +239,7 @@ async def create_one(request: RestRequest) -> Response[Pipeline]:
         )
         return show_pipeline(call.site, access.organization, pipeline, {access.user.id: access.user})
 
-    return await call.create(work, admin=False)
+    return await call.create(work)
 
 
 async def _written(call: Call) -> Configuration:
@@ -264,7 +264,7 @@ def _configuration(asked: NewPipeline, written: Configuration) -> Configuration:
     return configuration_of(asked.steps)
 
 
-@patch(PIPELINE, opt=needs("write_pipelines", body=NewPipeline), summary="Update a pipeline")
+@patch(PIPELINE, opt=needs("pipeline.update", body=NewPipeline), summary="Update a pipeline")
 async def update_one(request: RestRequest) -> Pipeline:
     """Change what the body names; the slug stays."""
     call = await Call.with_body(request)
@@ -278,7 +278,7 @@ async def update_one(request: RestRequest) -> Pipeline:
         found = await people(tx, [pipeline.created_by])
         return show_pipeline(call.site, access.organization, changed, found)
 
-    return await call.write(work, admin=False)
+    return await call.write(work)
 
 
 def _changes(asked: NewPipeline, written: Configuration) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def show_queue(
     )
 
 
-@get(QUEUES, opt=needs("read_clusters", query=PAGED), summary="List queues")
+@get(QUEUES, opt=needs("queue.read", query=PAGED), summary="List queues")
 async def list_queues(request: RestRequest) -> Response[list[Queue]]:
     """Queues of the cluster, oldest first."""
     call = Call.of(request)
@@ -100,7 +100,7 @@ async def list_queues(request: RestRequest) -> Response[list[Queue]]:
     return call.listed(items, rows)
 
 
-@get(QUEUES + "/{queue:str}", opt=needs("read_clusters"), summary="Get a queue")
+@get(QUEUES + "/{queue:str}", opt=needs("queue.read"), summary="Get a queue")
 async def get_queue(request: RestRequest) -> Queue:
     """One queue by its id."""
     call = Call.of(request)
@@ -114,9 +114,9 @@ async def get_queue(request: RestRequest) -> Queue:
     return await call.read(work)
 
 
-@post(QUEUES, opt=needs("write_clusters", body=NewQueue, keyed=True), summary="Create a queue")
+@post(QUEUES, opt=needs("queue.create", body=NewQueue, keyed=True), summary="Create a queue")
 async def create_queue(request: RestRequest) -> Response[Queue]:
-    """Create a self-hosted queue; organization admins only."""
+    """Create a self-hosted queue."""
     call = await Call.with_body(request)
 
     async def work(tx: Unit, access: Access) -> Queue:
@@ -138,13 +138,13 @@ async def create_queue(request: RestRequest) -> Response[Queue]:
         )
         return show_queue(call.site, access.organization, queue, {access.user.id: access.user})
 
-    return await call.create(work, admin=True)
+    return await call.create(work)
 
 
 async def _change(
     call: Call, change: Callable[[Unit, Access, accounts.Queue], Awaitable[accounts.Queue]]
 ) -> Queue:
-    """Change whether a queue dispatches, as an admin."""
+    """Change whether a queue dispatches."""
 
     async def work(tx: Unit, access: Access) -> tuple[accounts.Queue, Queue]:
         cluster = await find_cluster(tx, access.id, call.path("cluster"))
@@ -152,19 +152,19 @@ async def _change(
         found = await people(tx, [changed.created_by, changed.paused_by])
         return changed, show_queue(call.site, access.organization, changed, found)
 
-    queue, shown = await call.write(work, admin=True)
+    queue, shown = await call.write(work)
     call.authority.controller.settle_queue(queue)
     return shown
 
 
 @post(
     QUEUES + "/{queue:str}/pause_dispatch",
-    opt=needs("write_clusters", body=PauseDispatch),
+    opt=needs("queue.pause", body=PauseDispatch),
     status_code=200,
     summary="Pause a queue's dispatch",
 )
 async def pause_dispatch(request: RestRequest) -> Queue:
-    """Hold the queue's jobs back; organization admins only."""
+    """Hold the queue's jobs back."""
     call = await Call.with_body(request)
 
     async def change(tx: Unit, access: Access, queue: accounts.Queue) -> accounts.Queue:
@@ -178,12 +178,12 @@ async def pause_dispatch(request: RestRequest) -> Queue:
 
 @post(
     QUEUES + "/{queue:str}/resume_dispatch",
-    opt=needs("write_clusters"),
+    opt=needs("queue.resume"),
     status_code=200,
     summary="Resume a queue's dispatch",
 )
 async def resume_dispatch(request: RestRequest) -> Queue:
-    """Dispatch the queue's jobs again; organization admins only."""
+    """Dispatch the queue's jobs again."""
     call = Call.of(request)
 
     async def change(tx: Unit, access: Access, queue: accounts.Queue) -> accounts.Queue:

@@ -127,7 +127,7 @@ async def _used(call: Call, shown: AgentToken) -> AgentToken:
     return shown
 
 
-@get(TOKENS, opt=needs("read_clusters", query=PAGED), summary="List agent tokens")
+@get(TOKENS, opt=needs("agent_token.read", query=PAGED), summary="List agent tokens")
 async def list_tokens(request: RestRequest) -> Response[list[AgentToken]]:
     """Agent tokens of the cluster that are not revoked, oldest first; expired ones are listed."""
     call = Call.of(request)
@@ -143,7 +143,7 @@ async def list_tokens(request: RestRequest) -> Response[list[AgentToken]]:
     return call.listed([await _used(call, item) for item in items], rows)
 
 
-@get(TOKEN, opt=needs("read_clusters"), summary="Get an agent token")
+@get(TOKEN, opt=needs("agent_token.read"), summary="Get an agent token")
 async def get_token(request: RestRequest) -> AgentToken:
     """One agent token by its id; never its value."""
     call = Call.of(request)
@@ -155,9 +155,11 @@ async def get_token(request: RestRequest) -> AgentToken:
     return await _used(call, await call.read(work))
 
 
-@post(TOKENS, opt=needs("write_clusters", body=NewAgentToken, keyed=True), summary="Create an agent token")
+@post(
+    TOKENS, opt=needs("agent_token.create", body=NewAgentToken, keyed=True), summary="Create an agent token"
+)
 async def create_token(request: RestRequest) -> Response[CreatedAgentToken]:
-    """Create an agent token; the answer alone carries its value. Organization admins only."""
+    """Create an agent token; the answer alone carries its value."""
     call = await Call.with_body(request)
 
     async def work(tx: Unit, access: Access) -> CreatedAgentToken:
@@ -176,18 +178,18 @@ async def create_token(request: RestRequest) -> Response[CreatedAgentToken]:
         shown = show_token(call.site, access.organization, issued.token, {access.user.id: access.user})
         return CreatedAgentToken(**msgspec.structs.asdict(shown), token=issued.value.reveal())
 
-    return await call.create(work, admin=True)
+    return await call.create(work)
 
 
 @route(
     TOKEN,
     http_method=["PUT", "PATCH"],
     status_code=200,
-    opt=needs("write_clusters", body=AgentTokenChange),
+    opt=needs("agent_token.update", body=AgentTokenChange),
     summary="Update an agent token",
 )
 async def update_token(request: RestRequest) -> AgentToken:
-    """Change description or networks of an agent token; organization admins only."""
+    """Change description or networks of an agent token."""
     call = await Call.with_body(request)
 
     async def work(tx: Unit, access: Access) -> AgentToken:
@@ -200,7 +202,7 @@ async def update_token(request: RestRequest) -> AgentToken:
         changed = await edit_agent_token(call.context, tx, access.caller, token, description, networks)
         return show_token(call.site, access.organization, changed, await people(tx, [changed.created_by]))
 
-    return await _used(call, await call.write(work, admin=True))
+    return await _used(call, await call.write(work))
 
 
 def _require_same(token: tokens.Token, asked: AgentTokenChange) -> None:
@@ -227,9 +229,9 @@ def _require_same(token: tokens.Token, asked: AgentTokenChange) -> None:
             )
 
 
-@delete(TOKEN, opt=needs("write_clusters", keyed=True), summary="Revoke an agent token")
+@delete(TOKEN, opt=needs("agent_token.revoke", keyed=True), summary="Revoke an agent token")
 async def revoke_token(request: RestRequest) -> None:
-    """Revoke an agent token: it starts no new agent; connected agents stay. Organization admins only."""
+    """Revoke an agent token: it starts no new agent; connected agents stay."""
     call = await Call.with_body(request)
 
     async def work(tx: Unit, access: Access) -> bytes:
@@ -237,7 +239,7 @@ async def revoke_token(request: RestRequest) -> None:
         await revoke(call.context, tx, access.caller, token, access.user.id, "revoked through REST")
         return b""
 
-    await call.once(work, admin=True)
+    await call.once(work)
 
 
 HANDLERS = (list_tokens, get_token, create_token, update_token, revoke_token)

@@ -41,7 +41,7 @@ def show_person(people: Mapping[UserId, accounts.User], user_id: UserId | None) 
     return show_user(user) if user is not None else None
 
 
-@get("/v2/user", opt=needs("read_user"), summary="Get the current user")
+@get("/v2/user", opt=needs("user.read"), summary="Get the current user")
 async def get_user(request: RestRequest) -> User:
     """The person whose token is presented."""
     call = Call.of(request)

@@ -10,6 +10,7 @@ from watchword.domain.ids import AgentId, ClusterId, OrganizationId, TokenId, Us
 from watchword.domain.kinds import KINDS, Kind
 from watchword.domain.restrictions import UNRESTRICTED, Restrictions
 from watchword.domain.scopes import canonical
+from watchword.domain.securitypolicy import Grant
 from watchword.domain.tokens import (
     API_ACCESS_DEFAULT_US,
     State,
@@ -194,6 +195,7 @@ async def issue_api_token(
         created_by=user_id,
     )
     await _add(context, tx, caller, token)
+    await tx.policies.add_grant(Grant(organization_id, token.id, organization_id, now, user_id))
     return Issued(token, value)
 
 

@@ -27,6 +27,7 @@ from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
 from watchword.store.base_house import House
+from watchword.store.base_policies import Policies
 from watchword.store.base_steps import Steps
 from watchword.store.base_work import Builds, Logs
 from watchword.store.page import EVERYTHING, Duplicate, Page
@@ -44,6 +45,7 @@ __all__ = [
     "House",
     "Logs",
     "Page",
+    "Policies",
     "Replay",
     "Steps",
     "Store",
@@ -295,6 +297,10 @@ class Transaction(Protocol):
     @property
     def accounts(self) -> Accounts:
         """Accounts."""
+
+    @property
+    def policies(self) -> Policies:
+        """Security policies."""
 
     @property
     def fleet(self) -> Fleet:

@@ -10,6 +10,7 @@ from watchword.store.engine import Connection
 from watchword.store.fleet import FleetRows
 from watchword.store.house import HouseRows
 from watchword.store.logs import LogRows
+from watchword.store.policies import PolicyRows
 from watchword.store.steps import StepRows
 from watchword.store.tokens import TokenRows
 
@@ -21,6 +22,7 @@ class Rows:
         self.posted: list[Notice] = []
         self.tokens = TokenRows(connection)
         self.accounts = AccountRows(connection)
+        self.policies = PolicyRows(connection)
         self.fleet = FleetRows(connection)
         self.builds = BuildRows(connection)
         self.steps = StepRows(connection)

@@ -1,0 +1,143 @@
+"""Access: a person inside an organization, as far as the presented token and the policy let them."""
+
+from dataclasses import dataclass
+
+from watchword.domain.accounts import Member, Organization, User
+from watchword.domain.addresses import contains, parse_address
+from watchword.domain.errors import Forbidden, NotFound
+from watchword.domain.events import Actor
+from watchword.domain.ids import ClusterId, OrganizationId, TeamId
+from watchword.domain.operations import OPERATIONS
+from watchword.domain.policy import Standing, allows
+from watchword.domain.restrictions import parse_networks
+from watchword.domain.securitypolicy import SecurityPolicy
+from watchword.services.context import Caller
+from watchword.services.verifying import Presented
+from watchword.store.base import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A person inside an organization: what the token opens, cut by what its owner may do.
+
+    Attributes:
+        presented: the token behind it.
+        policy: the organization's security policy.
+    """
+
+    organization: Organization
+    member: Member
+    user: User
+    caller: Caller
+    standing: Standing
+    policy: SecurityPolicy
+    presented: Presented
+
+    @property
+    def id(self) -> OrganizationId:
+        """The organization's id."""
+        return self.organization.id
+
+    def may(self, operation: str, *, cluster: ClusterId | None = None, team: TeamId | None = None) -> bool:
+        """Whether the person has the right that an operation asks for; scopes are checked before."""
+        return allows(self.standing, OPERATIONS[operation].right, cluster=cluster, team=team)
+
+    def require(
+        self, operation: str, *, cluster: ClusterId | None = None, team: TeamId | None = None
+    ) -> None:
+        """Require the right that an operation asks for.
+
+        Raises:
+            Forbidden: the person does not have it.
+        """
+        if not self.may(operation, cluster=cluster, team=team):
+            raise Forbidden("You're not allowed to do that")
+
+
+async def enter(
+    tx: Transaction, presented: Presented, slug: str, address: str | None, request_id: str
+) -> Access:
+    """Enter an organization by its slug; one that is unknown, foreign or left answers alike.
+
+    Raises:
+        NotFound: the token does not reach it.
+        Forbidden: the organization's allowlist does not hold the caller's address.
+    """
+    return await _enter(tx, presented, await tx.accounts.organization_by_slug(slug), address, request_id)
+
+
+async def enter_by_id(
+    tx: Transaction,
+    presented: Presented,
+    organization_id: OrganizationId,
+    address: str | None,
+    request_id: str,
+) -> Access:
+    """Enter an organization by its id; see `enter`.
+
+    Raises:
+        NotFound: the token does not reach it.
+        Forbidden: the organization's allowlist does not hold the caller's address.
+    """
+    return await _enter(tx, presented, await tx.accounts.organization(organization_id), address, request_id)
+
+
+async def _enter(
+    tx: Transaction,
+    presented: Presented,
+    organization: Organization | None,
+    address: str | None,
+    request_id: str,
+) -> Access:
+    token = presented.holder
+    if organization is None or token.user_id is None:
+        raise NotFound("No organization found")
+    grant = await tx.policies.grant(organization.id, token.id)
+    member = await tx.accounts.member(organization.id, token.user_id)
+    user = await tx.accounts.user(token.user_id)
+    if grant is None or grant.ended_at or member is None or user is None:
+        raise NotFound("No organization found")
+    policy = await tx.policies.policy(organization.id)
+    require_address(policy, address)
+    caller = Caller(user_actor(user), address, request_id)
+    standing = await standing_of(tx, member)
+    return Access(organization, member, user, caller, standing, policy, presented)
+
+
+def require_address(policy: SecurityPolicy, address: str | None) -> None:
+    """Require that an organization's allowlist holds an address; an unknown address is outside.
+
+    Raises:
+        Forbidden: it does not.
+    """
+    if not policy.allowed_networks:
+        return
+    parsed = parse_address(address) if address else None
+    if parsed is None or not contains(parse_networks(policy.allowed_networks), parsed):
+        raise Forbidden(
+            "This organization's API may not be called from your address.", code="address_not_allowed"
+        )
+
+
+async def standing_of(tx: Transaction, member: Member) -> Standing:
+    """Where a member stands; what an administrator maintains need not be read."""
+    del tx  # maintainers are read here as soon as there are any
+    return Standing(member.role)
+
+
+def user_actor(user: User) -> Actor:
+    """A person as the audit trail names it."""
+    return Actor("user", user.id, user.name)
+
+
+async def reachable(tx: Transaction, presented: Presented) -> list[Organization]:
+    """Organizations that the token reaches and its owner belongs to, oldest first."""
+    token = presented.holder
+    found = []
+    for grant in await tx.policies.grants_of(token.id):
+        organization = await tx.accounts.organization(grant.organization_id)
+        if grant.ended_at or organization is None or token.user_id is None:
+            continue
+        if await tx.accounts.member(organization.id, token.user_id) is not None:
+            found.append(organization)
+    return found

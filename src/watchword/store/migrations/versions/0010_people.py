@@ -1,0 +1,14 @@
+"""Sign-in of people: sessions, second factors, one-time links, mail."""
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
