@@ -31,7 +31,9 @@ from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL, Clock, Context, Installation
 from watchword.services.house import House
+from watchword.services.sealing import Sealer
 from watchword.settings import Settings
+from watchword.workers.headfile import HeadFile
 from watchword.workers.loop import Periodic, Workers
 
 __all__ = ["Application", "DataInUse", "SystemClock", "agentapi", "oauth"]
@@ -47,6 +49,7 @@ _MAX_CONNECTIONS = 100_000
 _UPLOADS_SECONDS = 0.25
 # Retention counts in days.
 _HOUSE_SECONDS = 1800
+_SECOND_US = 1_000_000
 
 
 # The server's own threads and the loop take turns at the interpreter this often; the usual 5 ms would
@@ -89,6 +92,7 @@ class Application:
     meter: Meter
     database: Opened
     workers: Workers
+    sealer: Sealer
     _server: Server | None = field(default=None)
 
     @classmethod
@@ -136,6 +140,7 @@ class Application:
                 *ops.routes(meter, ready),
             ]
         )
+        sealer = Sealer(context, [HeadFile(settings.head_file)], settings.audit_publish_grace * _SECOND_US)
         edge = Edge(routes, {"/v2": _lazy_rest(authority)}, settings.proxies, meter)
         workers = Workers(
             [
@@ -143,9 +148,10 @@ class Application:
                 Periodic("sweep", settings.sweep_interval, lambda: authority.sweep(LOCAL)),
                 Periodic("uploads", _UPLOADS_SECONDS, authority.uploader.work_off),
                 Periodic("house", _HOUSE_SECONDS, House(context).keep),
+                Periodic("seal", settings.audit_seal_interval, sealer.seal),
             ]
         )
-        return cls(settings, authority, edge, routes, meter, database, workers)
+        return cls(settings, authority, edge, routes, meter, database, workers, sealer)
 
     async def serve(self, started: Callable[[], None] | None = None) -> None:
         """Serve until `stop`; returns after the last answer.
@@ -205,6 +211,7 @@ class Application:
         """Write what memory holds, let go of database and folder."""
         with suppress(WatchwordError):
             await self.authority.flush(everything=True)
+            await self.sealer.seal()
         await self.database.release()
 
 

@@ -3,17 +3,18 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from watchword.crypto.keys import KeyRing
 from watchword.domain.errors import WatchwordError
+from watchword.domain.events import Notice
 from watchword.feed.base import Feed
 from watchword.settings import Settings
 from watchword.store.base import Store
-from watchword.store.schema import prepare
+from watchword.store.schema import HEAD, SchemaError, prepare, version_of
 from watchword.store.sqlite import SqliteStore
 
 DATABASE = "watchword.db"
@@ -153,3 +154,24 @@ async def _open_postgresql(settings: Settings, feed: Feed, lock: TextIO) -> Open
         lock.close()
 
     return Opened(store, keys, lost, release)
+
+
+async def open_for_reading(settings: Settings) -> Store:
+    """Open the database beside a server that may run on it; nothing may be written to what is returned.
+
+    Raises:
+        SchemaError: there is no installation, or one of another version.
+        DatabaseError: PostgreSQL cannot be used.
+    """
+    if settings.database.reveal():
+        from watchword.store.postgres import PostgresStore  # noqa: PLC0415 - needed for PostgreSQL only
+
+        return PostgresStore(settings.database.reveal(), _nowhere)
+    path = settings.data / DATABASE
+    if not path.exists() or version_of(path) != HEAD:
+        raise SchemaError(f"there is no installation of this version in {settings.data}")
+    return SqliteStore(path, _nowhere)
+
+
+def _nowhere(_notices: Sequence[Notice]) -> None:
+    """Hears of nothing: nothing is written."""

@@ -65,6 +65,11 @@ class Settings:
         keep_agents: Days that records of agents are kept after they left.
         keep_uses: Days that the ledger of use is kept; the last use of each token stays.
         keep_audit: Days that audit events are kept.
+        audit_heads: File outside the database to which signed heads of the audit trail are appended; best on
+            another disk. In `data` unless set.
+        audit_seal_interval: Seconds between sealings of the audit trail.
+        audit_publish_grace: Seconds for which the file may fail before nothing is issued or revealed any more
+            and no right granted; 0 never refuses them.
         log_level: debug, info, warning or error.
         log_format: text for people, json for machines.
     """
@@ -100,6 +105,9 @@ class Settings:
     keep_agents: int = 90
     keep_uses: int = 400
     keep_audit: int = 0
+    audit_heads: str = ""
+    audit_seal_interval: int = 10
+    audit_publish_grace: int = 900
     log_level: str = "warning"
     log_format: str = "text"
 
@@ -118,6 +126,11 @@ class Settings:
         shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - a name, no socket
         scheme = "https" if self.tls_cert else "http"
         return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+    @property
+    def head_file(self) -> Path:
+        """Where signed heads of the audit trail are published."""
+        return Path(self.audit_heads) if self.audit_heads else self.data / "audit-heads.jsonl"
 
     @property
     def quotas(self) -> Quotas:
@@ -197,6 +210,7 @@ _SECONDS = (
     "heartbeat_interval",
     "flush_interval",
     "sweep_interval",
+    "audit_seal_interval",
 )
 _CHOICES = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("text", "json")}
 _BRAND = re.compile(r"[a-z0-9]{1,8}")
@@ -285,4 +299,6 @@ def _room_problem(settings: Settings) -> str:
     for name in [field.name for field in fields(settings) if field.name.startswith(("max_", "keep_"))]:
         if getattr(settings, name) < 0:
             return f"{name} takes a whole number from 0, which means no limit"
+    if settings.audit_publish_grace < 0:
+        return "audit_publish_grace takes a whole number of seconds from 0"
     return ""

@@ -3,7 +3,7 @@
 import pytest
 
 from support import World
-from watchword.store import artifacts, house
+from watchword.store import artifacts, house, trail
 from watchword.store.engine import Statement
 from watchword.store.sqlite import _DIALECT, SqliteStore
 
@@ -25,7 +25,8 @@ PLANS = [
     (house._DROP_AGENTS, "USING COVERING INDEX agents_age (ended_at>? AND ended_at<?)"),
     (house._DROP_USES, "SEARCH uses USING"),
     (house._DROP_REFUSALS, "SEARCH refusals USING PRIMARY KEY (hour<?)"),
-    (house._OLDEST_EVENTS, "SEARCH audit_events USING PRIMARY KEY (organization_id=?)"),
+    (trail._AT, "SEARCH audit_events USING PRIMARY KEY (organization_id=? AND sequence>?)"),
+    (trail._LATEST, "SEARCH audit_events USING PRIMARY KEY (organization_id=?)"),
     (artifacts._BATCH, "artifacts_batch (organization_id=? AND job_id=? AND batch_id=?)"),
     (artifacts._BUILD, "artifacts_build (organization_id=? AND build_id=?)"),
     (artifacts._ROOM_OF_BUILD, "artifacts_build (organization_id=? AND build_id=?)"),

@@ -199,22 +199,6 @@ def test_refusals_go_by_the_hour(shelf: Shelf) -> None:
     assert drops == [1, 1, 0]
 
 
-def test_a_trail_is_cut_from_its_oldest_end_only(shelf: Shelf) -> None:
-    async def fill(tx: Transaction) -> None:
-        for at in (10, 11, 30, 12, 40):
-            sequence = await tx.audit.next_sequence(ORGANIZATION)
-            await tx.audit.add(make.event(sequence, at=at))
-
-    shelf.write(fill)
-    assert shelf.write(lambda tx: tx.house.drop_events(OTHER, 20, 10)) is None
-    assert shelf.write(lambda tx: tx.house.drop_events(ORGANIZATION, 20, 1)) == (1, 1)
-    assert shelf.write(lambda tx: tx.house.drop_events(ORGANIZATION, 20, 10)) == (2, 2)
-    assert shelf.write(lambda tx: tx.house.drop_events(ORGANIZATION, 20, 10)) is None
-    left = shelf.read(lambda tx: tx.audit.events(ORGANIZATION, 0, 10))
-    assert [event.sequence for event in left] == [3, 4, 5]
-    assert shelf.write(lambda tx: tx.audit.next_sequence(ORGANIZATION)) == 6
-
-
 def test_notices_go_in_their_order(shelf: Shelf) -> None:
     async def fill(tx: Transaction) -> None:
         for at in (10, 11, 30, 12):

@@ -21,6 +21,7 @@ from watchword.services.artifacts import Announcement, File, Outcome, announce, 
 from watchword.services.context import LOCAL
 from watchword.services.house import House, require_log
 from watchword.services.logs import add_chunk, read_log
+from watchword.services.sealing import Sealer
 from watchword.store.base import Transaction
 
 DAY = DAY_US // 1_000_000
@@ -203,6 +204,10 @@ def test_a_trail_that_is_cut_says_up_to_where_and_goes_on_counting(scene: Scene)
     scene.agent()
     before = scene.run(scene.world.store.read(lambda tx: tx.audit.events(scene.organization_id, 0, 1000)))
     scene.forward(400 * DAY)
+    keep(scene, audit=365)
+    read = scene.world.store.read
+    assert scene.run(read(lambda tx: tx.audit.events(scene.organization_id, 0, 1000))) == before  # not sealed
+    scene.run(Sealer(scene.authority.context, ()).seal())
     keep(scene, audit=365)
     events = scene.run(scene.world.store.read(lambda tx: tx.audit.events(scene.organization_id, 0, 1000)))
     assert [event.action for event in events] == [Action.AUDIT_EXPIRED]

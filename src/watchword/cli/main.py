@@ -16,6 +16,7 @@ _COMMANDS = {
     "tour": ("watchword.cli.tour:tour", "Play the life of a token in one minute, on a scratch folder."),
     "token": ("watchword.cli.tokens:app", "Create, list, show and revoke agent tokens; print patterns."),
     "agent": ("watchword.cli.fleet:app", "Run an agent, list agents, talk to the server inside a job."),
+    "audit": ("watchword.cli.audit:app", "Read, check and export the audit trail."),
     "build": (
         "watchword.cli.buildactions:app",
         "Create, watch, list, show, unblock, retry and cancel builds.",

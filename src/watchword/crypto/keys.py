@@ -23,11 +23,18 @@ class Purpose(StrEnum):
     MAC = "mac"
     SEALING = "sealing"
     ARTIFACT = "artifact"
+    AUDIT = "audit"
 
 
-_SIZES = {Purpose.JOB_TOKEN: 64, Purpose.MAC: 32, Purpose.SEALING: 32, Purpose.ARTIFACT: 32}
+_SIZES = {
+    Purpose.JOB_TOKEN: 64,
+    Purpose.MAC: 32,
+    Purpose.SEALING: 32,
+    Purpose.ARTIFACT: 32,
+    Purpose.AUDIT: 32,
+}
 # Purposes that came after the first version: a file of an older one lacks them and is completed.
-_LATER = (Purpose.ARTIFACT,)
+_LATER = (Purpose.ARTIFACT, Purpose.AUDIT)
 _FORMAT = 1
 
 
@@ -66,6 +73,12 @@ class KeyRing:
     def active(self, purpose: Purpose) -> Key:
         """The key that makes new things."""
         return self._active[purpose]
+
+    def all(self, purpose: Purpose) -> list[Key]:
+        """Every key of a purpose, oldest first."""
+        return sorted(
+            (key for key in self._keys.values() if key.purpose is purpose), key=lambda key: key.number
+        )
 
     def find(self, purpose: Purpose, number: int) -> Key | None:
         """The key with this number, active or verify-only; None if there never was one."""

@@ -127,7 +127,12 @@ SYSTEM = Actor("system", "", "Watchword")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One audit event. `sequence` is gap-free in its organization; `data` is JSON without secrets."""
+    """One audit event. `sequence` is gap-free in its organization; `data` is JSON without secrets.
+
+    Attributes:
+        user_agent: what the client called itself.
+        token_id: the API access token behind a call; empty for a browser's session and for agents.
+    """
 
     organization_id: OrganizationId
     sequence: int
@@ -142,6 +147,8 @@ class Event:
     address: str
     request_id: str
     data: str
+    user_agent: str = ""
+    token_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

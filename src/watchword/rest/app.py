@@ -15,6 +15,7 @@ from watchword.rest import (
     agents,
     annotations,
     artifacts,
+    audit_events,
     builds,
     clusters,
     jobactions,
@@ -50,6 +51,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *logs.HANDLERS,
     *annotations.HANDLERS,
     *artifacts.HANDLERS,
+    *audit_events.HANDLERS,
 )
 
 

@@ -139,7 +139,8 @@ class Call:
         return access
 
     async def _arrive(self, tx: Unit) -> Access:
-        return await enter(tx, self.presented, self.path("org"), self.address, self.request_id)
+        agent = self.request.headers.get("user-agent", "")
+        return await enter(tx, self.presented, self.path("org"), self.address, self.request_id, agent)
 
     async def read(self, work: Work[T], *, defer: bool = False) -> T:
         """Answer from the newest committed state.

@@ -86,6 +86,11 @@ class CursorRequest:
             raise Malformed(f"per_page is a number from 1 to {MAX_SIZE}.", code="invalid_per_page")
         return cls(_decode(after), _decode(before), size)
 
+    @staticmethod
+    def encode(text: str) -> str:
+        """A cursor."""
+        return _encode(text)
+
     def cut(self, rows: Sequence[T], ids: Sequence[str]) -> tuple[list[T], str, str]:
         """The asked part of the rows, and the cursors of its neighbours (`prev`, `next`); empty if none.
 

@@ -55,7 +55,12 @@ class Access:
 
 
 async def enter(
-    tx: Transaction, presented: Presented, slug: str, address: str | None, request_id: str
+    tx: Transaction,
+    presented: Presented,
+    slug: str,
+    address: str | None,
+    request_id: str,
+    user_agent: str = "",
 ) -> Access:
     """Enter an organization by its slug; one that is unknown, foreign or left answers alike.
 
@@ -63,7 +68,8 @@ async def enter(
         NotFound: the token does not reach it.
         Forbidden: the organization's allowlist does not hold the caller's address.
     """
-    return await _enter(tx, presented, await tx.accounts.organization_by_slug(slug), address, request_id)
+    organization = await tx.accounts.organization_by_slug(slug)
+    return await _enter(tx, presented, organization, address, request_id, user_agent)
 
 
 async def enter_by_id(
@@ -72,6 +78,7 @@ async def enter_by_id(
     organization_id: OrganizationId,
     address: str | None,
     request_id: str,
+    user_agent: str = "",
 ) -> Access:
     """Enter an organization by its id; see `enter`.
 
@@ -79,7 +86,8 @@ async def enter_by_id(
         NotFound: the token does not reach it.
         Forbidden: the organization's allowlist does not hold the caller's address.
     """
-    return await _enter(tx, presented, await tx.accounts.organization(organization_id), address, request_id)
+    organization = await tx.accounts.organization(organization_id)
+    return await _enter(tx, presented, organization, address, request_id, user_agent)
 
 
 async def _enter(
@@ -88,6 +96,7 @@ async def _enter(
     organization: Organization | None,
     address: str | None,
     request_id: str,
+    user_agent: str,
 ) -> Access:
     token = presented.holder
     if organization is None or token.user_id is None:
@@ -99,7 +108,7 @@ async def _enter(
         raise NotFound("No organization found")
     policy = await tx.policies.policy(organization.id)
     require_address(policy, address)
-    caller = Caller(user_actor(user), address, request_id)
+    caller = Caller(user_actor(user), address, request_id, user_agent, token.id)
     standing = await standing_of(tx, member)
     return Access(organization, member, user, caller, standing, policy, presented)
 

@@ -9,6 +9,8 @@ import msgspec
 
 from watchword.crypto.keys import KeyRing
 from watchword.crypto.values import Recogniser
+from watchword.domain.errors import Unavailable
+from watchword.domain.eventcatalogue import PRIVILEGED
 from watchword.domain.events import SYSTEM, Action, Actor, Event
 from watchword.domain.ids import RANDOM_BYTES, EventId, OrganizationId, uuid7
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
@@ -56,14 +58,41 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, from where, in which request."""
+    """Who asks, from where, in which request, with which client and API access token."""
 
     actor: Actor
     address: str | None = None
     request_id: str = ""
+    user_agent: str = ""
+    token_id: str = ""
 
 
 LOCAL = Caller(SYSTEM)
+_MAX_USER_AGENT = 255
+
+
+@dataclass(slots=True)
+class AuditGate:
+    """Lets privileged actions pass only while the audit trail is published outside the database (R13).
+
+    Attributes:
+        closed: whether they are refused; set by whoever publishes.
+    """
+
+    closed: bool = False
+
+    def require(self, action: Action) -> None:
+        """Require that an action may be recorded now.
+
+        Raises:
+            Unavailable: it is privileged and the trail is not published.
+        """
+        if self.closed and action in PRIVILEGED:
+            raise Unavailable(
+                "The audit trail cannot be published, so nothing is issued, revealed or granted; "
+                "an operator must see to the file of its heads.",
+                code="audit_unavailable",
+            )
 
 
 @dataclass(slots=True)
@@ -89,6 +118,7 @@ class Context:
     installation: Installation = field(default_factory=Installation)
     ids: IdSource = field(default_factory=IdSource)
     objects: Objects = field(default_factory=Nowhere)
+    gate: AuditGate = field(default_factory=AuditGate)
 
     def new_id(self) -> str:
         """A fresh time-ordered id; wrap it in the entity's type."""
@@ -116,7 +146,11 @@ class Context:
             organization_id: whose trail.
             subject: kind and id of what it was done to.
             data: details; never a value.
+
+        Raises:
+            Unavailable: the action is privileged, and the trail has not been published for too long.
         """
+        self.gate.require(action)
         event = Event(
             organization_id=organization_id,
             sequence=await tx.audit.next_sequence(organization_id),
@@ -131,5 +165,7 @@ class Context:
             address=caller.address or "",
             request_id=caller.request_id,
             data=msgspec.json.encode(data or {}).decode(),
+            user_agent=caller.user_agent[:_MAX_USER_AGENT],
+            token_id=caller.token_id,
         )
         await tx.audit.add(event)

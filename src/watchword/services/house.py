@@ -178,14 +178,19 @@ class House:
             await _until_none(partial(self._cut, organization.id, before))
 
     async def _cut(self, owner: OrganizationId, before: int) -> bool:
+        """Cut up to the oldest head, if all that it covers is due: the rest is then checked from there on."""
+
         async def work(tx: Transaction) -> bool:
-            cut = await tx.house.drop_events(owner, before, _ROWS)
-            if cut is not None:
-                data = {"first": cut[0], "last": cut[1]}
-                await self.context.record(
-                    tx, LOCAL, Action.AUDIT_EXPIRED, owner, ("organization", owner), data
-                )
-            return cut is not None
+            oldest = await tx.trail.at(owner, 0)
+            heads = await tx.trail.heads(owner, oldest.sequence - 1, 1) if oldest is not None else ()
+            if oldest is None or not heads or heads[0].through >= before:
+                return False
+            last = heads[0].sequence
+            await tx.trail.drop_events(owner, last)
+            await tx.trail.drop_heads(owner, last)
+            data = {"first": oldest.sequence, "last": last}
+            await self.context.record(tx, LOCAL, Action.AUDIT_EXPIRED, owner, ("organization", owner), data)
+            return True
 
         return await self.context.store.write(work)
 

@@ -29,6 +29,7 @@ from watchword.store.base_assignments import Assignment, Assignments
 from watchword.store.base_house import House
 from watchword.store.base_policies import Policies
 from watchword.store.base_steps import Steps
+from watchword.store.base_trail import Trail
 from watchword.store.base_work import Builds, Logs
 from watchword.store.page import EVERYTHING, Duplicate, Page
 
@@ -50,6 +51,7 @@ __all__ = [
     "Steps",
     "Store",
     "Tokens",
+    "Trail",
     "Transaction",
     "Work",
 ]
@@ -333,6 +335,10 @@ class Transaction(Protocol):
     @property
     def audit(self) -> Audit:
         """Audit."""
+
+    @property
+    def trail(self) -> Trail:
+        """Audit trails, as they are read and sealed."""
 
 
 Work = Callable[[Transaction], Awaitable[T]]

@@ -55,14 +55,5 @@ class House(Protocol):
     async def drop_refusals(self, before: int, limit: int) -> int:
         """Delete counts of refusals; how many rows."""
 
-    async def drop_events(
-        self, organization_id: OrganizationId, before: int, limit: int
-    ) -> tuple[int, int] | None:
-        """Delete the oldest audit events of a trail up to the first that is not due.
-
-        Returns:
-            The first and the last sequence that was deleted; None if none was.
-        """
-
     async def drop_notices(self, before: int, limit: int) -> int:
         """Delete outbox rows that everyone has heard of; how many."""

@@ -149,10 +149,6 @@ _DROP_USES = Statement(delete(uses).where(_own(uses, "token_id"), _u.hour < _BEF
 _DROP_REFUSALS = _drop(
     refusals, _keys(refusals).where(refusals.c.hour < _BEFORE).order_by(refusals.c.hour).limit(_LIMIT)
 )
-_OLDEST_EVENTS = Statement(
-    select(_e.sequence, _e.at).where(_own(audit_events)).order_by(_e.sequence).limit(_LIMIT)
-)
-_DROP_EVENTS = Statement(delete(audit_events).where(_own(audit_events), _e.sequence <= bindparam("last_")))
 _OLDEST_NOTICES = Statement(select(outbox.c.id, outbox.c.at).order_by(outbox.c.id).limit(_LIMIT))
 _DROP_NOTICES = Statement(delete(outbox).where(outbox.c.id <= bindparam("last_")))
 
@@ -238,16 +234,6 @@ class HouseRows:
 
     async def drop_refusals(self, before: int, limit: int) -> int:
         return await self._cx.run(_DROP_REFUSALS, {"before_": before // HOUR_US, "limit_": limit})
-
-    async def drop_events(
-        self, organization_id: OrganizationId, before: int, limit: int
-    ) -> tuple[int, int] | None:
-        owner = {"organization_id_": organization_id}
-        due = _run_before(await self._cx.all(_OLDEST_EVENTS, {**owner, "limit_": limit}), before)
-        if not due:
-            return None
-        await self._cx.run(_DROP_EVENTS, {**owner, "last_": due[-1]})
-        return due[0], due[-1]
 
     async def drop_notices(self, before: int, limit: int) -> int:
         due = _run_before(await self._cx.all(_OLDEST_NOTICES, {"limit_": limit}), before)

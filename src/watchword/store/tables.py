@@ -15,6 +15,7 @@ from watchword.store.columns import owned_table as _owned
 from watchword.store.columns import text_column as _text
 from watchword.store.tables_policies import security_policies as security_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import token_grants as token_grants  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_trail import audit_heads as audit_heads  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import builds as builds  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import jobs as jobs  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import pipeline_uploads as pipeline_uploads  # noqa: PLC0414 - a table like those here
@@ -238,6 +239,8 @@ audit_events = _owned(
     _text("address"),
     _text("request_id"),
     _text("data"),
+    _later_text("user_agent"),
+    _later_text("token_id"),
 )
 outbox = Table(
     "outbox",

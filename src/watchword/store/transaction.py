@@ -13,6 +13,7 @@ from watchword.store.logs import LogRows
 from watchword.store.policies import PolicyRows
 from watchword.store.steps import StepRows
 from watchword.store.tokens import TokenRows
+from watchword.store.trail import TrailRows
 
 
 class Rows:
@@ -31,3 +32,4 @@ class Rows:
         self.artifacts = ArtifactRows(connection)
         self.house = HouseRows(connection)
         self.audit = AuditRows(connection, self.posted)
+        self.trail = TrailRows(connection)
