@@ -16,6 +16,8 @@ AnnotationId = NewType("AnnotationId", str)
 ArtifactId = NewType("ArtifactId", str)
 EventId = NewType("EventId", str)
 TeamId = NewType("TeamId", str)
+ServiceId = NewType("ServiceId", str)
+DeliveryId = NewType("DeliveryId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -26,6 +26,7 @@ from watchword.domain.tokens import State, Token
 from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
+from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
 from watchword.store.base_policies import Policies
 from watchword.store.base_steps import Steps
@@ -43,6 +44,7 @@ __all__ = [
     "Builds",
     "Duplicate",
     "Fleet",
+    "Hooks",
     "House",
     "Logs",
     "Page",
@@ -327,6 +329,10 @@ class Transaction(Protocol):
     @property
     def artifacts(self) -> Artifacts:
         """Artifacts."""
+
+    @property
+    def hooks(self) -> Hooks:
+        """Notification services and deliveries."""
 
     @property
     def house(self) -> House:

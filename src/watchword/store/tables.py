@@ -13,6 +13,8 @@ from watchword.store.columns import metadata as metadata  # noqa: PLC0414 - ever
 from watchword.store.columns import number_column as _number
 from watchword.store.columns import owned_table as _owned
 from watchword.store.columns import text_column as _text
+from watchword.store.tables_hooks import deliveries as deliveries  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_hooks import notification_services as notification_services  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import security_policies as security_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import token_grants as token_grants  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_trail import audit_heads as audit_heads  # noqa: PLC0414 - a table like those here

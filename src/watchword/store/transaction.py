@@ -8,6 +8,7 @@ from watchword.store.audit import AuditRows
 from watchword.store.builds import BuildRows
 from watchword.store.engine import Connection
 from watchword.store.fleet import FleetRows
+from watchword.store.hooks import HookRows
 from watchword.store.house import HouseRows
 from watchword.store.logs import LogRows
 from watchword.store.policies import PolicyRows
@@ -30,6 +31,7 @@ class Rows:
         self.assignments = AssignmentRows(connection)
         self.logs = LogRows(connection)
         self.artifacts = ArtifactRows(connection)
+        self.hooks = HookRows(connection)
         self.house = HouseRows(connection)
         self.audit = AuditRows(connection, self.posted)
         self.trail = TrailRows(connection)
