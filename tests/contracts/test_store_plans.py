@@ -8,7 +8,18 @@ import pytest
 
 from databases import PostgresDatabase, PostgresServer
 from support import World
-from watchword.store import audit, builds, claims, fleet, jobs, logs, postgres_session, steps, tokens
+from watchword.store import (
+    audit,
+    builds,
+    claims,
+    fleet,
+    jobs,
+    logs,
+    postgres_session,
+    rotations,
+    steps,
+    tokens,
+)
 from watchword.store.engine import Statement
 from watchword.store.sqlite import _DIALECT, SqliteStore
 from watchword.store.tables import metadata
@@ -40,6 +51,14 @@ PLANS = [
     (claims._OUTSIDE, "jobs_waiting (organization_id=? AND queue_id=? AND rules=?)"),
     (builds._HELD_BACK, "jobs_state (state=? AND organization_id=?)"),
     (audit._LAST_USE, "USING INDEX uses_hour (organization_id=? AND token_id=?)"),
+    (rotations._OPEN_FROM, "rotations_open (organization_id=? AND predecessor_id=?)"),
+    (rotations._ALL_OPEN, "rotations_open"),
+    (rotations._OF_PREDECESSOR, "rotations_predecessor (organization_id=? AND predecessor_id=?)"),
+    (rotations._COUNT_HOLDERS, "agents_live (organization_id=? AND token_id=?)"),
+    (rotations._HOLDERS, "agents_live (organization_id=? AND token_id=?)"),
+    (rotations._LATEST, "incidents_token (organization_id=? AND token_id=?)"),
+    (rotations._INCIDENTS_OPEN, "incidents_open"),
+    (rotations._LIST, "incidents USING PRIMARY KEY (organization_id=?)"),
     (logs._CHUNKS, "log_chunks USING PRIMARY KEY (organization_id=? AND job_id=?)"),
 ]
 
@@ -83,6 +102,24 @@ ROWS = {
     "uses": (
         20_000,
         {"organization_id": "(n % 3)::text", "token_id": "(n / 40)::text", "hour": "n", "address": "n::text"},
+    ),
+    "rotations": (
+        20_000,
+        {
+            "organization_id": "(n % 3)::text",
+            "successor_id": "n::text",
+            "predecessor_id": "(n / 7)::text || CASE n % 1000 WHEN 0 THEN n::text ELSE '' END",
+            "state": "CASE n % 1000 WHEN 0 THEN 'open' ELSE 'committed' END",
+        },
+    ),
+    "incidents": (
+        20_000,
+        {
+            "organization_id": "(n % 3)::text",
+            "id": "n::text",
+            "token_id": "(n / 7)::text || CASE n % 1000 WHEN 0 THEN n::text ELSE '' END",
+            "state": "CASE n % 1000 WHEN 0 THEN 'open' ELSE 'closed' END",
+        },
     ),
     "log_chunks": (20_000, {"organization_id": "(n % 3)::text", "job_id": "(n / 9)::text", "sequence": "n"}),
 }

@@ -56,7 +56,7 @@ def test_two_organizations_may_have_the_same_id(shelf: Shelf) -> None:
     assert shelf.read(lambda tx: tx.tokens.find(OTHER, TOKEN)) == second
 
 
-def test_lists_hold_what_is_not_revoked_oldest_first(shelf: Shelf) -> None:
+def test_lists_hold_what_is_neither_revoked_nor_superseded_oldest_first(shelf: Shelf) -> None:
     async def work(tx: Transaction) -> None:
         for place in (3, 1, 2, 5, 4):
             await tx.tokens.add(make.token(id=TokenId(f"token-{place}"), expires_at=1 if place == 2 else 0))
@@ -71,10 +71,10 @@ def test_lists_hold_what_is_not_revoked_oldest_first(shelf: Shelf) -> None:
     def ids(kind: Kind, cluster_id: ClusterId | None, page: Page) -> list[str]:
         return [one.id for one in shelf.read(lambda tx: tx.tokens.list(ORGANIZATION, kind, cluster_id, page))]
 
-    assert ids(Kind.AGENT, CLUSTER, Page()) == ["token-1", "token-2", "token-3", "token-5"]
+    assert ids(Kind.AGENT, CLUSTER, Page()) == ["token-1", "token-2", "token-3"]
     assert ids(Kind.AGENT, CLUSTER, Page(2, 1)) == ["token-2", "token-3"]
     assert ids(Kind.AGENT, CLUSTER, Page(2, 9)) == []
-    assert ids(Kind.AGENT, None, Page()) == ["elsewhere", "token-1", "token-2", "token-3", "token-5"]
+    assert ids(Kind.AGENT, None, Page()) == ["elsewhere", "token-1", "token-2", "token-3"]
     assert ids(Kind.API_ACCESS, None, Page()) == ["another"]
     assert ids(Kind.AGENT_SESSION, None, Page()) == []
 

@@ -101,6 +101,14 @@ class Scene:
             return error.code
         return ""
 
+    def reason_from(self, value: str, address: str | None, kinds: tuple[Kind, ...] = AGENT_TOKENS) -> str:
+        """Why a value is refused from an address; empty if it passes."""
+        try:
+            self.run(self.authority.verifier.verify(value, kinds, address=address))
+        except Refused as error:
+            return error.code
+        return ""
+
     def register(self, issued: Issued | None = None, **registration: Any) -> Joined:
         token = issued or self.first.agent_token
         presented = self.present(token.value.reveal())

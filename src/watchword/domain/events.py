@@ -164,3 +164,5 @@ class Notice:
 
 TOPIC_TOKEN_ENDED = "token.ended"  # noqa: S105 - the name of a topic
 TOPIC_TOKEN_CHANGED = "token.changed"  # noqa: S105 - the name of a topic
+TOPIC_ROTATION_CHANGED = "rotation.changed"
+TOPIC_INCIDENT_CHANGED = "incident.changed"

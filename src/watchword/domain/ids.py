@@ -18,6 +18,7 @@ EventId = NewType("EventId", str)
 TeamId = NewType("TeamId", str)
 ServiceId = NewType("ServiceId", str)
 DeliveryId = NewType("DeliveryId", str)
+IncidentId = NewType("IncidentId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

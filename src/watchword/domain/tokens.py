@@ -40,6 +40,8 @@ class Reason(StrEnum):
     SESSION_ENDED = "session_ended"
     JOB_FINISHED = "job_finished"
     OTHER_JOB = "token_other_job"
+    SUPERSEDED = "token_superseded"
+    QUARANTINED = "token_quarantined"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 
+from watchword.services.alarming import Alarms
 from watchword.services.attempts import Attempts
+from watchword.services.attention import Attention
 from watchword.services.builds import Builder
 from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
 from watchword.services.dispatching import Dispatcher
 from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
+from watchword.services.guarding import Guard
 from watchword.services.ledger import Ledger
 from watchword.services.making import Maker
+from watchword.services.rotating import Rotator
 from watchword.services.running import Runner
 from watchword.services.scheduling import Scheduler
 from watchword.services.stepping import Stepper
@@ -35,16 +39,23 @@ class Authority:
     attempts: Attempts
     controller: Controller
     runner: Runner
+    attention: Attention
+    rotator: Rotator
+    alarms: Alarms
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
         """Build the services on a context."""
         ledger = Ledger(context)
         verifier = Verifier(context, ledger)
+        attention = Attention(context)
+        rotator = Rotator(context, attention)
+        alarms = Alarms(context, attention, ledger)
+        verifier.heed(Guard(attention, rotator, alarms))
         fleet = Fleet(context)
         dispatcher = Dispatcher(context, fleet)
         scheduler = Scheduler(context, dispatcher)
-        finisher = Finisher(context, fleet, dispatcher, scheduler)
+        finisher = Finisher(context, fleet, dispatcher, scheduler, rotator.left)
         maker = Maker(context)
         builder = Builder(context, scheduler, maker)
         uploader = Uploader(context, scheduler, maker)
@@ -65,6 +76,9 @@ class Authority:
             Attempts(context, scheduler),
             controller,
             runner,
+            attention,
+            rotator,
+            alarms,
         )
 
     async def load(self) -> None:
@@ -72,6 +86,7 @@ class Authority:
         await self.fleet.load()
         await self.dispatcher.load()
         await self.uploader.load()
+        await self.attention.load()
 
     async def flush(self, *, everything: bool = False) -> None:
         """Write what memory holds and the database does not: use, signs of life.
@@ -81,10 +96,13 @@ class Authority:
         """
         await self.ledger.flush()
         await self.fleet.flush(everything=everything)
+        await self.alarms.flush()
 
     async def sweep(self, caller: Caller) -> None:
         """End what is overdue and forget what has expired."""
         await self.finisher.sweep(caller)
         await self.controller.sweep(caller)
+        await self.rotator.sweep(caller)
+        await self.alarms.raise_clones()
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))

@@ -15,7 +15,9 @@ from watchword.domain.tokens import Reason, State, Token
 from watchword.services.context import Caller, Context
 from watchword.services.fleet import Fleet
 from watchword.services.issuing import build_token, mint_value
-from watchword.services.verifying import Presented, refusal
+from watchword.services.refusing import ended_reason, refusal
+from watchword.services.rotating import sibling
+from watchword.services.verifying import Presented
 from watchword.store.base import Transaction
 
 _MAX_TEXT = 4096
@@ -155,7 +157,7 @@ async def _check_restrictions(
     current = await tx.tokens.find(presented.organization_id, presented.holder.id)
     now = context.clock.now()
     if current is None or current.state is not State.ACTIVE:
-        raise refusal(Reason.REVOKED)
+        raise refusal(Reason.REVOKED if current is None else ended_reason(current))
     if current.state_at(now) is State.EXPIRED:
         raise refusal(Reason.EXPIRED)
     if current.restrictions != presented.holder.restrictions:
@@ -185,6 +187,10 @@ async def _take_use(
         await fleet.end_in(tx, caller, former, AgentState.REPLACED)
     if not await tx.tokens.take_use(parent.organization_id, parent.id, now):
         raise refusal(Reason.USED_UP)
+    # While a rotation is open, both values stand for the same uses.
+    other = await sibling(tx, parent.organization_id, parent.id)
+    if other is not None:
+        await tx.tokens.take_use(parent.organization_id, other, now)
     return former.id if former is not None else None
 
 

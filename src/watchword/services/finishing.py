@@ -3,12 +3,13 @@
 Every step is a conditional write under the job's fence, so that a late or doubled call changes nothing.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from watchword.domain.errors import Conflict
 from watchword.domain.events import Action
 from watchword.domain.fleet import AgentState
-from watchword.domain.ids import AgentId
+from watchword.domain.ids import AgentId, TokenId
 from watchword.domain.pipelines import CANCEL_GRACE_US, START_DEADLINE_US, Job, JobState
 from watchword.services.context import Caller, Context
 from watchword.services.dispatching import Dispatcher
@@ -31,14 +32,23 @@ class Ended:
     moved: Moved
 
 
+async def _nobody(_token_id: TokenId) -> None:
+    """Nobody asks which token an agent that left had joined with."""
+
+
 @dataclass(slots=True)
 class Finisher:
-    """Moves held jobs to their ends."""
+    """Moves held jobs to their ends.
+
+    Attributes:
+        left: hears, after the commit, which token an agent that left had joined with.
+    """
 
     context: Context
     fleet: Fleet
     dispatcher: Dispatcher
     scheduler: Scheduler
+    left: Callable[[TokenId], Awaitable[None]] = _nobody
 
     async def start(self, caller: Caller, job: Job) -> None:
         """The agent runs the job now; repeating it changes nothing.
@@ -160,6 +170,7 @@ class Finisher:
         released, ended = await self.context.store.write(work)
         self.fleet.forget(agent_id)
         self.dispatcher.lines.take_back(live)
+        await self.left(live.token_id)
         if released is not None:
             self.settle(released)
             self.dispatcher.lines.enqueue(released)

@@ -13,6 +13,7 @@ from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, Queu
 from watchword.domain.tokens import MINUTE_US
 from watchword.services.context import Caller, Context
 from watchword.services.revoking import end_token
+from watchword.services.rotating import sibling
 from watchword.store.base import EVERYTHING, Page, Transaction
 
 LOST_AFTER_US = 3 * MINUTE_US
@@ -39,6 +40,7 @@ class LiveAgent:
 
     Attributes:
         line: where its jobs wait: the queue's id, or organization and queue key for an unclustered agent.
+        token_id: the agent token it joined with.
         tags: its tags, shared between agents that carry the same ones.
         seen_at: last sign of life, microseconds.
         flushed_at: the sign of life that the database knows.
@@ -51,6 +53,7 @@ class LiveAgent:
 
     organization_id: OrganizationId
     id: AgentId
+    token_id: TokenId
     line: str
     tags: tuple[str, ...]
     connected: bool
@@ -114,6 +117,7 @@ class Fleet:
         live = LiveAgent(
             organization_id=agent.organization_id,
             id=agent.id,
+            token_id=TokenId(sys.intern(agent.token_id)),
             line=sys.intern(line_of(agent.organization_id, agent.queue_id, key)),
             tags=self._tags.setdefault(agent.tags, agent.tags),
             connected=agent.state is AgentState.CONNECTED,
@@ -170,6 +174,9 @@ class Fleet:
             await end_token(self.context, tx, session, None, END_REASONS[state])
         if agent.state is AgentState.REGISTERED and agent.counted:
             await tx.tokens.return_use(agent.organization_id, agent.token_id)
+            other = await sibling(tx, agent.organization_id, agent.token_id)
+            if other is not None:  # while a rotation is open, both values stand for the same uses
+                await tx.tokens.return_use(agent.organization_id, other)
         await self.context.record(
             tx, caller, _ACTIONS[state], agent.organization_id, ("agent", agent.id), {"name": agent.name}
         )

@@ -46,7 +46,7 @@ async def once(
     if len(key) > MAX_KEY:
         raise Invalid(f"An idempotency key takes at most {MAX_KEY} characters.", code="invalid_key")
     asked = hashlib.sha256(operation.encode() + b"\0" + request).digest()
-    bound_to = f"replay:{organization_id}:{caller}:{key}"
+    bound_to = _bound_to(organization_id, caller, key)
     now = context.clock.now()
 
     async def unit(tx: Transaction) -> bytes:
@@ -67,3 +67,30 @@ async def once(
         return answer
 
     return await context.store.write(unit)
+
+
+async def keep(
+    context: Context,
+    tx: Transaction,
+    organization_id: OrganizationId,
+    caller: str,
+    key: str,
+    operation: str,
+    answer: bytes,
+) -> None:
+    """Remember an answer for five minutes, sealed, as part of a unit of work of the caller's."""
+    now = context.clock.now()
+    sealed = seal(context.keys, answer, _bound_to(organization_id, caller, key))
+    await tx.audit.remember(Replay(organization_id, caller, key, operation, b"", sealed, now, now + KEEP_US))
+
+
+async def kept(
+    context: Context, tx: Transaction, organization_id: OrganizationId, caller: str, key: str
+) -> bytes | None:
+    """What `keep` remembers; None after five minutes."""
+    found = await tx.audit.replay(organization_id, caller, key, context.clock.now())
+    return unseal(context.keys, found.answer, _bound_to(organization_id, caller, key)) if found else None
+
+
+def _bound_to(organization_id: OrganizationId, caller: str, key: str) -> str:
+    return f"replay:{organization_id}:{caller}:{key}"

@@ -6,7 +6,7 @@ value of a dead token has proved possession and is told why it is dead.
 """
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sized
 from dataclasses import dataclass
 
 from watchword.crypto.jwt import JobClaims, read_claims, signature_holds
@@ -14,7 +14,7 @@ from watchword.crypto.keys import Purpose
 from watchword.crypto.values import MAX_VALUE, Recogniser, digest
 from watchword.domain.errors import Refused
 from watchword.domain.events import TOPIC_TOKEN_CHANGED, TOPIC_TOKEN_ENDED, Notice
-from watchword.domain.ids import JobId, OrganizationId
+from watchword.domain.ids import JobId, OrganizationId, TokenId
 from watchword.domain.kinds import KINDS, Body, Kind, Shape, kinds_of
 from watchword.domain.pipelines import Job
 from watchword.domain.restrictions import Restrictions, load
@@ -22,33 +22,14 @@ from watchword.domain.tokens import Reason, State, Token
 from watchword.domain.use import HOUR_US
 from watchword.services.context import Context
 from watchword.services.ledger import Ledger
+from watchword.services.refusing import MESSAGES, ended_reason
+from watchword.services.refusing import refusal as refusal  # noqa: PLC0414 - handed on to the surfaces
+from watchword.services.watching import Watch
 from watchword.store.base import Transaction
 
 CACHE_SIZE = 200_000
 _SECOND_US = 1_000_000
 _ACTIVE = State.ACTIVE  # Python 3.11 takes 0.2 µs to find a member by its name
-
-_MESSAGES = {
-    Reason.MISSING: "Authentication required: send the token in the Authorization header.",
-    Reason.MALFORMED: "This is not a token of this installation: its shape or checksum is wrong.",
-    Reason.UNKNOWN: "This token is not known here.",
-    Reason.REVOKED: "This token was revoked.",
-    Reason.EXPIRED: "This token has expired.",
-    Reason.NOT_YET_VALID: "This token is not valid yet.",
-    Reason.USED_UP: "This token has been used as often as it may be.",
-    Reason.NETWORK_BLOCKED: "This token may not be used from this address.",
-    Reason.RESTRICTION_UNKNOWN: "This token carries a restriction that this version does not know.",
-    Reason.SESSION_ENDED: "The session of this agent has ended; register again with an agent token.",
-    Reason.JOB_FINISHED: "The job of this token has finished.",
-    Reason.OTHER_JOB: "This token belongs to another job.",
-}
-_FORBIDDEN = (Reason.NETWORK_BLOCKED, Reason.SCOPE_MISSING, Reason.OTHER_JOB)
-
-
-def refusal(reason: Reason, message: str = "") -> Refused:
-    """The error of a reason: 403 where the token is good and may not do this here, else 401."""
-    status = 403 if reason in _FORBIDDEN else 401
-    return Refused(message or _MESSAGES[reason], code=reason.value, status=status)
 
 
 class JobEnded(Refused):
@@ -57,7 +38,7 @@ class JobEnded(Refused):
     code = Reason.JOB_FINISHED.value
 
     def __init__(self, job: Job) -> None:
-        super().__init__(_MESSAGES[Reason.JOB_FINISHED])
+        super().__init__(MESSAGES[Reason.JOB_FINISHED])
         self.job = job
 
 
@@ -113,8 +94,15 @@ class Verifier:
         self._recogniser: Recogniser = context.recogniser()
         self._cache: dict[bytes, Presented] = {}
         self._signed: dict[bytes, JobClaims] = {}
+        self._watch: Watch | None = None
+        self._special: Collection[TokenId] = ()
+        self._waiting: Sized = ()
         context.feed.follow(TOPIC_TOKEN_ENDED, self._forget)
         context.feed.follow(TOPIC_TOKEN_CHANGED, self._forget)
+
+    def heed(self, watch: Watch) -> None:
+        """Have a watch look at the uses of its special tokens."""
+        self._watch, self._special, self._waiting = watch, watch.special, watch.waiting
 
     async def verify(
         self,
@@ -157,13 +145,24 @@ class Verifier:
             known = presented
             if presented.token is not None:
                 self._check(presented, presented.token, kinds, now, address, check_address)
+                if presented.token.id in self._special and self._watch is not None:
+                    await self._watch.used(presented.token, address)
             if scope and scope not in presented.scopes:
                 raise refusal(Reason.SCOPE_MISSING, f"Your access token doesn't have the {scope} scope")
         except Refused as error:
-            self._ledger.refuse(error.code, address, known.id if known is not None else "", now)
+            await self._note_refusal(error, known, address, now)
             raise
         self._count(presented, address, agent, now)
+        if self._waiting and self._watch is not None:
+            await self._watch.alarm()
         return presented
+
+    async def _note_refusal(
+        self, error: Refused, known: Presented | None, address: str | None, now: int
+    ) -> None:
+        self._ledger.refuse(error.code, address, known.id if known is not None else "", now)
+        if error.code == Reason.SUPERSEDED and known is not None and self._watch is not None:
+            await self._watch.reused(known.holder, address)
 
     async def verify_job(
         self, value: str | None, job_id: JobId, *, address: str | None, agent: str = ""
@@ -241,8 +240,7 @@ class Verifier:
         if presented.kind not in kinds:
             raise _wrong_kind(KINDS[presented.kind].title, kinds)
         if token.state is not _ACTIVE:
-            session = presented.kind is Kind.AGENT_SESSION
-            raise refusal(Reason.SESSION_ENDED if session else Reason.REVOKED)
+            raise refusal(ended_reason(token))
         if token.expires_at and now >= token.expires_at:
             raise refusal(Reason.EXPIRED)
         if now < token.not_before:
@@ -314,6 +312,9 @@ class Verifier:
             counter[1] = now
             counter[2] += 1
             return
+        former = presented.counter_key
+        if former is not None and former[0] != address and presented.kind is Kind.AGENT_SESSION:
+            self._note_move(presented, former[0], address)
         agent = sys.intern(agent)  # few clients, many tokens
         key = (address, key[1], agent)
         token = presented.token
@@ -322,6 +323,10 @@ class Verifier:
             presented.organization_id, presented.id, address, holder, agent, now
         )
         presented.counter_key = key
+
+    def _note_move(self, presented: Presented, former: str | None, address: str | None) -> None:
+        if self._watch is not None:
+            self._watch.moved(presented.holder, former, address)
 
     def _forget(self, notice: Notice) -> None:
         self._cache.pop(bytes.fromhex(notice.payload), None)

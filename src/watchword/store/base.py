@@ -29,6 +29,7 @@ from watchword.store.base_assignments import Assignment, Assignments
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
 from watchword.store.base_policies import Policies
+from watchword.store.base_rotations import Incidents, Rotations
 from watchword.store.base_steps import Steps
 from watchword.store.base_trail import Trail
 from watchword.store.base_work import Builds, Logs
@@ -46,10 +47,12 @@ __all__ = [
     "Fleet",
     "Hooks",
     "House",
+    "Incidents",
     "Logs",
     "Page",
     "Policies",
     "Replay",
+    "Rotations",
     "Steps",
     "Store",
     "Tokens",
@@ -76,7 +79,7 @@ class Tokens(Protocol):
     async def list(
         self, organization_id: OrganizationId, kind: Kind, cluster_id: ClusterId | None, page: Page
     ) -> Sequence[Token]:
-        """Tokens that are not revoked, oldest first; expired ones are listed."""
+        """Tokens that are neither revoked nor superseded, oldest first; expired ones are listed."""
 
     async def edit(
         self, organization_id: OrganizationId, token_id: TokenId, description: str, restrictions: str
@@ -305,6 +308,14 @@ class Transaction(Protocol):
     @property
     def policies(self) -> Policies:
         """Security policies."""
+
+    @property
+    def rotations(self) -> Rotations:
+        """Rotations."""
+
+    @property
+    def incidents(self) -> Incidents:
+        """Incidents."""
 
     @property
     def fleet(self) -> Fleet:

@@ -31,6 +31,12 @@ STATISTICS = (
     ("artifacts", "artifacts", "1000000 10000 1"),
     ("artifacts", "artifacts_batch", "1000000 10000 50 10 1"),
     ("artifacts", "artifacts_build", "1000000 10000 100 1"),
+    ("rotations", "rotations", "100000 1000 1"),
+    ("rotations", "rotations_predecessor", "100000 1000 2 1"),
+    ("rotations", "rotations_open", "100 5 1"),
+    ("incidents", "incidents", "10000 100 1"),
+    ("incidents", "incidents_token", "10000 100 2 1"),
+    ("incidents", "incidents_open", "100 5 1"),
     ("queues", "queues", "1000 50 1"),
     ("queues", "queues_key", "1000 50 10 1"),
 )

@@ -17,6 +17,8 @@ from watchword.store.tables_hooks import deliveries as deliveries  # noqa: PLC04
 from watchword.store.tables_hooks import notification_services as notification_services  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import security_policies as security_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import token_grants as token_grants  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_rotations import incidents as incidents  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_rotations import rotations as rotations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_trail import audit_heads as audit_heads  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import builds as builds  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import jobs as jobs  # noqa: PLC0414 - a table like those here

@@ -36,7 +36,7 @@ _LIST = (
     .where(
         _t.organization_id == bindparam("organization_id_"),
         _t.kind == bindparam("kind_"),
-        _t.state != State.REVOKED.value,
+        _ACTIVE,
         _LISTED,
     )
     .order_by(_t.id)

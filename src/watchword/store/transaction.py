@@ -12,6 +12,7 @@ from watchword.store.hooks import HookRows
 from watchword.store.house import HouseRows
 from watchword.store.logs import LogRows
 from watchword.store.policies import PolicyRows
+from watchword.store.rotations import IncidentRows, RotationRows
 from watchword.store.steps import StepRows
 from watchword.store.tokens import TokenRows
 from watchword.store.trail import TrailRows
@@ -25,6 +26,8 @@ class Rows:
         self.tokens = TokenRows(connection)
         self.accounts = AccountRows(connection)
         self.policies = PolicyRows(connection)
+        self.rotations = RotationRows(connection)
+        self.incidents = IncidentRows(connection)
         self.fleet = FleetRows(connection)
         self.builds = BuildRows(connection)
         self.steps = StepRows(connection)

@@ -1,0 +1,38 @@
+"""Refusing: the error of each reason for which a presented value does not pass."""
+
+from watchword.domain.errors import Refused
+from watchword.domain.kinds import Kind
+from watchword.domain.tokens import Reason, State, Token
+
+MESSAGES = {
+    Reason.MISSING: "Authentication required: send the token in the Authorization header.",
+    Reason.MALFORMED: "This is not a token of this installation: its shape or checksum is wrong.",
+    Reason.UNKNOWN: "This token is not known here.",
+    Reason.REVOKED: "This token was revoked.",
+    Reason.EXPIRED: "This token has expired.",
+    Reason.NOT_YET_VALID: "This token is not valid yet.",
+    Reason.USED_UP: "This token has been used as often as it may be.",
+    Reason.NETWORK_BLOCKED: "This token may not be used from this address.",
+    Reason.RESTRICTION_UNKNOWN: "This token carries a restriction that this version does not know.",
+    Reason.SESSION_ENDED: "The session of this agent has ended; register again with an agent token.",
+    Reason.JOB_FINISHED: "The job of this token has finished.",
+    Reason.OTHER_JOB: "This token belongs to another job.",
+    Reason.SUPERSEDED: "This token was rotated: another value has taken its place.",
+    Reason.QUARANTINED: (
+        "This token is held back: its former value was used again. An administrator must close the incident."
+    ),
+}
+_FORBIDDEN = (Reason.NETWORK_BLOCKED, Reason.SCOPE_MISSING, Reason.OTHER_JOB, Reason.QUARANTINED)
+
+
+def refusal(reason: Reason, message: str = "") -> Refused:
+    """The error of a reason: 403 where the token is good and may not do this here, else 401."""
+    status = 403 if reason in _FORBIDDEN else 401
+    return Refused(message or MESSAGES[reason], code=reason.value, status=status)
+
+
+def ended_reason(token: Token) -> Reason:
+    """Why a token that is not active does not pass."""
+    if token.kind is Kind.AGENT_SESSION:
+        return Reason.SESSION_ENDED
+    return Reason.SUPERSEDED if token.state is State.SUPERSEDED else Reason.REVOKED
