@@ -117,6 +117,7 @@ class Application:
             heartbeat_interval=settings.heartbeat_interval,
             session_on_job_routes=settings.session_on_job_routes,
             quotas=settings.quotas,
+            rate_limits=settings.rate_limits,
             retention=settings.retention,
         )
         objects = open_objects(

@@ -14,6 +14,7 @@ from watchword.domain.addresses import Block
 from watchword.domain.errors import WatchwordError
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
 from watchword.domain.quotas import GIB, Quotas
+from watchword.domain.ratelimits import RateLimits
 from watchword.domain.retention import Retention
 
 PREFIX = "WATCHWORD_"
@@ -59,6 +60,12 @@ class Settings:
         max_job_log_bytes: Bytes of a job's log, after which it is cut off with a mark; 0 sets no limit.
         max_organization_agents: Agents that an organization may have at the same time; 0 sets no limit.
         max_organization_builds: Builds of an organization that have not ended; 0 sets no limit.
+        limit_rest_organization: REST requests that an organization may make in 60 seconds; 0 sets no limit.
+        limit_rest_user: REST requests that a person may make in 60 seconds; 0 sets no limit.
+        limit_graphql_organization: Points of GraphQL complexity that an organization may use in 300
+            seconds; 0 sets no limit.
+        limit_graphql_user: Points of GraphQL complexity that a person may use in 300 seconds; 0 sets no
+            limit.
         keep_logs: Days that logs of ended jobs are kept; 0 keeps for ever, here as below.
         keep_artifacts: Days that artifacts of ended builds are kept.
         keep_builds: Days that builds are kept after their end, with everything in them.
@@ -99,6 +106,10 @@ class Settings:
     max_job_log_bytes: int = GIB
     max_organization_agents: int = 100_000
     max_organization_builds: int = 10_000
+    limit_rest_organization: int = 12_000
+    limit_rest_user: int = 3_000
+    limit_graphql_organization: int = 1_200_000
+    limit_graphql_user: int = 300_000
     keep_logs: int = 365
     keep_artifacts: int = 180
     keep_builds: int = 0
@@ -137,6 +148,12 @@ class Settings:
         """The settings `max_…` together."""
         names = [field.name for field in fields(Quotas)]
         return Quotas(**{name: getattr(self, f"max_{name}") for name in names})
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """The settings `limit_…` together."""
+        names = [field.name for field in fields(RateLimits)]
+        return RateLimits(**{name: getattr(self, f"limit_{name}") for name in names})
 
     @property
     def retention(self) -> Retention:
@@ -296,7 +313,9 @@ _STORES = re.compile(r"(s3|gs|az)://[A-Za-z0-9._/-]+")
 def _room_problem(settings: Settings) -> str:
     if settings.object_store and not _STORES.fullmatch(settings.object_store):
         return "object_store takes s3://bucket/prefix, gs://… or az://…, without credentials in it"
-    for name in [field.name for field in fields(settings) if field.name.startswith(("max_", "keep_"))]:
+    for name in [
+        field.name for field in fields(settings) if field.name.startswith(("max_", "limit_", "keep_"))
+    ]:
         if getattr(settings, name) < 0:
             return f"{name} takes a whole number from 0, which means no limit"
     if settings.audit_publish_grace < 0:

@@ -110,8 +110,8 @@ def test_queues_refuse_what_they_cannot_be(world: World) -> None:
         ({"key": "a b"}, "invalid_queue_key"),
         ({}, "invalid_queue_key"),
         ({"key": "default"}, "taken"),
-        ({"key": "mac", "hostedAgents": {"instanceShape": "MACOS_M2_4X7"}}, "unsupported"),
-        ({"key": "mac", "retry_agent_affinity": "prefer-different"}, "unsupported"),
+        ({"key": "mac", "hostedAgents": {"instanceShape": "MACOS_M2_4X7"}}, "hosted_agents"),
+        ({"key": "mac", "retry_agent_affinity": "warm"}, "invalid_affinity"),
     ):
         response = rest("POST", path, json=body)
         assert (response.status_code, response.json()["code"]) == (422, code)

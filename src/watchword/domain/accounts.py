@@ -15,6 +15,13 @@ class Role(StrEnum):
     MEMBER = "member"
 
 
+class Affinity(StrEnum):
+    """Which agent a queue prefers for another attempt of a job (contract rest-graphql §2.7)."""
+
+    WARMEST = "prefer-warmest"  # whoever asks first: an agent that works asks soonest
+    DIFFERENT = "prefer-different"  # one that did not have the attempt before
+
+
 @dataclass(frozen=True, slots=True)
 class Organization:
     """An organization; `default_cluster_id` receives pipelines that name no cluster."""
@@ -79,6 +86,7 @@ class Queue:
     paused_at: int = 0
     paused_by: UserId | None = None
     paused_note: str = ""
+    retry_agent_affinity: Affinity = Affinity.WARMEST
 
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

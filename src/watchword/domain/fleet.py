@@ -44,6 +44,7 @@ class Agent:
         paused_by: the person who paused it; None where a job did.
         stopping_at: since when it is to leave after its job; 0 if it may stay.
         stop_forced: it is to leave at once, its job is cancelled.
+        last_job_ended_at: when the last job that it had ended; 0 where it had none.
     """
 
     organization_id: OrganizationId
@@ -80,6 +81,7 @@ class Agent:
     paused_by: UserId | None = None
     stopping_at: int = 0
     stop_forced: bool = False
+    last_job_ended_at: int = 0
 
     @property
     def knows_job_tokens(self) -> bool:

@@ -19,6 +19,7 @@ TeamId = NewType("TeamId", str)
 ServiceId = NewType("ServiceId", str)
 DeliveryId = NewType("DeliveryId", str)
 IncidentId = NewType("IncidentId", str)
+SecretId = NewType("SecretId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -84,6 +84,8 @@ class Pipeline:
     Attributes:
         configuration: its pipeline document as text, YAML or JSON.
         document: the same decoded, as JSON.
+        archived_at: since when it takes no new builds; 0 where it takes them.
+        tags: words of its own, for people.
         env: variables of every job.
         default_timeout_minutes: of jobs whose step says none; 0 where there is none.
         maximum_timeout_minutes: what no job's time-out exceeds; 0 where there is none.
@@ -104,6 +106,8 @@ class Pipeline:
     default_timeout_minutes: int = 0
     maximum_timeout_minutes: int = 0
     document: str = ""
+    archived_at: int = 0
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,7 @@ class Job:
         concurrency_group: group whose limit holds for it; empty for none.
         concurrency_limit: jobs of the group at a time.
         concurrency_ordered: whether it waits for older jobs of the group.
+        avoided_agent_id: agent that it goes to only where no other takes it: the former attempt's.
     """
 
     organization_id: OrganizationId
@@ -209,6 +214,7 @@ class Job:
     concurrency_group: str = ""
     concurrency_limit: int = 0
     concurrency_ordered: bool = True
+    avoided_agent_id: AgentId | None = None
 
     def again(self, job_id: JobId, at: int, retry_type: str) -> "Job":
         """The next attempt of an ended job: the same work, held by nobody yet, waiting for its build.

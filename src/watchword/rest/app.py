@@ -20,6 +20,7 @@ from watchword.rest import (
     clusters,
     jobactions,
     jobs,
+    limits,
     logs,
     meta,
     organizations,
@@ -29,10 +30,11 @@ from watchword.rest import (
     users,
 )
 from watchword.rest.bodies import MAX_BODY
-from watchword.rest.call import guard
+from watchword.rest.call import BUDGETS, guard
 from watchword.rest.documentation import describe, plain_path
 from watchword.rest.failures import answer
 from watchword.services.authority import Authority
+from watchword.services.budgets import Budgets
 from watchword.services.context import Installation
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
@@ -40,6 +42,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *users.HANDLERS,
     *access_token.HANDLERS,
     *organizations.HANDLERS,
+    *limits.HANDLERS,
     *clusters.HANDLERS,
     *tokens.HANDLERS,
     *queues.HANDLERS,
@@ -86,6 +89,7 @@ _PREFLIGHT = (
     (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key"),
 )
 _NO_CONTENT = 204
+_WARNING = "You have exceeded your API rate limit."
 
 
 def build(authority: Authority) -> Litestar:
@@ -118,9 +122,27 @@ async def _finish(message: Message, scope: Scope) -> None:
     """Add the headers that every answer has; an answer without a body has no content type."""
     if message["type"] != "http.response.start":
         return
+    known = cast("dict[str, Any]", scope)
     headers = [*message["headers"], *_CORS, (b"cache-control", b"no-store")]
-    if cast("dict[str, Any]", scope)["method"] == "OPTIONS":
+    if BUDGETS in known:
+        headers += limit_headers(known[BUDGETS])
+    if known["method"] == "OPTIONS":
         headers += _PREFLIGHT
     if message["status"] == _NO_CONTENT:
         headers = [(name, value) for name, value in headers if name.lower() != b"content-type"]
     message["headers"] = headers
+
+
+def limit_headers(budgets: Budgets) -> list[tuple[bytes, bytes]]:
+    """What an answer says of the organization's and the person's budget (contract rest-graphql §1.9)."""
+    headers: list[tuple[str, str]] = []
+    for prefix, budget in (("ratelimit", budgets.organization), ("ratelimit-user", budgets.user)):
+        headers += [
+            (f"{prefix}-scope", budget.scope),
+            (f"{prefix}-limit", str(budget.shown_limit)),
+            (f"{prefix}-remaining", str(budget.remaining)),
+            (f"{prefix}-reset", str(budget.reset)),
+        ]
+        if budget.exhausted:
+            headers.append((f"{prefix}-warning", _WARNING))
+    return [(name.encode(), value.encode()) for name, value in headers]

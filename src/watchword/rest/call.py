@@ -16,6 +16,7 @@ from litestar.handlers import BaseRouteHandler
 from watchword.domain.ids import ClusterId, TeamId
 from watchword.domain.kinds import Kind
 from watchword.domain.operations import OPERATIONS
+from watchword.domain.ratelimits import Surface
 from watchword.rest.bodies import decode
 from watchword.rest.formats import Site
 from watchword.rest.pages import PageRequest
@@ -30,6 +31,7 @@ RestRequest = Request[Any, Any, Any]
 Work = Callable[[Unit, Access], Awaitable[T]]
 
 _CALL = "watchword_call"
+BUDGETS = "watchword_budgets"
 _BEARER = "bearer "
 
 
@@ -213,6 +215,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
     Raises:
         Refused: the token does not pass.
+        BudgetSpent: it passes, and its owner or organization has asked too much.
     """
     scope = cast("dict[str, Any]", connection.scope)
     if scope["method"] == "OPTIONS":  # what a path takes is public; browsers ask without a token
@@ -231,7 +234,20 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         scope=needed,
         agent=connection.headers.get("user-agent", ""),
     )
+    _charge(authority, presented, scope)
     request_id = edge["request_id"] if edge is not None else ""
     scope[_CALL] = Call(
         cast("RestRequest", connection), authority, presented, address, request_id, handler.opt["operation"]
     )
+
+
+def _charge(authority: Authority, presented: Presented, scope: dict[str, Any]) -> None:
+    """Count the request; one that is refused for a spent budget is not counted.
+
+    Raises:
+        BudgetSpent: a budget is used up.
+    """
+    whose = (presented.organization_id, presented.holder.user_id)
+    budgets = scope[BUDGETS] = authority.budgets.look(Surface.REST, *whose)
+    budgets.require()
+    scope[BUDGETS] = authority.budgets.spend(Surface.REST, *whose, 1)

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 
 from watchword.domain.errors import Refused, WatchwordError
 from watchword.domain.tokens import Reason
+from watchword.services.budgets import BudgetSpent
 
 log = structlog.get_logger("watchword.rest")
 
@@ -27,7 +28,6 @@ _KNOWN = {
 }
 _UNAUTHENTICATED = 401
 _SERVER_ERROR = 500
-_UNAVAILABLE = 503
 
 
 class Failure(msgspec.Struct, kw_only=True):
@@ -35,6 +35,15 @@ class Failure(msgspec.Struct, kw_only=True):
 
     message: str
     code: str
+
+
+class Spent(Failure, kw_only=True):
+    """A budget is used up: which, how much of it was used, and the seconds until it begins anew."""
+
+    scope: str
+    limit: int
+    current: int
+    reset: int
 
 
 def shape(error: Exception) -> tuple[int, Failure, dict[str, str]]:
@@ -46,13 +55,27 @@ def shape(error: Exception) -> tuple[int, Failure, dict[str, str]]:
         headers = {"www-authenticate": 'Bearer realm="watchword"'}
         return error.status, Failure(message=text, code=error.code), headers
     if isinstance(error, WatchwordError):
-        headers = {"retry-after": "1"} if error.status == _UNAVAILABLE else {}
-        return error.status, Failure(message=error.message, code=error.code), headers
+        headers = {"retry-after": str(error.retry_after)} if error.retry_after else {}
+        return error.status, _failure(error), headers
     if isinstance(error, HTTPException) and error.status_code in _KNOWN:
         message, code = _KNOWN[error.status_code]
         known: Mapping[str, str] = error.headers or {}
         return error.status_code, Failure(message=message, code=code), dict(known)
     return _SERVER_ERROR, Failure(message="Something failed here.", code=WatchwordError.code), {}
+
+
+def _failure(error: WatchwordError) -> Failure:
+    if not isinstance(error, BudgetSpent):
+        return Failure(message=error.message, code=error.code)
+    budget = error.budget
+    return Spent(
+        message=error.message,
+        code=error.code,
+        scope=budget.scope,
+        limit=budget.limit,
+        current=budget.used,
+        reset=budget.reset,
+    )
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Failure]:

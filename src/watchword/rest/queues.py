@@ -1,10 +1,11 @@
-"""Queues of a cluster (contract rest-graphql §2.7): list, get, create, pause, resume."""
+"""Queues of a cluster (contract rest-graphql §2.7)."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, delete, get, post, route
+from msgspec import UNSET, UnsetType
 
 from watchword.domain import accounts
 from watchword.domain.errors import Invalid
@@ -16,11 +17,9 @@ from watchword.rest.formats import Site, graphql_id, instant, maybe_instant
 from watchword.rest.users import User, show_person
 from watchword.services.accounts import add_queue
 from watchword.services.queries import Access, Unit, find_cluster, find_queue, people, queues_of
+from watchword.services.queues import delete_queue, read_affinity, update_queue
 
 QUEUES = CLUSTER + "/queues"
-
-# The only way in which this version retries.
-_AFFINITY = "prefer-warmest"
 
 
 class Queue(msgspec.Struct, kw_only=True):
@@ -51,6 +50,14 @@ class NewQueue(Body):
     hostedAgents: dict[str, Any] | None = None  # noqa: N815 - the contract's own spelling
 
 
+class QueueChange(Body):
+    """What changes of a queue: an absent key leaves it as it is, a null description clears it."""
+
+    description: Description | UnsetType | None = UNSET
+    retry_agent_affinity: str | None = None
+    hostedAgents: dict[str, Any] | None = None  # noqa: N815 - the contract's own spelling
+
+
 class PauseDispatch(Body):
     """Why dispatch is paused, under either name (contract rest-graphql §2.7)."""
 
@@ -74,7 +81,7 @@ def show_queue(
         url=site.rest(*at, "queues", queue.id),
         web_url=site.web(*at, "queues", queue.id),
         cluster_url=site.rest(*at),
-        retry_agent_affinity=_AFFINITY,
+        retry_agent_affinity=queue.retry_agent_affinity.value,
         dispatch_paused=queue.dispatch_paused,
         dispatch_paused_by=show_person(people, queue.paused_by),
         dispatch_paused_at=maybe_instant(queue.paused_at),
@@ -122,11 +129,7 @@ async def create_queue(request: RestRequest) -> Response[Queue]:
     async def work(tx: Unit, access: Access) -> Queue:
         cluster = await find_cluster(tx, access.id, call.path("cluster"))
         asked = call.decode(NewQueue)
-        if asked.hostedAgents is not None or asked.retry_agent_affinity not in (None, _AFFINITY):
-            raise Invalid(
-                f"Validation failed: queues are self-hosted and retry as {_AFFINITY} in this version",
-                code="unsupported",
-            )
+        _refuse_hosted(asked.hostedAgents)
         queue = await add_queue(
             call.context,
             tx,
@@ -134,11 +137,69 @@ async def create_queue(request: RestRequest) -> Response[Queue]:
             cluster,
             asked.key or "",
             description=asked.description or "",
+            affinity=read_affinity(asked.retry_agent_affinity),
             created_by=access.user.id,
         )
         return show_queue(call.site, access.organization, queue, {access.user.id: access.user})
 
     return await call.create(work)
+
+
+def _refuse_hosted(hosted: object) -> None:
+    """Refuse to make a queue of machines that we would have to run.
+
+    Raises:
+        Invalid: that is asked.
+    """
+    if hosted is not None:
+        raise Invalid(
+            "Validation failed: Hosted agents are not available here; every queue is self-hosted",
+            code="hosted_agents",
+        )
+
+
+@route(
+    QUEUES + "/{queue:str}",
+    http_method=["PUT", "PATCH"],
+    status_code=200,
+    opt=needs("queue.update", body=QueueChange),
+    summary="Update a queue",
+)
+async def change_queue(request: RestRequest) -> Queue:
+    """Change a queue's description, or which agent it prefers for another attempt of a job."""
+    call = await Call.with_body(request)
+
+    async def work(tx: Unit, access: Access) -> Queue:
+        cluster = await find_cluster(tx, access.id, call.path("cluster"))
+        queue = await find_queue(tx, cluster, call.path("queue"))
+        asked = call.decode(QueueChange)
+        _refuse_hosted(asked.hostedAgents)
+        changed = await update_queue(
+            call.context,
+            tx,
+            access.caller,
+            queue,
+            description=None if asked.description is UNSET else asked.description or "",
+            affinity=read_affinity(asked.retry_agent_affinity, queue.retry_agent_affinity),
+        )
+        found = await people(tx, [changed.created_by, changed.paused_by])
+        return show_queue(call.site, access.organization, changed, found)
+
+    return await call.write(work)
+
+
+@delete(QUEUES + "/{queue:str}", opt=needs("queue.delete"), summary="Delete a queue")
+async def remove_queue(request: RestRequest) -> None:
+    """Delete a queue that is not the default one and has neither agents nor unfinished jobs."""
+    call = Call.of(request)
+
+    async def work(tx: Unit, access: Access) -> accounts.Queue:
+        cluster = await find_cluster(tx, access.id, call.path("cluster"))
+        queue = await find_queue(tx, cluster, call.path("queue"))
+        await delete_queue(call.context, tx, access.caller, queue)
+        return queue
+
+    call.authority.controller.forget_queue(await call.write(work))
 
 
 async def _change(
@@ -192,4 +253,12 @@ async def resume_dispatch(request: RestRequest) -> Queue:
     return await _change(call, change)
 
 
-HANDLERS = (list_queues, get_queue, create_queue, pause_dispatch, resume_dispatch)
+HANDLERS = (
+    list_queues,
+    get_queue,
+    create_queue,
+    change_queue,
+    remove_queue,
+    pause_dispatch,
+    resume_dispatch,
+)

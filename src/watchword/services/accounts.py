@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from watchword.domain.accounts import (
+    Affinity,
     Cluster,
     Member,
     Organization,
@@ -21,11 +22,12 @@ from watchword.domain.scopes import ALL_SCOPES
 from watchword.services.context import Caller, Context
 from watchword.services.issuing import Issued, TokenRequest, issue_agent_token, issue_api_token
 from watchword.services.revoking import revoke
-from watchword.store.base import EVERYTHING, Duplicate, Transaction
+from watchword.store.base import EVERYTHING, Duplicate, Page, Transaction
 
 DEFAULT_CLUSTER = "Default"
 DEFAULT_QUEUE = "default"
 MAX_NAME = 255
+MAX_QUEUES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +162,14 @@ async def add_queue(
     key: str,
     *,
     description: str = "",
+    affinity: Affinity = Affinity.WARMEST,
     created_by: UserId | None = None,
 ) -> Queue:
     """Create a queue, inside a unit of work.
 
     Raises:
         Invalid: the key is not acceptable.
-        Conflict: the cluster has it.
+        Conflict: the cluster has it, or as many queues as it may have (contract rest-graphql §1.10).
     """
     queue = Queue(
         cluster.organization_id,
@@ -177,7 +180,12 @@ async def add_queue(
         dispatch_paused=False,
         created_at=context.clock.now(),
         created_by=created_by,
+        retry_agent_affinity=affinity,
     )
+    if len(await tx.accounts.queues(cluster.organization_id, cluster.id, Page(MAX_QUEUES))) >= MAX_QUEUES:
+        raise Conflict(
+            f"Validation failed: Cluster has {MAX_QUEUES} queues, the most it may have", code="queue_quota"
+        )
     try:
         await tx.accounts.add_queue(queue)
     except Duplicate:
@@ -222,6 +230,7 @@ async def delete_cluster(
         )
     for token in await tx.tokens.list(cluster.organization_id, Kind.AGENT, cluster.id, EVERYTHING):
         await revoke(context, tx, caller, token, by, "cluster deleted")
+    await tx.secrets.delete_of_cluster(cluster.organization_id, cluster.id)
     await tx.accounts.delete_cluster(cluster.organization_id, cluster.id)
     await context.record(tx, caller, Action.CLUSTER_DELETED, cluster.organization_id, ("cluster", cluster.id))
 

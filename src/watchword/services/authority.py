@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from watchword.services.alarming import Alarms
 from watchword.services.attempts import Attempts
 from watchword.services.attention import Attention
+from watchword.services.budgets import Treasurer
 from watchword.services.builds import Builder
 from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
@@ -42,6 +43,7 @@ class Authority:
     attention: Attention
     rotator: Rotator
     alarms: Alarms
+    budgets: Treasurer
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -79,6 +81,7 @@ class Authority:
             attention,
             rotator,
             alarms,
+            Treasurer(context),
         )
 
     async def load(self) -> None:

@@ -15,6 +15,7 @@ from watchword.domain.events import SYSTEM, Action, Actor, Event
 from watchword.domain.ids import RANDOM_BYTES, EventId, OrganizationId, uuid7
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
 from watchword.domain.quotas import Quotas
+from watchword.domain.ratelimits import RateLimits
 from watchword.domain.retention import Retention
 from watchword.feed.base import Feed
 from watchword.objects.base import Nowhere, Objects
@@ -41,6 +42,7 @@ class Installation:
         heartbeat_interval: seconds between heartbeats.
         session_on_job_routes: whether agents older than 3.39 may use their session token for a job.
         quotas: what one organization, build or job may take.
+        rate_limits: how much of REST and GraphQL organizations and people may use.
         retention: how long what has ended is kept.
     """
 
@@ -53,6 +55,7 @@ class Installation:
     heartbeat_interval: int = 60
     session_on_job_routes: bool = True
     quotas: Quotas = field(default_factory=Quotas)
+    rate_limits: RateLimits = field(default_factory=RateLimits)
     retention: Retention = field(default_factory=Retention)
 
 

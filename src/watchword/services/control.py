@@ -250,6 +250,10 @@ class Controller:
         )
         return replace(queue, dispatch_paused=False, paused_at=0, paused_by=None, paused_note="")
 
+    def forget_queue(self, queue: Queue) -> None:
+        """Tell memory that a queue was deleted, after the commit."""
+        self.dispatcher.lines.paused.discard(queue.id)
+
     def settle_queue(self, queue: Queue) -> None:
         """Tell memory, after the commit."""
         paused = self.dispatcher.lines.paused

@@ -93,18 +93,21 @@ class Dispatcher:
     def _spared(self, agent: LiveAgent, now: int) -> Callable[[Waiting], bool] | None:
         """Whether a fresh job is kept from the agent, because a better one that is idle pings soon.
 
-        An idle agent pings within two intervals; an older job goes to whoever asks.
+        Better is one of a higher priority; any other one for a job whose queue prefers another agent than
+        the former attempt's. An idle agent pings within two intervals; an older job goes to whoever asks.
         """
         ranks = self.fleet.ranks[agent.line]
-        if len(ranks) == 1 or agent.priority == max(ranks):
+        avoiding = self.lines.avoiding.get(agent.id)
+        if avoiding is None and (len(ranks) == 1 or agent.priority == max(ranks)):
             return None
         window = (2 * self.context.installation.ping_interval + 1) * _SECOND_US
         has_offer = self.lines.has_offer
-        better = [
-            other for rank, others in ranks.items() if rank > agent.priority for other in others.values()
-        ]
+        every = [(rank, other) for rank, others in ranks.items() for other in others.values()]
+        better = [other for rank, other in every if rank > agent.priority]
+        others = [other for _, other in every if other is not agent] if avoiding else []
 
         def spared(waiting: Waiting) -> bool:
+            avoided = avoiding is not None and waiting.id in avoiding
             return now - waiting.runnable_at < window and any(
                 now - other.seen_at < window
                 and other.job_id is None
@@ -113,7 +116,7 @@ class Dispatcher:
                 and other.order is None
                 and other.connected
                 and matches(waiting.rules, other.tags)
-                for other in better
+                for other in (others if avoided else better)
             )
 
         return spared

@@ -121,7 +121,7 @@ class Finisher:
         if not await tx.builds.finish(job, state):
             return None
         if job.agent_id is not None:
-            await tx.fleet.give_job(job.organization_id, job.agent_id, None)
+            await tx.fleet.take_job(job.organization_id, job.agent_id, self.context.clock.now())
             if ignore_agent:
                 await tx.fleet.ignore(job.organization_id, job.agent_id)
         moved = await self.scheduler.ended_in(tx, build, job)

@@ -86,6 +86,8 @@ class Lines:
     waiting: dict[str, Line] = field(default_factory=dict)
     offers: dict[JobId, Offer] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
+    # Jobs that go to this agent only where no other takes them; empty for nearly every agent.
+    avoiding: dict[AgentId, set[JobId]] = field(default_factory=dict)
     _of_agents: dict[AgentId, JobId] = field(default_factory=dict)
 
     def enqueue(self, job: Job) -> None:
@@ -94,11 +96,18 @@ class Lines:
         line = self.waiting.setdefault(line_of_job(job), Line())
         waiting = Waiting(-job.priority, job.runnable_at, job.id, job.organization_id, job.rules)
         line.jobs[job.id] = waiting
+        if job.avoided_agent_id is not None:
+            self.avoiding.setdefault(job.avoided_agent_id, set()).add(job.id)
         line.free(waiting)
 
     def withdraw(self, job: Job) -> None:
         """Take a job out of its line."""
         self._forget_offer(job.id)
+        if job.avoided_agent_id is not None and job.avoided_agent_id in self.avoiding:
+            avoiding = self.avoiding[job.avoided_agent_id]
+            avoiding.discard(job.id)
+            if not avoiding:
+                del self.avoiding[job.avoided_agent_id]
         name = line_of_job(job)
         line = self.waiting.get(name)
         if line is None:

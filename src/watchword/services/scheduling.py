@@ -7,9 +7,10 @@ two ends at once are seen by one of them. `settle` puts what it moved before the
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from watchword.domain.accounts import Affinity
 from watchword.domain.buildsteps import BuildStep, Outcome, StepState
 from watchword.domain.concurrency import admit
-from watchword.domain.ids import BuildId, JobId, OrganizationId
+from watchword.domain.ids import AgentId, BuildId, JobId, OrganizationId
 from watchword.domain.matrix import permuted
 from watchword.domain.pipelines import Build, Job, JobState
 from watchword.domain.retrying import automatic_retry, soft_failed
@@ -154,6 +155,7 @@ class Scheduler:
         if not await tx.builds.replace_job(job, again):
             return None
         made = job.again(again, self.context.clock.now(), retry_type)
+        made = replace(made, avoided_agent_id=await _avoided(tx, job))
         await tx.builds.add_job(made)
         return made
 
@@ -166,6 +168,15 @@ class Scheduler:
         for job in await tx.builds.jobs(build.organization_id, build.id):
             if job.state is JobState.WAITING_FAILED:
                 await tx.builds.move_job(job, JobState.WAITING, 0)
+
+
+async def _avoided(tx: Transaction, job: Job) -> AgentId | None:
+    """The agent that had a job, where the job's queue prefers another one for the next attempt."""
+    if job.queue_id is None or job.agent_id is None:
+        return None
+    queue = await tx.accounts.queue(job.organization_id, job.queue_id)
+    prefers = queue is not None and queue.retry_agent_affinity is Affinity.DIFFERENT
+    return job.agent_id if prefers else None
 
 
 async def step_in(tx: Transaction, job: Job) -> Step | None:

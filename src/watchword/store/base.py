@@ -29,6 +29,7 @@ from watchword.store.base_assignments import Assignment, Assignments
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
 from watchword.store.base_policies import Policies
+from watchword.store.base_queues import Queues, Secrets
 from watchword.store.base_rotations import Incidents, Rotations
 from watchword.store.base_steps import Steps
 from watchword.store.base_trail import Trail
@@ -51,8 +52,10 @@ __all__ = [
     "Logs",
     "Page",
     "Policies",
+    "Queues",
     "Replay",
     "Rotations",
+    "Secrets",
     "Steps",
     "Store",
     "Tokens",
@@ -216,6 +219,9 @@ class Fleet(Protocol):
     ) -> None:
         """Note which job the agent holds."""
 
+    async def take_job(self, organization_id: OrganizationId, agent_id: AgentId, at: int) -> None:
+        """Note that the agent's job ended."""
+
     async def ignore(self, organization_id: OrganizationId, agent_id: AgentId) -> None:
         """Never dispatch to the agent again."""
 
@@ -316,6 +322,14 @@ class Transaction(Protocol):
     @property
     def incidents(self) -> Incidents:
         """Incidents."""
+
+    @property
+    def queues(self) -> Queues:
+        """Changes of queues."""
+
+    @property
+    def secrets(self) -> Secrets:
+        """Cluster secrets."""
 
     @property
     def fleet(self) -> Fleet:

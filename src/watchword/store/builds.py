@@ -58,6 +58,8 @@ _PIPELINE_FIELDS = (
     "default_timeout_minutes",
     "maximum_timeout_minutes",
     "document",
+    "archived_at",
+    "tags",
 )
 _SAVE_PIPELINE = Statement(
     update(pipelines)

@@ -43,6 +43,7 @@ _END = Statement(
     .values(state=bindparam("state_"), ended_at=bindparam("at_"), job_id=None)
 )
 _GIVE_JOB = Statement(update(agents).where(_ONE).values(job_id=bindparam("job_id_")))
+_TAKE_JOB = Statement(update(agents).where(_ONE).values(job_id=None, last_job_ended_at=bindparam("at_")))
 _IGNORE = Statement(update(agents).where(_ONE).values(ignore_in_dispatches=1))
 _CONNECTED = and_(_ONE, _a.state == AgentState.CONNECTED.value)
 _STOP = Statement(
@@ -151,6 +152,9 @@ class FleetRows:
     ) -> None:
         parameters = {"organization_id_": organization_id, "id_": agent_id, "job_id_": job_id}
         await self._cx.run(_GIVE_JOB, parameters)
+
+    async def take_job(self, organization_id: OrganizationId, agent_id: AgentId, at: int) -> None:
+        await self._cx.run(_TAKE_JOB, {"organization_id_": organization_id, "id_": agent_id, "at_": at})
 
     async def ignore(self, organization_id: OrganizationId, agent_id: AgentId) -> None:
         await self._cx.run(_IGNORE, {"organization_id_": organization_id, "id_": agent_id})

@@ -19,6 +19,7 @@ from watchword.store.tables_policies import security_policies as security_polici
 from watchword.store.tables_policies import token_grants as token_grants  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_rotations import incidents as incidents  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_rotations import rotations as rotations  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_secrets import secrets as secrets  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_trail import audit_heads as audit_heads  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import builds as builds  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import jobs as jobs  # noqa: PLC0414 - a table like those here
@@ -79,6 +80,7 @@ queues = _owned(
     _later_number("paused_at"),
     _text("paused_by", null=True),
     _later_text("paused_note"),
+    _later_text("retry_agent_affinity", "prefer-warmest"),
     Index("queues_key", "organization_id", "cluster_id", "key", unique=True),
 )
 
@@ -160,6 +162,7 @@ agents = _owned(
     _text("paused_by", null=True),
     _later_number("stopping_at"),
     _later_number("stop_forced"),
+    _later_number("last_job_ended_at"),
     Index(
         "agents_live",
         "organization_id",

@@ -26,6 +26,8 @@ pipelines = owned_table(
     later_number_column("default_timeout_minutes"),
     later_number_column("maximum_timeout_minutes"),
     later_text_column("document"),
+    later_number_column("archived_at"),
+    later_text_column("tags", "[]"),
     Index("pipelines_slug", "organization_id", "slug", unique=True),
 )
 builds = owned_table(
@@ -109,6 +111,7 @@ jobs = owned_table(
     later_number_column("initial_timeout_minutes"),
     later_text_column("promised_status"),
     later_text_column("promised_reason"),
+    text_column("avoided_agent_id", null=True),
     # No part of the record: empty until retention has deleted the log.
     Column("log_ended_at", BigInteger, nullable=True),
     Index("jobs_build", "organization_id", "build_id", "id"),

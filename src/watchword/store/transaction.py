@@ -12,7 +12,9 @@ from watchword.store.hooks import HookRows
 from watchword.store.house import HouseRows
 from watchword.store.logs import LogRows
 from watchword.store.policies import PolicyRows
+from watchword.store.queues import QueueRows
 from watchword.store.rotations import IncidentRows, RotationRows
+from watchword.store.secrets import SecretRows
 from watchword.store.steps import StepRows
 from watchword.store.tokens import TokenRows
 from watchword.store.trail import TrailRows
@@ -28,6 +30,8 @@ class Rows:
         self.policies = PolicyRows(connection)
         self.rotations = RotationRows(connection)
         self.incidents = IncidentRows(connection)
+        self.queues = QueueRows(connection)
+        self.secrets = SecretRows(connection)
         self.fleet = FleetRows(connection)
         self.builds = BuildRows(connection)
         self.steps = StepRows(connection)

@@ -1,0 +1,68 @@
+"""Rate limits: how much of a surface an organization and each of its people may use in a time window."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+# The vendor's numbers (contract rest-graphql §1.9), for a second instead of a minute: decision 0036.
+_FACTOR = 60
+
+
+class Surface(StrEnum):
+    """A surface with budgets; the value is the word that answers call its organization's budget."""
+
+    REST = "rest"
+    GRAPHQL = "graphql"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimits:
+    """Limits of an installation; 0 means none.
+
+    Attributes:
+        rest_organization: REST requests of one organization in 60 seconds.
+        rest_user: REST requests of one person in 60 seconds.
+        graphql_organization: points of GraphQL complexity of one organization in 300 seconds.
+        graphql_user: points of GraphQL complexity of one person in 300 seconds.
+    """
+
+    rest_organization: int = 200 * _FACTOR
+    rest_user: int = 50 * _FACTOR
+    graphql_organization: int = 20_000 * _FACTOR
+    graphql_user: int = 5_000 * _FACTOR
+
+
+WINDOW_SECONDS = {Surface.REST: 60, Surface.GRAPHQL: 300}
+# What clients are shown as the limit where there is none: they read a whole number of 32 bits.
+NO_LIMIT = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One budget at one moment.
+
+    Attributes:
+        scope: the word for it: `rest`, `rest_user`, `graphql`, `graphql_user`.
+        limit: what may be used in a window; 0 where there is no limit.
+        used: what was used in this window.
+        reset: seconds until the next window begins, at least 1.
+    """
+
+    scope: str
+    limit: int
+    used: int
+    reset: int
+
+    @property
+    def shown_limit(self) -> int:
+        """The limit as clients read it."""
+        return self.limit or NO_LIMIT
+
+    @property
+    def remaining(self) -> int:
+        """What may still be used in this window."""
+        return max(0, self.shown_limit - self.used)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing may be used before the next window."""
+        return bool(self.limit) and self.used >= self.limit
