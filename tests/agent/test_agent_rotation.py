@@ -188,3 +188,60 @@ def test_a_fault_in_a_source_does_not_end_the_schedule(scene: Scene) -> None:
 
     assert scene.play(story) == 0
     assert "a fault in a library" in scene.printed
+
+
+SUPERSEDED = (401, {"message": "This token was rotated", "code": "token_superseded"})
+
+
+async def said(scene: Scene, text: str) -> None:
+    while text not in scene.printed:
+        await quick(1)
+
+
+def test_a_rotated_token_is_no_end_and_its_source_is_read_until_the_new_value_is_there(
+    scene: Scene, tmp_path: Path
+) -> None:
+    scene.server.script("POST register", SUPERSEDED)
+
+    async def story(scene: Scene) -> None:
+        await said(scene, "waiting for its new value")
+        await quick(30)
+        assert len(scene.server.calls("POST register")) == 1  # the retired value is not shown again
+        rotate(tmp_path, "bkct_new")
+        await pinging(scene)
+        scene.stop.ask()
+
+    assert scene.play(story) == 0
+    assert [request.token for request in scene.server.calls("POST register")] == ["bkct_old", "bkct_new"]
+
+
+def test_an_agent_that_waits_for_the_new_value_can_be_stopped(scene: Scene) -> None:
+    scene.server.script("POST register", SUPERSEDED)
+
+    async def story(scene: Scene) -> None:
+        await said(scene, "waiting for its new value")
+        scene.stop.ask()
+
+    assert scene.play(story) == 0
+
+
+def test_a_rotated_token_that_nothing_can_renew_ends_the_agent(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "builds")
+    scene.server.script("POST register", SUPERSEDED)
+    assert scene.play() == 1
+
+
+def test_a_new_value_that_was_rotated_meanwhile_changes_nothing(scene: Scene, tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        await pinging(scene)
+        scene.server.script("POST register", SUPERSEDED)
+        rotate(tmp_path, "bkct_new")
+        scene.keeper.ask()
+        await said(scene, "does not work yet")
+        await pinging(scene)
+        rotate(tmp_path, "bkct_newer")
+        scene.keeper.ask()
+        await pinging(scene, SECOND)
+        scene.stop.ask()
+
+    assert scene.play(story) == 0

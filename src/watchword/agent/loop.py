@@ -24,6 +24,9 @@ from watchword.agent.wire import Registration, Session
 from watchword.crypto.values import Secret
 
 _AGAIN = 60.0
+# How often the source of a token is read that was rotated, at least; nothing is asked of the server.
+_REREAD = 5.0
+SUPERSEDED = "token_superseded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,8 @@ class Worker:
     async def register(self) -> None:
         """Exchange the agent token for a session; a refused token is read anew and tried again.
 
+        A token that was rotated has a successor: its source is read until that is there.
+
         Raises:
             ApiError: the registration was refused.
             AgentError: the server's registration answer cannot be worked with.
@@ -92,12 +97,24 @@ class Worker:
                     tell=teller(self._log, "cannot register yet"),
                 )
             except ApiError as error:
-                if error.status != HTTPStatus.UNAUTHORIZED or not await keeper.renewed(token):
+                if error.status != HTTPStatus.UNAUTHORIZED:
+                    raise
+                if not await keeper.renewed(token) and not await self._await_successor(error, token):
                     raise
                 self._log.warning("the agent token was refused; trying its new value", error=error.message)
                 continue
             self.online = self._enter(session, door, token)
             return
+
+    async def _await_successor(self, error: ApiError, token: Secret) -> bool:
+        """Wait for another value of a token that was rotated; False if its source cannot give one."""
+        keeper = self._shared.keeper
+        if error.code != SUPERSEDED or not keeper.rotates:
+            return False
+        self._log.warning("the agent token was rotated; waiting for its new value", source=keeper.source)
+        while not await keeper.renewed(token):
+            await self._policy.sleep(min(self._shared.settings.token_refresh or _REREAD, _REREAD))
+        return True
 
     async def live(self) -> None:
         """Live until the server or the operator says that it is enough.

@@ -33,6 +33,11 @@ class TokenKeeper:
         """Whether the value can change at all."""
         return self._source.rotates
 
+    @property
+    def source(self) -> str:
+        """Where the value comes from, never what it is."""
+        return self._source.name
+
     def ask(self) -> None:
         """Have the source read soon, whatever the schedule says."""
         self._asked.set()

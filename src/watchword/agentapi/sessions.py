@@ -77,6 +77,9 @@ class Sessions:
         """§2.1: the session is online."""
         presented = await self._verify(request, SESSION)
         agent_id = _agent_id(presented)
+        live = self.authority.fleet.agents.get(agent_id)
+        if live is not None and live.connected:
+            await self.authority.alarms.reconnected(presented.holder)
         caller = Caller(Actor("agent", agent_id), request.address, request.id)
         await self.authority.fleet.connect(caller, presented.organization_id, agent_id)
         return EMPTY

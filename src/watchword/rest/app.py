@@ -18,6 +18,7 @@ from watchword.rest import (
     audit_events,
     builds,
     clusters,
+    incidents,
     jobactions,
     jobs,
     limits,
@@ -26,6 +27,7 @@ from watchword.rest import (
     organizations,
     pipelines,
     queues,
+    rotations,
     tokens,
     users,
 )
@@ -54,6 +56,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *logs.HANDLERS,
     *annotations.HANDLERS,
     *artifacts.HANDLERS,
+    *rotations.HANDLERS,
+    *incidents.HANDLERS,
     *audit_events.HANDLERS,
 )
 

@@ -196,11 +196,12 @@ class Alarms:
             sway = self._sways[token.id] = Sway(pair)
         self._sway(token, sway, 1)
 
-    def reconnected(self, token: Token) -> None:
+    async def reconnected(self, token: Token) -> None:
         """A session says that it is online although it is; that counts where its address has changed."""
         sway = self._sways.get(token.id)
         if sway is not None:
             self._sway(token, sway, _RECONNECT - 1)
+            await self.raise_clones()
 
     def _sway(self, token: Token, sway: Sway, weight: int) -> None:
         now = self.context.clock.now()

@@ -20,6 +20,7 @@ from watchword.domain.ids import (
     PipelineId,
     QueueId,
     StepId,
+    TokenId,
     UserId,
     is_uuid,
 )
@@ -75,6 +76,21 @@ async def queues_of(tx: Unit, cluster: Cluster, page: Page) -> list[Queue]:
 async def agent_tokens_of(tx: Unit, cluster: Cluster, page: Page) -> list[Token]:
     """Agent tokens of a cluster that are not revoked, oldest first."""
     return list(await tx.tokens.list(cluster.organization_id, Kind.AGENT, cluster.id, page))
+
+
+async def any_agent_token(
+    tx: Unit, organization_id: OrganizationId, cluster: Cluster | None, text: str
+) -> Token:
+    """An agent token in any state by the id in a path; an unclustered one where no cluster is named.
+
+    Raises:
+        NotFound: there is none, or not here.
+    """
+    kind = Kind.UNCLUSTERED_AGENT if cluster is None else Kind.AGENT
+    token = await tx.tokens.find(organization_id, TokenId(text.lower())) if is_uuid(text) else None
+    if token is None or token.kind is not kind or (cluster is not None and token.cluster_id != cluster.id):
+        raise NotFound("No agent token found")
+    return token
 
 
 async def find_cluster(tx: Unit, organization_id: OrganizationId, text: str) -> Cluster:
