@@ -273,10 +273,11 @@ def test_a_running_job_promises_one_failure(shelf: Shelf, state: JobState) -> No
     kept = make.job(state=state, fence=4)
     shelf.write(lambda tx: tx.builds.add_job(kept))
     runs = state in (JobState.RUNNING, JobState.CANCELING, JobState.TIMING_OUT)
-    assert not shelf.write(lambda tx: tx.builds.promise_failure(replace(kept, fence=3), "2", "why"))
-    assert shelf.write(lambda tx: tx.builds.promise_failure(kept, "2", "why")) is runs
-    assert not shelf.write(lambda tx: tx.builds.promise_failure(kept, "3", "because"))
-    assert find(shelf) == (replace(kept, promised_status="2", promised_reason="why") if runs else kept)
+    assert not shelf.write(lambda tx: tx.builds.promise_failure(replace(kept, fence=3), "2", "why", 9))
+    assert shelf.write(lambda tx: tx.builds.promise_failure(kept, "2", "why", 9)) is runs
+    assert not shelf.write(lambda tx: tx.builds.promise_failure(kept, "3", "because", 10))
+    promised = replace(kept, promised_status="2", promised_reason="why", promised_at=9)
+    assert find(shelf) == (promised if runs else kept)
 
 
 def test_jobs_that_are_held_back_are_counted_by_queue_and_rules(shelf: Shelf) -> None:

@@ -66,7 +66,8 @@ def test_agents(world: World) -> None:
     assert (shown["hostname"], shown["version"], shown["queue"]) == ("linux-1.local", "3.100.0", "default")
     assert shown["meta_data"] == ["os=linux", "queue=default"]
     assert shown["agent_token_id"] == world.first.agent_token.token.id
-    assert shown["job"] is shown["creator"] is None
+    assert shown["job"] is None
+    assert shown["creator"]["email"] == "admin@example.com"
     assert rest("GET", f"agents/{agent.id}").json() == shown
     for query, names in (
         ("name=linux-2", ["linux-2"]),
@@ -282,7 +283,7 @@ def test_log_grows_and_never_changes(world: World) -> None:
     assert whole.headers["content-type"].startswith("text/plain")
     tail = rest("GET", f"jobs/{job.id}/log.txt", headers={"Range": "bytes=12-"})
     assert tail.headers["content-range"] == "bytes 12-17/18"
-    for odd in ("bytes=5-2", "lines=1-2", "bytes=-5", "bytes=x-"):
+    for odd in ("bytes=5-2", "lines=1-2", "bytes=x-"):
         assert rest("GET", f"{path}.txt", headers={"Range": odd}).status_code == 200
     shown = rest("GET", path).json()
     assert (shown["content"], shown["size"]) == ("one <b>\ntwo\nthree\n", 18)
@@ -298,7 +299,7 @@ def test_annotations(world: World) -> None:
     job = accept(world, build, agent)
     world.run(annotate(world.context, job, Note(body="<script>", context="a", style="info")))
     world.run(annotate(world.context, job, Note(body="b", context="b", priority=9, scope="job")))
-    first, second = rest("GET", f"{BUILD}/1/annotations/").json()
+    first, second = rest("GET", f"{BUILD}/1/annotations/?scope=all").json()
     assert (first["context"], first["job_id"], first["style"]) == ("b", job.id, None)
     assert (second["body_html"], second["job_id"]) == ("&lt;script&gt;", None)
 

@@ -111,6 +111,18 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True)
+class PipelineWork:
+    """How much of a pipeline has not ended: builds by whether they began, jobs by where they stand."""
+
+    pipeline_id: PipelineId
+    scheduled_builds: int = 0
+    running_builds: int = 0
+    scheduled_jobs: int = 0
+    running_jobs: int = 0
+    waiting_jobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """One run of a pipeline.
 
@@ -155,6 +167,7 @@ class Job:
         canceling_at: since when it is being cancelled or timed out.
         initial_timeout_minutes: its time-out before the job changed it; 0 if it never did.
         promised_status: the failure that the job said it will end with; empty if it said none.
+        promised_at: when it said so.
         step_id: the step it belongs to.
         parallel_index: its number among the jobs of a parallel step, from 0.
         parallel_total: how many they are; 0 where the step has no parallelism.
@@ -215,6 +228,7 @@ class Job:
     concurrency_limit: int = 0
     concurrency_ordered: bool = True
     avoided_agent_id: AgentId | None = None
+    promised_at: int = 0
 
     def again(self, job_id: JobId, at: int, retry_type: str) -> "Job":
         """The next attempt of an ended job: the same work, held by nobody yet, waiting for its build.

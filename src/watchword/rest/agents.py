@@ -1,20 +1,32 @@
 """Agents (contract rest-graphql §2.10): list, get, stop, pause, resume."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 from litestar import Response, get, put
 
 from watchword.domain import accounts, fleet
+from watchword.domain.errors import NotFound
 from watchword.domain.fleet import AgentState
 from watchword.domain.ids import QueueId, UserId
 from watchword.domain.tokens import MINUTE_US
 from watchword.rest.bodies import Body
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.formats import Site, graphql_id, instant, maybe_instant
+from watchword.rest.jobshapes import Job, Place, show_job
 from watchword.rest.users import User, show_person
 from watchword.services.control import Pause, Told
-from watchword.services.queries import Access, Unit, connected_agents, find_agent, people, queue_keys
+from watchword.services.queries import (
+    Access,
+    Unit,
+    build_of,
+    connected_agents,
+    find_agent,
+    find_job,
+    people,
+    queue_keys,
+    token_creators,
+)
 
 AGENTS = "/v2/organizations/{org:str}/agents"
 FILTERS = ("name", "hostname", "version", "cluster_queue_id")
@@ -50,7 +62,7 @@ class Agent(msgspec.Struct, kw_only=True):
     disconnected_at: str | None
     lost_at: str | None
     stopped_at: str | None
-    job: None
+    job: Job | None
     last_job_finished_at: str | None
     priority: int | None
     meta_data: list[str]
@@ -89,8 +101,20 @@ def show_agent(
     agent: fleet.Agent,
     keys: Mapping[QueueId, str],
     known: Mapping[UserId, accounts.User],
+    creator: UserId | None = None,
+    job: Job | None = None,
 ) -> Agent:
-    """An agent as JSON; `keys` are those of the queues, `known` the people who paused agents."""
+    """An agent as JSON.
+
+    Args:
+        site: public addresses.
+        organization: whose agent it is.
+        agent: the agent.
+        keys: keys of queues.
+        known: people who paused agents or made the tokens that they joined with.
+        creator: who made the token that it joined with.
+        job: the job that it holds.
+    """
     at = ("organizations", organization.slug, "agents", agent.id)
     ended = maybe_instant(agent.ended_at)
     named, _ = fleet.split_tags(agent.tags)
@@ -108,14 +132,14 @@ def show_agent(
         os_id=agent.os,
         arch=agent.arch,
         queue=(keys.get(agent.queue_id) if agent.queue_id is not None else None) or named or None,
-        creator=None,
+        creator=show_person(known, creator),
         created_at=instant(agent.registered_at),
         connected_at=maybe_instant(agent.connected_at),
         disconnected_at=ended if agent.state is AgentState.DISCONNECTED else None,
         lost_at=ended if agent.state is AgentState.LOST else None,
         stopped_at=ended if _state(agent) == "stopped" else None,
-        job=None,
-        last_job_finished_at=None,
+        job=job,
+        last_job_finished_at=maybe_instant(agent.last_job_ended_at),
         priority=agent.priority if agent.priority != fleet.NO_PRIORITY else None,
         meta_data=list(agent.tags),
         paused=bool(agent.paused_at),
@@ -127,6 +151,37 @@ def show_agent(
         ),
         agent_token_id=agent.token_id,
     )
+
+
+async def show_agents(call: Call, tx: Unit, access: Access, agents: Sequence[fleet.Agent]) -> list[Agent]:
+    """Agents as JSON, with their jobs and with who made the tokens that they joined with."""
+    keys = await queue_keys(tx, agents)
+    creators = await token_creators(tx, agents)
+    found = await people(tx, [*creators.values(), *(agent.paused_by for agent in agents)])
+    return [
+        show_agent(
+            call.site,
+            access.organization,
+            agent,
+            keys,
+            found,
+            creators.get(agent.token_id),
+            await _job(call, tx, access, agent),
+        )
+        for agent in agents
+    ]
+
+
+async def _job(call: Call, tx: Unit, access: Access, agent: fleet.Agent) -> Job | None:
+    """The job that an agent holds."""
+    if agent.job_id is None:
+        return None
+    try:
+        job = await find_job(tx, access.id, agent.job_id)
+        pipeline, build = await build_of(tx, job)
+    except NotFound:
+        return None
+    return show_job(Place(call.site, access.organization, pipeline, build), job, {agent.id: agent})
 
 
 def _filter(call: Call) -> Callable[[fleet.Agent], bool] | None:
@@ -150,9 +205,7 @@ async def list_agents(request: RestRequest) -> Response[list[Agent]]:
     async def work(tx: Unit, access: Access) -> tuple[list[fleet.Agent], list[Agent]]:
         rows = await connected_agents(tx, access.id, call.page.window, _filter(call))
         page = call.page.cut(rows)
-        keys = await queue_keys(tx, page)
-        found = await people(tx, [agent.paused_by for agent in page])
-        return rows, [show_agent(call.site, access.organization, agent, keys, found) for agent in page]
+        return rows, await show_agents(call, tx, access, page)
 
     rows, items = await call.read(work)
     return call.listed(items, rows)
@@ -165,8 +218,8 @@ async def get_agent(request: RestRequest) -> Agent:
 
     async def work(tx: Unit, access: Access) -> Agent:
         agent = await find_agent(tx, access.id, call.path("agent"))
-        found = await people(tx, [agent.paused_by])
-        return show_agent(call.site, access.organization, agent, await queue_keys(tx, [agent]), found)
+        (shown,) = await show_agents(call, tx, access, [agent])
+        return shown
 
     return await call.read(work)
 

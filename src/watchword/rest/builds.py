@@ -1,27 +1,26 @@
-"""Builds (contract rest-graphql §2.17): list, get, create, cancel."""
+"""Builds (contract rest-graphql §2.17): list and get; `rest.buildactions` makes and moves them."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Mapping
 
 import msgspec
-from litestar import Response, get, post, put
-from msgspec import Meta
+from litestar import Response, get
 
 from watchword.domain import accounts, pipelines
-from watchword.domain.errors import Invalid
+from watchword.domain.errors import Forbidden, NotFound
+from watchword.domain.ids import PipelineId
 from watchword.domain.pipelines import BuildState
-from watchword.domain.stepreading import read_document
-from watchword.domain.steps import Document
-from watchword.rest.bodies import Body
+from watchword.rest.buildfilters import FILTERS, build_filter, require_near
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.formats import graphql_id, instant, maybe_instant
 from watchword.rest.jobs import BUILD
 from watchword.rest.jobshapes import Job, Place, jobs_and_waits
-from watchword.rest.pipelines import PIPELINE, Pipeline, show_pipeline
+from watchword.rest.pipelines import PIPELINE
+from watchword.rest.pipelineshapes import Pipeline, show_pipeline
 from watchword.rest.users import User, show_person
-from watchword.services.builds import BuildRequest, CommandStep, document_of
+from watchword.services.access import enter_by_id
 from watchword.services.queries import (
     Access,
+    Page,
     Unit,
     builds_of,
     find_build,
@@ -29,13 +28,12 @@ from watchword.services.queries import (
     meta_data_of,
     people,
     pipelines_by_id,
+    reachable,
     rebuilt_from,
 )
-from watchword.services.steps import document_of_pipeline
 
 BUILDS = PIPELINE + "/builds"
-FILTERS = ("branch", "commit", "state")
-_FINISHED = tuple(state.value for state in BuildState if state.ended or state is BuildState.BLOCKED)
+_QUERY = (*FILTERS, "exclude_jobs", "exclude_pipeline", "include_retried_jobs", *PAGED)
 
 
 class Author(msgspec.Struct, kw_only=True):
@@ -89,43 +87,24 @@ class Build(msgspec.Struct, kw_only=True):
     rebuilt_from: RebuiltFrom | None
     tag: str | None
     cancel_reason: str | None
-    pipeline: Pipeline
+    pipeline: Pipeline | None
     cluster_id: str | None
+    cluster_url: str | None
 
 
-Name = Annotated[str, Meta(max_length=255)]
-Text = Annotated[str, Meta(max_length=1024)]
-Message = Annotated[str, Meta(max_length=65_536)]
-
-
-class NewBuild(Body):
-    """What a new build runs; `steps` and `command`, for work of the moment, are Watchword's own."""
-
-    commit: Name | None = None
-    branch: Name | None = None
-    message: Message | None = None
-    env: dict[str, str] | None = None
-    steps: Any = None
-    command: str | None = None
-    author: Author | None = None
-    tag: Name | None = None
-    meta_data: dict[str, str] | None = None
-    pull_request_id: int | str | None = None
-    pull_request_base_branch: Name | None = None
-    pull_request_repository: Text | None = None
-
-
-async def _show(
+async def show_build(
     call: Call,
     tx: Unit,
     organization: accounts.Organization,
     pipeline: pipelines.Pipeline,
     build: pipelines.Build,
 ) -> Build:
+    """A build as JSON, with what the query leaves in."""
     place = Place(call.site, organization, pipeline, build)
     found = await people(tx, [build.created_by, pipeline.created_by])
     retried = call.query("include_retried_jobs") == ["true"]
     excluded = call.query("exclude_jobs") == ["true"]
+    bare = call.query("exclude_pipeline") == ["true"]
     source = await rebuilt_from(tx, build)
     return Build(
         id=build.id,
@@ -155,8 +134,11 @@ async def _show(
         rebuilt_from=_rebuilt_from(place, source) if source is not None else None,
         tag=build.tag or None,
         cancel_reason=build.cancel_reason or None,
-        pipeline=show_pipeline(call.site, organization, pipeline, found),
+        pipeline=None if bare else show_pipeline(call.site, organization, pipeline, found),
         cluster_id=pipeline.cluster_id,
+        cluster_url=call.site.rest("organizations", organization.slug, "clusters", pipeline.cluster_id)
+        if pipeline.cluster_id is not None
+        else None,
     )
 
 
@@ -172,35 +154,9 @@ def _pull_request(build: pipelines.Build) -> PullRequest | None:
     return PullRequest(id=given["id"], base=given.get("base"), repository=given.get("repository"))
 
 
-def _author(asked: NewBuild) -> dict[str, str]:
-    if asked.author is None:
-        return {}
-    given = {"name": asked.author.name, "email": asked.author.email}
-    return {name: value for name, value in given.items() if value}
-
-
-def _asked_pull_request(asked: NewBuild) -> dict[str, str]:
-    if asked.pull_request_id is None:
-        return {}
-    given = {"base": asked.pull_request_base_branch, "repository": asked.pull_request_repository}
-    return {"id": str(asked.pull_request_id), **{name: value for name, value in given.items() if value}}
-
-
-def _filter(call: Call) -> Callable[[pipelines.Build], bool] | None:
-    branches, commits, states = (call.query(name) for name in FILTERS)
-    if not branches and not commits and not states:
-        return None
-    wanted = {one for state in states for one in (_FINISHED if state == "finished" else (state,))}
-    return lambda build: (
-        (not branches or build.branch in branches)
-        and (not commits or build.commit in commits)
-        and (not wanted or build.state.value in wanted)
-    )
-
-
 @get(
     ["/v2/organizations/{org:str}/builds", BUILDS],
-    opt=needs("build.read", query=(*FILTERS, "exclude_jobs", "include_retried_jobs", *PAGED)),
+    opt=needs("build.read", query=_QUERY),
     summary="List builds",
 )
 async def list_builds(request: RestRequest) -> Response[list[Build]]:
@@ -210,17 +166,73 @@ async def list_builds(request: RestRequest) -> Response[list[Build]]:
     async def work(tx: Unit, access: Access) -> tuple[list[pipelines.Build], list[Build]]:
         named = "pipeline" in request.path_params
         pipeline = await find_pipeline(tx, access.id, call.path("pipeline")) if named else None
-        rows = await builds_of(tx, access.id, pipeline, call.page.window, _filter(call))
+        require_near(call)
+        fits = await build_filter(call, tx, access)
+        rows = await builds_of(tx, access.id, pipeline, call.page.window, fits)
         page = call.page.cut(rows)
-        found = await pipelines_by_id(tx, access.id, [build.pipeline_id for build in page])
-        owners = [(found[build.pipeline_id], build) for build in page if build.pipeline_id in found]
-        return rows, [await _show(call, tx, access.organization, *owner) for owner in owners]
+        found = await _pipelines(tx, page)
+        return rows, [
+            await show_build(call, tx, access.organization, found[build.pipeline_id], build)
+            for build in page
+            if build.pipeline_id in found
+        ]
 
     rows, items = await call.read(work)
     return call.listed(items, rows)
 
 
-@get(BUILD, opt=needs("build.read"), summary="Get a build")
+async def _pipelines(tx: Unit, builds: list[pipelines.Build]) -> Mapping[PipelineId, pipelines.Pipeline]:
+    """The pipelines of builds."""
+    found: dict[PipelineId, pipelines.Pipeline] = {}
+    for owner in sorted({build.organization_id for build in builds}):
+        ids = [build.pipeline_id for build in builds if build.organization_id == owner]
+        found |= await pipelines_by_id(tx, owner, ids)
+    return found
+
+
+@get("/v2/builds", opt=needs("build.read", query=_QUERY), summary="List builds of all organizations")
+async def list_all_builds(request: RestRequest) -> Response[list[Build]]:
+    """Builds of all organizations that the token reaches, newest first."""
+    call = Call.of(request)
+    window = call.page.window
+
+    async def work(tx: Unit) -> tuple[list[pipelines.Build], list[Build]]:
+        require_near(call)
+        owners: dict[str, accounts.Organization] = {}
+        rows: list[pipelines.Build] = []
+        for access in await _entered(call, tx):
+            owners[access.id] = access.organization
+            fits = await build_filter(call, tx, access)
+            rows += await builds_of(tx, access.id, None, Page(window.offset + window.limit), fits)
+        # Ids are ordered by time.
+        rows.sort(key=lambda build: build.id, reverse=True)
+        rows = rows[window.offset : window.offset + window.limit]
+        page = call.page.cut(rows)
+        found = await _pipelines(tx, page)
+        return rows, [
+            await show_build(call, tx, owners[build.organization_id], found[build.pipeline_id], build)
+            for build in page
+            if build.pipeline_id in found
+        ]
+
+    rows, items = await call.context.store.read(work)
+    return call.listed(items, rows)
+
+
+async def _entered(call: Call, tx: Unit) -> list[Access]:
+    """The organizations that the token reaches from here, whose builds its owner may see."""
+    found = []
+    for organization in await reachable(tx, call.presented):
+        try:
+            access = await enter_by_id(tx, call.presented, organization.id, call.address, call.request_id)
+            access.require(call.operation)
+        except (Forbidden, NotFound):  # one that cannot be entered now is passed over
+            continue
+        found.append(access)
+    return found
+
+
+@get(BUILD, opt=needs("build.read", query=_QUERY[len(FILTERS) : -len(PAGED)]), summary="Get a build")
 async def get_build(request: RestRequest) -> Build:
     """One build by its number or id."""
     call = Call.of(request)
@@ -228,90 +240,9 @@ async def get_build(request: RestRequest) -> Build:
     async def work(tx: Unit, access: Access) -> Build:
         pipeline = await find_pipeline(tx, access.id, call.path("pipeline"))
         build = await find_build(tx, pipeline, call.path("number"))
-        return await _show(call, tx, access.organization, pipeline, build)
+        return await show_build(call, tx, access.organization, pipeline, build)
 
     return await call.read(work)
 
 
-@post(BUILDS, opt=needs("build.create", body=NewBuild, keyed=True), summary="Create a build")
-async def create_build(request: RestRequest) -> Response[Build]:
-    """Run the pipeline's steps, or those of the request."""
-    call = await Call.with_body(request)
-    builder = call.authority.builder
-    made: list[pipelines.Job] = []
-
-    async def work(tx: Unit, access: Access) -> Build:
-        pipeline = await find_pipeline(tx, access.id, call.path("pipeline"))
-        asked = call.decode(NewBuild)
-        wanted = BuildRequest(
-            commit=asked.commit or "HEAD",
-            branch=asked.branch or "",
-            message=asked.message or "",
-            env=asked.env or {},
-            tag=asked.tag or "",
-            author=_author(asked),
-            pull_request=_asked_pull_request(asked),
-            meta_data=asked.meta_data or {},
-        )
-        steps = _steps(pipeline, asked)
-        build, jobs = await builder.create_in(tx, access.caller, pipeline, steps, wanted, access.user.id)
-        made[:] = jobs
-        return await _show(call, tx, access.organization, pipeline, build)
-
-    answer = await call.create(work)
-    # A repeated answer made no jobs; what it made the first time is before the agents already.
-    builder.announce(made)
-    return answer
-
-
-def _steps(pipeline: pipelines.Pipeline, asked: NewBuild) -> Document:
-    """Steps of the request, else those that the pipeline keeps.
-
-    Raises:
-        Invalid: a step is not acceptable, or steps and a command are both given.
-    """
-    if asked.steps is None and asked.command is None:
-        return document_of_pipeline(pipeline)
-    if asked.steps is not None and asked.command is not None:
-        raise Invalid("Validation failed: give steps or command, not both", code="two_configurations")
-    if asked.command is not None:
-        return document_of((CommandStep(command=asked.command),))
-    return read_document(asked.steps)
-
-
-@put(BUILD + "/cancel", opt=needs("build.cancel"), summary="Cancel a build")
-async def cancel_build(request: RestRequest) -> Build:
-    """Cancel a build: waiting jobs end at once, running ones are told by their agents."""
-    call = Call.of(request)
-
-    async def find(tx: Unit, access: Access) -> tuple[Access, pipelines.Pipeline, pipelines.Build]:
-        pipeline = await find_pipeline(tx, access.id, call.path("pipeline"))
-        return access, pipeline, await find_build(tx, pipeline, call.path("number"))
-
-    access, pipeline, build = await call.read(find)
-    canceled = await call.authority.builder.cancel(access.caller, build)
-
-    async def show(tx: Unit, again: Access) -> Build:
-        return await _show(call, tx, again.organization, pipeline, canceled)
-
-    return await call.read(show)
-
-
-@put(BUILD + "/rebuild", opt=needs("build.create"), summary="Rebuild a build")
-async def rebuild(request: RestRequest) -> Build:
-    """Run the steps that a build began with once more."""
-    call = Call.of(request)
-    builder = call.authority.builder
-
-    async def work(tx: Unit, access: Access) -> tuple[Build, list[pipelines.Job]]:
-        pipeline = await find_pipeline(tx, access.id, call.path("pipeline"))
-        build = await find_build(tx, pipeline, call.path("number"))
-        again, jobs = await builder.rebuild_in(tx, access.caller, pipeline, build, access.user.id)
-        return await _show(call, tx, access.organization, pipeline, again), jobs
-
-    shown, jobs = await call.write(work)
-    builder.announce(jobs)
-    return shown
-
-
-HANDLERS = (list_builds, get_build, create_build, cancel_build, rebuild)
+HANDLERS = (list_builds, list_all_builds, get_build)

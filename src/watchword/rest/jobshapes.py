@@ -7,7 +7,7 @@ import msgspec
 
 from watchword.domain import accounts, fleet, pipelines
 from watchword.domain.buildsteps import GATES, BuildStep, Outcome
-from watchword.domain.ids import AgentId, StepId, UserId
+from watchword.domain.ids import AgentId, ClusterId, StepId, UserId
 from watchword.domain.pipelines import JobState
 from watchword.domain.steps import StepType
 from watchword.rest.formats import Site, graphql_id, instant, maybe_instant
@@ -58,9 +58,12 @@ class Job(msgspec.Struct, kw_only=True):
     web_url: str
     log_url: str | None
     raw_log_url: str | None
+    artifacts_url: str | None
     command: str | None
     soft_failed: bool
     exit_status: int | None
+    promised_exit_status: int | None
+    promised_exit_status_at: str | None
     signal: str | None
     signal_reason: str | None
     agent: JobAgent | None
@@ -69,10 +72,13 @@ class Job(msgspec.Struct, kw_only=True):
     runnable_at: str | None
     started_at: str | None
     finished_at: str | None
+    expired_at: None
     retried: bool
     retries_count: int
     cluster_id: str | None
+    cluster_url: str | None
     cluster_queue_id: str | None
+    cluster_queue_url: str | None
     priority: Priority | None
     step: StepRef | None
     group_key: str | None
@@ -102,6 +108,11 @@ class Place:
         at = ("organizations", self.organization.slug, "pipelines", self.pipeline.slug)
         return self.site.rest(*at, "builds", self.build.number, *parts)
 
+    def cluster(self, cluster_id: ClusterId | None, *parts: object) -> str | None:
+        """Address of a cluster, or of something below it; None where there is no cluster."""
+        at = ("organizations", self.organization.slug, "clusters", cluster_id)
+        return self.site.rest(*at, *parts) if cluster_id is not None else None
+
     @property
     def page(self) -> str:
         """The build's page for people."""
@@ -114,9 +125,10 @@ def _state(job: pipelines.Job) -> str:
     return job.state.value
 
 
-def _exit_status(job: pipelines.Job) -> int | None:
+def _status(text: str) -> int | None:
+    """An exit status as a number; None where there is none."""
     try:
-        return int(job.exit_status)
+        return int(text)
     except ValueError:
         return None
 
@@ -147,9 +159,12 @@ def show_job(
         web_url=f"{place.page}#{job.id}",
         log_url=place.url("jobs", job.id, "log"),
         raw_log_url=place.url("jobs", job.id, "log.txt"),
+        artifacts_url=place.url("jobs", job.id, "artifacts"),
         command=job.command,
         soft_failed=job.soft_failed,
-        exit_status=_exit_status(job),
+        exit_status=_status(job.exit_status),
+        promised_exit_status=_status(job.promised_status),
+        promised_exit_status_at=maybe_instant(job.promised_at),
         signal=job.signal or None,
         signal_reason=job.signal_reason or None,
         agent=shown,
@@ -158,10 +173,13 @@ def show_job(
         runnable_at=maybe_instant(job.runnable_at),
         started_at=maybe_instant(job.started_at),
         finished_at=maybe_instant(job.finished_at),
+        expired_at=None,
         retried=job.retried_in is not None,
         retries_count=job.retries,
         cluster_id=job.cluster_id,
+        cluster_url=place.cluster(job.cluster_id),
         cluster_queue_id=job.queue_id,
+        cluster_queue_url=place.cluster(job.cluster_id, "queues", job.queue_id) if job.queue_id else None,
         priority=Priority(number=job.priority),
         step=StepRef(id=job.step_id) if job.step_id is not None else None,
         group_key=(group.step.key or None) if group is not None else None,
@@ -208,9 +226,12 @@ def show_waiting(place: Place, row: BuildStep, people: Mapping[UserId, accounts.
         web_url=f"{place.page}#{row.id}",
         log_url=None,
         raw_log_url=None,
+        artifacts_url=None,
         command=None,
         soft_failed=False,
         exit_status=None,
+        promised_exit_status=None,
+        promised_exit_status_at=None,
         signal=None,
         signal_reason=None,
         agent=None,
@@ -219,10 +240,13 @@ def show_waiting(place: Place, row: BuildStep, people: Mapping[UserId, accounts.
         runnable_at=None,
         started_at=None,
         finished_at=None,
+        expired_at=None,
         retried=False,
         retries_count=0,
         cluster_id=None,
+        cluster_url=None,
         cluster_queue_id=None,
+        cluster_queue_url=None,
         priority=None,
         step=StepRef(id=row.id),
         group_key=None,

@@ -65,4 +65,22 @@ async def get_organization(request: RestRequest) -> Organization:
     return await call.read(work)
 
 
-HANDLERS = (list_organizations, get_organization)
+class Emoji(msgspec.Struct, kw_only=True):
+    """An emoji of the organization's own."""
+
+    name: str
+    url: str
+
+
+@get("/v2/organizations/{org:str}/emojis", opt=needs("organization.emojis"), summary="List emojis")
+async def list_emojis(request: RestRequest) -> list[Emoji]:
+    """None: emojis beyond Unicode's belong to the vendor's pages."""
+    call = Call.of(request)
+
+    async def work(_tx: Unit, _access: Access) -> list[Emoji]:
+        return []
+
+    return await call.read(work)
+
+
+HANDLERS = (list_organizations, get_organization, list_emojis)

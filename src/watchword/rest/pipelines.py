@@ -1,29 +1,24 @@
-"""Pipelines (contract rest-graphql §2.17): list, get, create."""
+"""Pipelines (contract rest-graphql §2.17): list, get, create, update."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
-import msgspec
-from litestar import Response, get, patch, post
+from litestar import Response, get, post, route
 from msgspec import Meta
 
-from watchword.domain import accounts, pipelines
+from watchword.domain import pipelines
 from watchword.domain.errors import Invalid
-from watchword.domain.ids import ClusterId, UserId, is_uuid
-from watchword.domain.steps import Step as DocumentStep
-from watchword.domain.steps import StepType
+from watchword.domain.ids import ClusterId, is_uuid
 from watchword.rest.bodies import Body
 from watchword.rest.call import PAGED, Call, RestRequest, needs
-from watchword.rest.formats import Site, graphql_id, instant
-from watchword.rest.users import User, show_person
+from watchword.rest.pipelineshapes import Pipeline, show_pipeline
 from watchword.services.builds import create_pipeline, update_pipeline
+from watchword.services.pipelines import work_of
 from watchword.services.queries import Access, Unit, find_pipeline, people, pipelines_of
 from watchword.services.steps import (
     Configuration,
     configuration_of,
-    document_of_pipeline,
     read_configuration,
 )
 
@@ -32,59 +27,8 @@ PIPELINE = PIPELINES + "/{pipeline:str}"
 FILTERS = ("name", "repository")
 
 
-class Step(msgspec.Struct, kw_only=True):
-    """A step as a pipeline shows it; of a group, the steps it holds follow."""
-
-    type: str
-    name: str | None
-    key: str | None
-    command: str | None
-    env: dict[str, str]
-    agent_query_rules: list[str]
-    priority: int
-    artifact_paths: str | None
-    branch_configuration: str | None
-    timeout_in_minutes: int | None
-    concurrency: int | None
-    parallelism: int | None
-
-
-class Provider(msgspec.Struct, kw_only=True):
-    """Where the repository lives; this version does not look."""
-
-    id: str
-    settings: dict[str, str]
-
-
-class Pipeline(msgspec.Struct, kw_only=True):
-    """A named sequence of steps."""
-
-    id: str
-    graphql_id: str
-    url: str
-    web_url: str
-    name: str
-    slug: str
-    description: str | None
-    repository: str
-    cluster_id: str | None
-    default_branch: str
-    branch_configuration: str | None
-    configuration: str
-    steps: list[Step]
-    env: dict[str, str]
-    provider: Provider
-    builds_url: str
-    created_at: str
-    created_by: User | None
-    archived_at: str | None
-    visibility: str
-    tags: list[str]
-    default_timeout_in_minutes: int | None
-    maximum_timeout_in_minutes: int | None
-
-
 Text = Annotated[str, Meta(max_length=1024)]
+Tags = Annotated[list[Annotated[str, Meta(max_length=255)]], Meta(max_length=100)]
 LongText = Annotated[str, Meta(max_length=512 * 1024)]
 
 
@@ -99,75 +43,17 @@ class NewPipeline(Body):
     steps: Any = None
     description: Text | None = None
     env: dict[str, str] | None = None
+    tags: Tags | None = None
     default_timeout_in_minutes: int | None = None
     maximum_timeout_in_minutes: int | None = None
 
 
-TYPES = {
-    StepType.COMMAND: "script",
-    StepType.WAIT: "waiter",
-    StepType.BLOCK: "manual",
-    StepType.INPUT: "manual",
-    StepType.GROUP: "group",
-    StepType.TRIGGER: "trigger",
-}
-
-
-def show_step(step: DocumentStep) -> Step:
-    """A step as JSON."""
-    return Step(
-        type=TYPES[step.type],
-        name=step.label or None,
-        key=step.key or None,
-        command=step.command if step.type is StepType.COMMAND else None,
-        env=dict(step.env),
-        agent_query_rules=list(step.rules),
-        priority=step.priority,
-        artifact_paths=step.artifact_paths or None,
-        branch_configuration=step.branches or None,
-        timeout_in_minutes=step.timeout_minutes or None,
-        concurrency=step.concurrency or None,
-        parallelism=step.parallelism or None,
-    )
-
-
-def show_pipeline(
-    site: Site,
-    organization: accounts.Organization,
-    pipeline: pipelines.Pipeline,
-    people: Mapping[UserId, accounts.User],
-) -> Pipeline:
-    """A pipeline as JSON."""
-    at = ("organizations", organization.slug, "pipelines", pipeline.slug)
-    steps: tuple[DocumentStep, ...] = ()
-    # A configuration of another version is shown as text alone.
-    with suppress(Invalid):
-        steps = document_of_pipeline(pipeline).steps
-    return Pipeline(
-        id=pipeline.id,
-        graphql_id=graphql_id("Pipeline", pipeline.id),
-        url=site.rest(*at),
-        web_url=site.web(organization.slug, pipeline.slug),
-        name=pipeline.name,
-        slug=pipeline.slug,
-        description=pipeline.description or None,
-        repository=pipeline.repository,
-        cluster_id=pipeline.cluster_id,
-        default_branch=pipeline.default_branch,
-        branch_configuration=None,
-        configuration=pipeline.configuration,
-        steps=[show_step(step) for step in steps],
-        env=dict(pipeline.env),
-        provider=Provider(id="unknown", settings={}),
-        builds_url=site.rest(*at, "builds"),
-        created_at=instant(pipeline.created_at),
-        created_by=show_person(people, pipeline.created_by),
-        archived_at=None,
-        visibility="private",
-        tags=[],
-        default_timeout_in_minutes=pipeline.default_timeout_minutes or None,
-        maximum_timeout_in_minutes=pipeline.maximum_timeout_minutes or None,
-    )
+async def show_whole(call: Call, tx: Unit, access: Access, pipeline: pipelines.Pipeline) -> Pipeline:
+    """A pipeline as JSON, with who made it and what of it has not ended."""
+    found = await people(tx, [pipeline.created_by])
+    work = await work_of(tx, access.id, pipeline.id)
+    idle = pipelines.PipelineWork(pipeline.id)
+    return show_pipeline(call.site, access.organization, pipeline, found, work.get(pipeline.id, idle))
 
 
 def _filter(call: Call) -> Callable[[pipelines.Pipeline], bool] | None:
@@ -188,8 +74,17 @@ async def list_pipelines(request: RestRequest) -> Response[list[Pipeline]]:
     async def work(tx: Unit, access: Access) -> tuple[list[pipelines.Pipeline], list[Pipeline]]:
         rows = await pipelines_of(tx, access.id, call.page.window, _filter(call))
         found = await people(tx, [pipeline.created_by for pipeline in rows])
-        page = call.page.cut(rows)
-        return rows, [show_pipeline(call.site, access.organization, pipeline, found) for pipeline in page]
+        work = await work_of(tx, access.id)
+        return rows, [
+            show_pipeline(
+                call.site,
+                access.organization,
+                pipeline,
+                found,
+                work.get(pipeline.id, pipelines.PipelineWork(pipeline.id)),
+            )
+            for pipeline in call.page.cut(rows)
+        ]
 
     rows, items = await call.read(work)
     return call.listed(items, rows)
@@ -201,9 +96,7 @@ async def get_pipeline(request: RestRequest) -> Pipeline:
     call = Call.of(request)
 
     async def work(tx: Unit, access: Access) -> Pipeline:
-        pipeline = await find_pipeline(tx, access.id, call.path("pipeline"))
-        found = await people(tx, [pipeline.created_by])
-        return show_pipeline(call.site, access.organization, pipeline, found)
+        return await show_whole(call, tx, access, await find_pipeline(tx, access.id, call.path("pipeline")))
 
     return await call.read(work)
 
@@ -236,8 +129,9 @@ async def create_one(request: RestRequest) -> Response[Pipeline]:
             env=asked.env,
             default_timeout_minutes=asked.default_timeout_in_minutes or 0,
             maximum_timeout_minutes=asked.maximum_timeout_in_minutes or 0,
+            tags=tuple(asked.tags or ()),
         )
-        return show_pipeline(call.site, access.organization, pipeline, {access.user.id: access.user})
+        return await show_whole(call, tx, access, pipeline)
 
     return await call.create(work)
 
@@ -264,7 +158,13 @@ def _configuration(asked: NewPipeline, written: Configuration) -> Configuration:
     return configuration_of(asked.steps)
 
 
-@patch(PIPELINE, opt=needs("pipeline.update", body=NewPipeline), summary="Update a pipeline")
+@route(
+    PIPELINE,
+    http_method=["PUT", "PATCH"],
+    status_code=200,
+    opt=needs("pipeline.update", body=NewPipeline),
+    summary="Update a pipeline",
+)
 async def update_one(request: RestRequest) -> Pipeline:
     """Change what the body names; the slug stays."""
     call = await Call.with_body(request)
@@ -275,8 +175,7 @@ async def update_one(request: RestRequest) -> Pipeline:
         asked = call.decode(NewPipeline)
         changed = replace(pipeline, **_changes(asked, written))
         changed = await update_pipeline(call.context, tx, access.caller, changed)
-        found = await people(tx, [pipeline.created_by])
-        return show_pipeline(call.site, access.organization, changed, found)
+        return await show_whole(call, tx, access, changed)
 
     return await call.write(work)
 
@@ -291,6 +190,7 @@ def _changes(asked: NewPipeline, written: Configuration) -> dict[str, Any]:
         "env": asked.env,
         "default_timeout_minutes": asked.default_timeout_in_minutes,
         "maximum_timeout_minutes": asked.maximum_timeout_in_minutes,
+        "tags": tuple(asked.tags) if asked.tags is not None else None,
     }
     if asked.cluster_id is not None:
         given["cluster_id"] = ClusterId(asked.cluster_id.lower() if is_uuid(asked.cluster_id) else "")

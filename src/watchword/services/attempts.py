@@ -7,11 +7,13 @@ from watchword.domain.buildsteps import GATES, BuildStep
 from watchword.domain.errors import Conflict, Invalid, Malformed, NotFound
 from watchword.domain.events import Action
 from watchword.domain.ids import UserId
-from watchword.domain.pipelines import Job, JobState
+from watchword.domain.pipelines import Build, Job, JobState
 from watchword.services.context import Caller, Context
 from watchword.services.scheduling import MANUAL, Moved, Scheduler
 from watchword.store.base import Transaction
 
+# What may be retried of a build at once, by the words of contract rest-graphql §1.8; none of ours expires.
+FAILURES = ("canceled", "expired", "failed", "soft_failed", "timed_out")
 _RAN = (JobState.FINISHED, JobState.CANCELED, JobState.TIMED_OUT)
 _MAX_FIELDS = 100
 _MAX_FIELD = 64 * 1024
@@ -48,6 +50,36 @@ class Attempts:
             tx, caller, Action.JOB_RETRIED, job.organization_id, ("job", job.id), {"retried_in": made.id}
         )
         return await tx.builds.job(made.organization_id, made.id) or made, moved
+
+    async def retry_failed_in(
+        self, tx: Transaction, caller: Caller, build: Build, failures: frozenset[str]
+    ) -> tuple[int, Moved]:
+        """Make another attempt of every job of a build that failed in one of these ways; how many.
+
+        Jobs whose step forbids it, and those that were retried before, are passed over.
+        """
+        entered = await tx.builds.enter_build(build.organization_id, build.id)
+        if entered is None:
+            raise NotFound("No build found")
+        made = 0
+        for job in await tx.builds.jobs(build.organization_id, build.id):
+            if _failure(job) in failures and await self._allowed(tx, job):
+                again = await self.scheduler.retry_in(tx, job, MANUAL)
+                if again is None:
+                    continue
+                made += 1
+                data = {"retried_in": again.id}
+                await self.context.record(
+                    tx, caller, Action.JOB_RETRIED, job.organization_id, ("job", job.id), data
+                )
+        if made:
+            await self.scheduler.reopen_in(tx, entered)
+        return made, await self.scheduler.advance_in(tx, build.organization_id, build.id)
+
+    async def _allowed(self, tx: Transaction, job: Job) -> bool:
+        """Whether a job that failed may be retried by hand, and was not."""
+        row = await tx.steps.find(job.organization_id, job.step_id) if job.step_id is not None else None
+        return job.retried_in is None and (row is None or row.step.manual.allowed)
 
     async def unblock_in(
         self, tx: Transaction, caller: Caller, row: BuildStep, fields: Mapping[str, str], unblocker: UserId
@@ -94,6 +126,13 @@ class Attempts:
         )
         scheduled = (changed,) if job.state is JobState.SCHEDULED else ()
         return changed, Moved(scheduled=scheduled)
+
+
+def _failure(job: Job) -> str:
+    """The way in which a job failed; empty where it did not."""
+    if job.state is JobState.FINISHED and not job.passed:
+        return "soft_failed" if job.soft_failed else "failed"
+    return job.state.value if job.state in (JobState.CANCELED, JobState.TIMED_OUT) else ""
 
 
 def _check_allowed(row: BuildStep | None, job: Job) -> None:

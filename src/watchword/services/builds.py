@@ -79,6 +79,7 @@ async def create_pipeline(
     env: Mapping[str, str] | None = None,
     default_timeout_minutes: int = 0,
     maximum_timeout_minutes: int = 0,
+    tags: tuple[str, ...] = (),
 ) -> Pipeline:
     """Create a pipeline inside a unit of work; its slug is made of its name.
 
@@ -103,6 +104,7 @@ async def create_pipeline(
         default_timeout_minutes,
         maximum_timeout_minutes,
         document,
+        tags=tags,
     )
     await _check_pipeline(tx, pipeline)
     try:
@@ -121,7 +123,10 @@ async def update_pipeline(context: Context, tx: Transaction, caller: Caller, pip
     Raises:
         Invalid: the name, a time-out or a variable is not acceptable.
         NotFound: the organization has no such cluster.
+        Conflict: it is archived.
     """
+    if pipeline.archived_at:
+        raise Conflict("Pipeline is archived; unarchive it first.", code="pipeline_archived")
     changed = replace(
         pipeline, name=check_name(pipeline.name), repository=pipeline.repository or NO_REPOSITORY
     )
@@ -200,8 +205,10 @@ class Builder:
 
         Raises:
             Invalid: a step or variable is not acceptable, or a queue does not exist.
-            Conflict: the organization has as many open builds as it may have.
+            Conflict: the organization has as many open builds as it may have, or the pipeline is archived.
         """
+        if pipeline.archived_at:
+            raise Conflict("Pipeline is archived; unarchive it first.", code="pipeline_archived")
         await self._require_room(tx, pipeline.organization_id)
         document = document_of(steps)
         if not document.steps:

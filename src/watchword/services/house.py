@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from watchword.domain.artifacts import Artifact, ArtifactState
-from watchword.domain.errors import NotFound
+from watchword.domain.errors import Conflict, NotFound
 from watchword.domain.events import Action
 from watchword.domain.ids import JobId, OrganizationId, TokenId
 from watchword.domain.pipelines import Build, Job
 from watchword.domain.tokens import DAY_US
 from watchword.services.artifacts import end
-from watchword.services.context import LOCAL, Context
+from watchword.services.context import LOCAL, Caller, Context
 from watchword.store.base import Transaction
 
 # Rows of one unit: few enough that no request waits for it to be felt.
@@ -52,6 +52,7 @@ class House:
             self._artifacts,
             self._logs,
             self._builds,
+            self._pipelines,
             self._agents,
             self._refusals,
             self._notices,
@@ -97,6 +98,22 @@ class House:
             await self.drop_log(organization_id, job_id)
         return len(due)
 
+    async def delete_log_in(self, tx: Transaction, caller: Caller, job: Job) -> None:
+        """Take an ended job's log away from everybody, inside a unit of work; `drop_log` is to follow.
+
+        Raises:
+            Conflict: the job may still write to it.
+            NotFound: the log is gone already (410).
+        """
+        if not job.state.ended:
+            raise Conflict("Only logs of jobs that have ended can be deleted.", code="job_not_ended")
+        if await tx.house.log_ended_at(job.organization_id, job.id):
+            raise _gone()
+        await tx.house.end_log(job.organization_id, job.id, self.context.clock.now())
+        await self.context.record(
+            tx, caller, Action.LOG_DELETED, job.organization_id, ("job", job.id), {"size": job.log_size}
+        )
+
     async def drop_log(self, organization_id: OrganizationId, job_id: JobId) -> None:
         """Delete an ended job's log, and leave a mark that it is gone."""
         now = self.context.clock.now()
@@ -138,6 +155,18 @@ class House:
             return True
 
         return await self.context.store.write(work)
+
+    async def _pipelines(self) -> int:
+        """Drop what deleted pipelines leave behind: their builds, then their records."""
+        read, write = self.context.store.read, self.context.store.write
+        done = 0
+        for owner, pipeline_id in await read(lambda tx: tx.pipelines.deleted(_ROWS)):
+            due = await read(lambda tx: tx.pipelines.ended_builds(owner, pipeline_id, _FILES))  # noqa: B023
+            for build in due:
+                done += await self._drop_build(build)
+            if len(due) < _FILES:
+                done += await write(lambda tx: tx.pipelines.drop(owner, pipeline_id))  # noqa: B023
+        return done
 
     async def _agents(self) -> int:
         before = self._before("agents")
@@ -202,4 +231,8 @@ async def require_log(context: Context, job: Job) -> None:
         NotFound: it was (410), by retention or by a person.
     """
     if await context.store.read(lambda tx: tx.house.log_ended_at(job.organization_id, job.id)):
-        raise NotFound("This log has expired and was deleted.", code="log_expired", status=410)
+        raise _gone()
+
+
+def _gone() -> NotFound:
+    return NotFound("This log has expired and was deleted.", code="log_expired", status=410)

@@ -6,7 +6,9 @@ from typing import Any
 from watchword.domain.buildsteps import BuildStep
 from watchword.domain.environment import Surroundings, job_environment
 from watchword.domain.matrix import permuted
-from watchword.store.base import Assignment
+from watchword.domain.pipelines import Job
+from watchword.services.context import Context
+from watchword.store.base import Assignment, Transaction
 
 
 def describe_job(url: str, found: Assignment) -> tuple[Mapping[str, str], Any]:
@@ -30,6 +32,22 @@ def describe_job(url: str, found: Assignment) -> tuple[Mapping[str, str], Any]:
     )
     env = job_environment(url, found.organization, found.pipeline, found.build, job, found.agent, around)
     return env, _document(found.step)
+
+
+async def environment_of(context: Context, tx: Transaction, job: Job) -> Mapping[str, str]:
+    """Variables of a job as its agent got them; of one that no agent has had, those that it brings along."""
+    found = None
+    if job.agent_id is not None:
+        found = await tx.assignments.find(job.organization_id, job.agent_id, job.id)
+    if found is not None:
+        return describe_job(context.installation.url, found)[0]
+    build = await tx.builds.build(job.organization_id, job.build_id)
+    pipeline = await tx.builds.pipeline(job.organization_id, build.pipeline_id) if build is not None else None
+    return {
+        **(pipeline.env if pipeline is not None else {}),
+        **(build.env if build is not None else {}),
+        **job.env,
+    }
 
 
 def _document(row: BuildStep | None) -> Any:  # noqa: ANN401 - decoded JSON

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from watchword.domain.errors import Invalid, Malformed, NotFound, TooLarge
-from watchword.domain.ids import AnnotationId, BuildId, OrganizationId
+from watchword.domain.ids import AnnotationId, BuildId, JobId, OrganizationId
 from watchword.domain.pipelines import (
     MAX_ANNOTATION_BYTES,
     MAX_CONTEXT,
@@ -186,47 +186,62 @@ async def annotate(context: Context, job: Job, note: Note) -> None:
         TooLarge: the body gets over 1 MiB.
     """
     check_note(note)
-    scope_id = job.id if note.scope == "job" else job.build_id
-    now = context.clock.now()
 
     async def work(tx: Transaction) -> None:
         await require_held(tx, job)
-        found = await tx.logs.annotation(
-            job.organization_id, job.build_id, note.scope, scope_id, note.context
-        )
-        if found is None:
-            if note.body is None:
-                raise Invalid("An annotation needs a body.", code="body_missing")
-            found = Annotation(
-                organization_id=job.organization_id,
-                id=AnnotationId(context.new_id()),
-                build_id=job.build_id,
-                job_id=job.id,
-                scope=note.scope,
-                scope_id=scope_id,
-                context=note.context,
-                style="",
-                body="",
-                priority=3,
-                created_at=now,
-                updated_at=now,
-            )
-        body = found.body if note.body is None else note.body
-        if note.append and note.body is not None:
-            body = found.body + note.body
-        if len(body.encode()) > MAX_ANNOTATION_BYTES:
-            raise TooLarge("An annotation takes at most 1 MiB.", code="annotation_too_large")
-        await tx.logs.save_annotation(
-            replace(
-                found,
-                body=body,
-                style=found.style if note.style is None else note.style,
-                priority=found.priority if note.priority is None else note.priority,
-                updated_at=now,
-            )
-        )
+        await annotate_in(context, tx, job.organization_id, job.build_id, job.id, note)
 
     await context.store.write(work)
+
+
+async def annotate_in(
+    context: Context,
+    tx: Transaction,
+    organization_id: OrganizationId,
+    build_id: BuildId,
+    job_id: JobId | None,
+    note: Note,
+) -> Annotation:
+    """`annotate` as part of a unit of work; `job_id` is None where a person annotates a whole build.
+
+    Raises:
+        Invalid: there is no body and nothing to change.
+        TooLarge: the body gets over 1 MiB.
+    """
+    scope_id = job_id if note.scope == "job" and job_id is not None else build_id
+    now = context.clock.now()
+    found = await tx.logs.annotation(organization_id, build_id, note.scope, scope_id, note.context)
+    if found is None:
+        if note.body is None:
+            raise Invalid("An annotation needs a body.", code="body_missing")
+        found = Annotation(
+            organization_id=organization_id,
+            id=AnnotationId(context.new_id()),
+            build_id=build_id,
+            job_id=job_id or JobId(""),
+            scope=note.scope,
+            scope_id=scope_id,
+            context=note.context,
+            style="",
+            body="",
+            priority=3,
+            created_at=now,
+            updated_at=now,
+        )
+    body = found.body if note.body is None else note.body
+    if note.append and note.body is not None:
+        body = found.body + note.body
+    if len(body.encode()) > MAX_ANNOTATION_BYTES:
+        raise TooLarge("An annotation takes at most 1 MiB.", code="annotation_too_large")
+    changed = replace(
+        found,
+        body=body,
+        style=found.style if note.style is None else note.style,
+        priority=found.priority if note.priority is None else note.priority,
+        updated_at=now,
+    )
+    await tx.logs.save_annotation(changed)
+    return changed
 
 
 async def remove_annotation(context: Context, job: Job, note_context: str, scope: str) -> None:

@@ -175,6 +175,16 @@ async def queue_keys(tx: Unit, agents: Sequence[Agent]) -> dict[QueueId, str]:
     return keys
 
 
+async def token_creators(tx: Unit, agents: Sequence[Agent]) -> dict[TokenId, UserId]:
+    """Who made the tokens that agents joined with; those that nobody made are left out."""
+    creators: dict[TokenId, UserId] = {}
+    for organization_id, token_id in sorted({(one.organization_id, one.token_id) for one in agents}):
+        token = await tx.tokens.find(organization_id, token_id)
+        if token is not None and token.created_by is not None:
+            creators[token_id] = token.created_by
+    return creators
+
+
 async def find_pipeline(tx: Unit, organization_id: OrganizationId, slug: str) -> Pipeline:
     """A pipeline by the slug in a path.
 

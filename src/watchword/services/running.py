@@ -67,7 +67,7 @@ class Runner:
             )
 
         async def work(tx: Transaction) -> Job | None:
-            if await tx.builds.promise_failure(job, str(status), reason):
+            if await tx.builds.promise_failure(job, str(status), reason, self.context.clock.now()):
                 details = {"exit_status": str(status), "reason": reason}
                 await self.context.record(
                     tx, caller, Action.JOB_FAILURE_PROMISED, job.organization_id, ("job", job.id), details

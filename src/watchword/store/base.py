@@ -28,6 +28,7 @@ from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
+from watchword.store.base_pipelines import Pipelines
 from watchword.store.base_policies import Policies
 from watchword.store.base_queues import Queues, Secrets
 from watchword.store.base_rotations import Incidents, Rotations
@@ -51,6 +52,7 @@ __all__ = [
     "Incidents",
     "Logs",
     "Page",
+    "Pipelines",
     "Policies",
     "Queues",
     "Replay",
@@ -322,6 +324,9 @@ class Transaction(Protocol):
     @property
     def incidents(self) -> Incidents:
         """Incidents."""
+    @property
+    def pipelines(self) -> Pipelines:
+        """Whole pipelines."""
 
     @property
     def queues(self) -> Queues:

@@ -163,7 +163,7 @@ class Builds(Protocol):
     async def set_timeout(self, job: Job, minutes: int, initial: int) -> bool:
         """Change the time-out of an accepted or running job under the same fence."""
 
-    async def promise_failure(self, job: Job, status: str, reason: str) -> bool:
+    async def promise_failure(self, job: Job, status: str, reason: str, at: int) -> bool:
         """Note the failure a running job will end with, under the same fence; False if one is noted."""
 
     async def count_held_back(self, organization_id: OrganizationId) -> Sequence[HeldBack]:

@@ -32,17 +32,21 @@ _NOT_HELD = (JobState.WAITING.value, JobState.LIMITED.value, JobState.SCHEDULED.
 _ADD_PIPELINE = Statement(insert(pipelines))
 _PIPELINE = Statement(
     select(*PIPELINES.columns).where(
-        _p.organization_id == bindparam("organization_id_"), _p.id == bindparam("id_")
+        _p.organization_id == bindparam("organization_id_"),
+        _p.id == bindparam("id_"),
+        _p.deleted_at.is_(None),
     )
 )
 _PIPELINE_BY_SLUG = Statement(
     select(*PIPELINES.columns).where(
-        _p.organization_id == bindparam("organization_id_"), _p.slug == bindparam("slug_")
+        _p.organization_id == bindparam("organization_id_"),
+        _p.slug == bindparam("slug_"),
+        _p.deleted_at.is_(None),
     )
 )
 _LIST_PIPELINES = Statement(
     select(*PIPELINES.columns)
-    .where(_p.organization_id == bindparam("organization_id_"))
+    .where(_p.organization_id == bindparam("organization_id_"), _p.deleted_at.is_(None))
     .order_by(_p.id)
     .limit(bindparam("limit_"))
     .offset(bindparam("offset_"))
@@ -83,7 +87,15 @@ _BUILDS = (
     .limit(bindparam("limit_"))
     .offset(bindparam("offset_"))
 )
-_LIST_BUILDS = Statement(_BUILDS)
+_LIST_BUILDS = Statement(
+    _BUILDS.where(
+        _b.pipeline_id.not_in(
+            select(_p.id).where(
+                _p.organization_id == bindparam("organization_id_"), _p.deleted_at.is_not(None)
+            )
+        )
+    )
+)
 _LIST_PIPELINE_BUILDS = Statement(_BUILDS.where(_b.pipeline_id == bindparam("pipeline_id_")))
 
 
@@ -188,7 +200,11 @@ _SET_TIMEOUT = Statement(
 _PROMISE = Statement(
     update(jobs)
     .where(_SAME_HANDS, one_of(_j.state, _RUNNING), _j.promised_status == "")
-    .values(promised_status=bindparam("status_"), promised_reason=bindparam("reason_"))
+    .values(
+        promised_status=bindparam("status_"),
+        promised_reason=bindparam("reason_"),
+        promised_at=bindparam("at_"),
+    )
 )
 _HELD_BACK = Statement(
     select(_j.cluster_id, _j.queue_id, _j.rules, func.count())
@@ -368,8 +384,8 @@ class BuildRows(JobMoves):
         parameters = _hands(job) | {"minutes_": minutes, "initial_": initial}
         return await self._cx.run(_SET_TIMEOUT, parameters) == 1
 
-    async def promise_failure(self, job: Job, status: str, reason: str) -> bool:
-        parameters = _hands(job) | {"status_": status, "reason_": reason}
+    async def promise_failure(self, job: Job, status: str, reason: str, at: int) -> bool:
+        parameters = _hands(job) | {"status_": status, "reason_": reason, "at_": at}
         return await self._cx.run(_PROMISE, parameters) == 1
 
     async def count_held_back(self, organization_id: OrganizationId) -> Sequence[HeldBack]:

@@ -28,6 +28,8 @@ pipelines = owned_table(
     later_text_column("document"),
     later_number_column("archived_at"),
     later_text_column("tags", "[]"),
+    # No part of the record: empty until it is deleted, and then nobody reads the record.
+    Column("deleted_at", BigInteger, nullable=True),
     Index("pipelines_slug", "organization_id", "slug", unique=True),
 )
 builds = owned_table(
@@ -112,6 +114,7 @@ jobs = owned_table(
     later_text_column("promised_status"),
     later_text_column("promised_reason"),
     text_column("avoided_agent_id", null=True),
+    later_number_column("promised_at"),
     # No part of the record: empty until retention has deleted the log.
     Column("log_ended_at", BigInteger, nullable=True),
     Index("jobs_build", "organization_id", "build_id", "id"),

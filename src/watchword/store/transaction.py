@@ -11,6 +11,7 @@ from watchword.store.fleet import FleetRows
 from watchword.store.hooks import HookRows
 from watchword.store.house import HouseRows
 from watchword.store.logs import LogRows
+from watchword.store.pipelines import PipelineRows
 from watchword.store.policies import PolicyRows
 from watchword.store.queues import QueueRows
 from watchword.store.rotations import IncidentRows, RotationRows
@@ -27,6 +28,7 @@ class Rows:
         self.posted: list[Notice] = []
         self.tokens = TokenRows(connection)
         self.accounts = AccountRows(connection)
+        self.pipelines = PipelineRows(connection)
         self.policies = PolicyRows(connection)
         self.rotations = RotationRows(connection)
         self.incidents = IncidentRows(connection)

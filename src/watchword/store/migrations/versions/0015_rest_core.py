@@ -39,11 +39,15 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("avoided_agent_id", sa.Text, nullable=True))
     op.add_column("agents", sa.Column("last_job_ended_at", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("pipelines", sa.Column("archived_at", sa.BigInteger, nullable=False, server_default="0"))
+    op.add_column("pipelines", sa.Column("deleted_at", sa.BigInteger, nullable=True))
+    op.add_column("jobs", sa.Column("promised_at", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("pipelines", sa.Column("tags", sa.Text, nullable=False, server_default="[]"))
 
 
 def downgrade() -> None:
     op.drop_column("pipelines", "tags")
+    op.drop_column("jobs", "promised_at")
+    op.drop_column("pipelines", "deleted_at")
     op.drop_column("pipelines", "archived_at")
     op.drop_column("agents", "last_job_ended_at")
     op.drop_column("jobs", "avoided_agent_id")
