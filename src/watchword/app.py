@@ -138,7 +138,7 @@ class Application:
             [
                 *agentapi_app.routes(authority),
                 *Introspection(authority).routes(),
-                *ops.routes(meter, ready),
+                *ops.routes(meter, ready, context.clock.now),
             ]
         )
         sealer = Sealer(context, [HeadFile(settings.head_file)], settings.audit_publish_grace * _SECOND_US)

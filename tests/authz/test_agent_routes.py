@@ -68,7 +68,7 @@ SIGNED = {
     "PUT /artifact-parts/{organization_id}/{artifact_id}/{part}",
     "GET /artifact-downloads/{organization_id}/{artifact_id}",
 }
-PUBLIC = {"GET /healthz", "GET /readyz", "GET /metrics"}
+PUBLIC = {"GET /", "GET /healthz", "GET /readyz", "GET /metrics"}
 BODIES = {
     "POST /v3/register": {"name": "x", "version": "3.137.0"},
     "PUT /v3/jobs/{job_id}/finish": {"exit_status": "0"},

@@ -104,7 +104,7 @@ def test_the_container_asks_a_path_that_is_served() -> None:
     async def ready() -> str:
         return ""
 
-    paths = {route.path for route in routes(Meter(), ready)}
+    paths = {route.path for route in routes(Meter(), ready, int)}
     assert set(re.findall(r"127\.0\.0\.1:\d+(/\w+)", instructions()["HEALTHCHECK"][0])) <= paths
 
 

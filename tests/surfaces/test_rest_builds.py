@@ -128,7 +128,15 @@ def test_pipeline_keeps_steps_as_text(world: World) -> None:
 def test_refused_pipelines(world: World, body: dict[str, Any], status: int, code: str, words: str) -> None:
     response = Rest(world)("POST", "pipelines", json=body)
     assert (response.status_code, response.json()["code"]) == (status, code)
-    assert words in response.json()["message"]
+    told = response.json()
+    if status == 422:
+        assert told["message"] == "Validation Failed"
+        (problem,) = told["errors"]
+        assert set(problem) == {"field", "code"}
+        assert problem["field"] in (*body, "configuration")
+        assert words in problem["code"]
+    else:
+        assert words in told["message"]
 
 
 def test_build_of_the_moment(world: World) -> None:

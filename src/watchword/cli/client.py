@@ -231,10 +231,16 @@ class Client:
             number += 1
 
 
+def _reason(document: dict[str, Any]) -> str:
+    """What a refusal says: its sentence, or the list of what is wrong with a pipeline or build."""
+    errors = document.get("errors") or []
+    return "; ".join(str(one["code"]) for one in errors) or str(document["message"])
+
+
 def _refusal(response: "httpx.Response") -> CommandError:
     try:
         document = response.json()
-        message, code = str(document["message"]), str(document.get("code", response.status_code))
+        message, code = _reason(document), str(document.get("code", response.status_code))
     except (ValueError, KeyError, TypeError, AttributeError):
         message, code = f"the server answers {response.status_code}", "bad_answer"
     return CommandError(clean(message), code=clean(code), status=response.status_code)

@@ -1,4 +1,4 @@
-"""Operations: health, readiness, metrics (design §2: guarded by the network, not by a token)."""
+"""Operations: health, readiness, metrics (design §2: guarded by the network, not by a token); a greeting."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,15 +6,17 @@ from watchword.edge.http import Request, Response
 from watchword.edge.meter import Meter
 from watchword.edge.router import Route
 
+_SECOND_US = 1_000_000
 Ready = Callable[[], Awaitable[str]]
 
 
-def routes(meter: Meter, ready: Ready) -> list[Route]:
+def routes(meter: Meter, ready: Ready, now: Callable[[], int]) -> list[Route]:
     """Routes of the operations surface.
 
     Args:
         meter: what to show.
         ready: why the server is not ready, or an empty text.
+        now: microseconds since the epoch.
     """
 
     async def healthz(_: Request) -> Response:
@@ -30,7 +32,12 @@ def routes(meter: Meter, ready: Ready) -> list[Route]:
         headers = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
         return Response(200, meter.text(), headers)
 
+    async def greet(_: Request) -> Response:
+        # What clients look for to learn whether an API is there (contract rest-graphql §1.1).
+        return Response.json({"message": "\N{WAVING HAND SIGN}", "timestamp": now() // _SECOND_US})
+
     return [
+        Route("GET", "/", greet, ()),
         Route("GET", "/healthz", healthz, ()),
         Route("GET", "/readyz", readyz, ()),
         Route("GET", "/metrics", metrics, ()),

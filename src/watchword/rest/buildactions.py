@@ -56,7 +56,7 @@ def _asked_pull_request(asked: NewBuild) -> dict[str, str]:
     return {"id": str(asked.pull_request_id), **{name: value for name, value in given.items() if value}}
 
 
-@post(BUILDS, opt=needs("build.create", body=NewBuild, keyed=True), summary="Create a build")
+@post(BUILDS, opt=needs("build.create", body=NewBuild, keyed=True, listed=True), summary="Create a build")
 async def create_build(request: RestRequest) -> Response[Build]:
     """Run the pipeline's steps, or those of the request."""
     call = await Call.with_body(request)

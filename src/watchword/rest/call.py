@@ -41,6 +41,7 @@ def needs(
     body: type[msgspec.Struct] | None = None,
     query: Sequence[str] = (),
     keyed: bool = False,
+    listed: bool = False,
 ) -> dict[str, Any]:
     """What a route asks for, kept with its handler.
 
@@ -49,6 +50,7 @@ def needs(
         body: what the request body holds.
         query: names of query parameters.
         keyed: whether it heeds `Idempotency-Key`.
+        listed: whether what is wrong with its body is told in the list form (`rest.failures`).
     """
     scope = OPERATIONS[operation].scope if operation is not None else None
     return {
@@ -57,6 +59,7 @@ def needs(
         "body": body,
         "query": tuple(query),
         "keyed": keyed,
+        "listed": listed,
     }
 
 

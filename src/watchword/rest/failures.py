@@ -27,6 +27,7 @@ _KNOWN = {
     413: ("The request body is too large.", "too_large"),
 }
 _UNAUTHENTICATED = 401
+_INVALID = 422
 _SERVER_ERROR = 500
 
 
@@ -44,6 +45,48 @@ class Spent(Failure, kw_only=True):
     limit: int
     current: int
     reset: int
+
+
+class FieldProblem(msgspec.Struct, kw_only=True):
+    """What is wrong with a field of a body, in words; `base` where it is no field's alone."""
+
+    field: str
+    code: str
+
+
+class Listed(Failure, kw_only=True):
+    """What is wrong with the body of a pipeline or build: the list form of contract rest-graphql §1.8."""
+
+    errors: list[FieldProblem]
+
+
+# Which field an error speaks of; those that are left out speak of the whole.
+_FIELDS = {
+    "invalid_name": "name",
+    "invalid_slug": "name",
+    "taken": "name",
+    "invalid_yaml": "configuration",
+    "invalid_pipeline": "configuration",
+    "two_configurations": "configuration",
+    "invalid_timeout": "default_timeout_in_minutes",
+    "protected_variable": "env",
+    "invalid_key": "meta_data",
+    "invalid_value": "meta_data",
+    "invalid_command": "command",
+    "invalid_step": "command",
+    "no_steps": "configuration",
+}
+_PREFIX = "Validation failed: "
+
+
+def listed(failure: Failure) -> Listed:
+    """A failure in the list form; the reason, in words, stands where clients look for it."""
+    reason = failure.message.removeprefix(_PREFIX)
+    field = _FIELDS.get(failure.code, "base")
+    if failure.code == "invalid_body":
+        field = reason.partition(":")[0]
+    problem = FieldProblem(field=field, code=reason)
+    return Listed(message="Validation Failed", code=failure.code, errors=[problem])
 
 
 def shape(error: Exception) -> tuple[int, Failure, dict[str, str]]:
@@ -81,6 +124,14 @@ def _failure(error: WatchwordError) -> Failure:
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Failure]:
     """The answer to a request that failed; what we did not foresee is logged with its trace."""
     status, failure, headers = shape(error)
+    if status == _INVALID and _lists(request):
+        failure = listed(failure)
     if status == _SERVER_ERROR:
         log.error("unhandled", path=request.scope["path"], error=type(error).__name__, exc_info=error)
     return Response(failure, status_code=status, headers=headers, media_type="application/json")
+
+
+def _lists(request: Request[Any, Any, Any]) -> bool:
+    """Whether the route gives the list form."""
+    handler: Any = request.scope.get("route_handler")
+    return handler is not None and bool(handler.opt.get("listed"))

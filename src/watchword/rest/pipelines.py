@@ -101,7 +101,11 @@ async def get_pipeline(request: RestRequest) -> Pipeline:
     return await call.read(work)
 
 
-@post(PIPELINES, opt=needs("pipeline.create", body=NewPipeline, keyed=True), summary="Create a pipeline")
+@post(
+    PIPELINES,
+    opt=needs("pipeline.create", body=NewPipeline, keyed=True, listed=True),
+    summary="Create a pipeline",
+)
 async def create_one(request: RestRequest) -> Response[Pipeline]:
     """Create a pipeline; without a cluster it goes to the organization's default one."""
     call = await Call.with_body(request)
@@ -162,7 +166,7 @@ def _configuration(asked: NewPipeline, written: Configuration) -> Configuration:
     PIPELINE,
     http_method=["PUT", "PATCH"],
     status_code=200,
-    opt=needs("pipeline.update", body=NewPipeline),
+    opt=needs("pipeline.update", body=NewPipeline, listed=True),
     summary="Update a pipeline",
 )
 async def update_one(request: RestRequest) -> Pipeline:
