@@ -73,7 +73,7 @@ def _names(call: Call) -> list[Fits]:
 def _times(call: Call) -> list[Fits]:
     """Checks of the times; `created_to` is the first moment that is too late."""
     created_from, created_to, finished_from = (
-        read_time(name, (call.query(name) or [None])[0]) for name in FILTERS[4:]
+        read_time(name, next(iter(call.query(name)), None)) for name in FILTERS[4:]
     )
     checks: list[Fits] = []
     if created_from:

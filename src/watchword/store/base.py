@@ -324,6 +324,7 @@ class Transaction(Protocol):
     @property
     def incidents(self) -> Incidents:
         """Incidents."""
+
     @property
     def pipelines(self) -> Pipelines:
         """Whole pipelines."""

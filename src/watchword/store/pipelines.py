@@ -73,7 +73,8 @@ class PipelineRows:
     async def work(
         self, organization_id: OrganizationId, pipeline_id: PipelineId | None
     ) -> Sequence[PipelineWork]:
-        counted, parameters = (_COUNT_BUILDS, _COUNT_JOBS), {"organization_id_": organization_id}
+        counted = (_COUNT_BUILDS, _COUNT_JOBS)
+        parameters: dict[str, str] = {"organization_id_": organization_id}
         if pipeline_id is not None:
             counted = (_COUNT_BUILDS_OF_ONE, _COUNT_JOBS_OF_ONE)
             parameters["id_"] = pipeline_id
