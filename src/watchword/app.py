@@ -31,14 +31,17 @@ from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL, Clock, Context, Installation
 from watchword.services.house import House
+from watchword.services.mail import Postman
 from watchword.services.sealing import Sealer
 from watchword.settings import Settings
 from watchword.workers.headfile import HeadFile
 from watchword.workers.loop import Periodic, Workers
+from watchword.workers.post import open_post
 
 __all__ = ["Application", "DataInUse", "SystemClock", "agentapi", "oauth"]
 
 OBJECTS = "objects"
+MAIL = "mail"
 _REST = "watchword.rest.app"
 # Agents keep idle connections for 90 s (contract agent-api §1.6, trap 22).
 IDLE_MS = 120_000
@@ -47,6 +50,8 @@ _BACKLOG = 4096
 _MAX_CONNECTIONS = 100_000
 # How soon uploads that are worked off in the background are looked for.
 _UPLOADS_SECONDS = 0.25
+# How soon mail that was queued leaves.
+_MAIL_SECONDS = 2
 # Retention counts in days.
 _HOUSE_SECONDS = 1800
 _SECOND_US = 1_000_000
@@ -116,6 +121,8 @@ class Application:
             job_status_interval=settings.job_status_interval,
             heartbeat_interval=settings.heartbeat_interval,
             session_on_job_routes=settings.session_on_job_routes,
+            session_idle_hours=settings.session_idle_hours,
+            session_days=settings.session_days,
             quotas=settings.quotas,
             rate_limits=settings.rate_limits,
             retention=settings.retention,
@@ -142,6 +149,7 @@ class Application:
             ]
         )
         sealer = Sealer(context, [HeadFile(settings.head_file)], settings.audit_publish_grace * _SECOND_US)
+        postman = Postman(context, open_post(settings.smtp_url, settings.data / MAIL, settings.mail_sender))
         edge = Edge(routes, {"/v2": _lazy_rest(authority)}, settings.proxies, meter)
         workers = Workers(
             [
@@ -150,6 +158,8 @@ class Application:
                 Periodic("uploads", _UPLOADS_SECONDS, authority.uploader.work_off),
                 Periodic("house", _HOUSE_SECONDS, House(context).keep),
                 Periodic("seal", settings.audit_seal_interval, sealer.seal),
+                Periodic("mail", _MAIL_SECONDS, postman.work_off),
+                Periodic("old mail", _HOUSE_SECONDS, postman.forget),
             ]
         )
         return cls(settings, authority, edge, routes, meter, database, workers, sealer)

@@ -77,6 +77,11 @@ class Settings:
         audit_seal_interval: Seconds between sealings of the audit trail.
         audit_publish_grace: Seconds for which the file may fail before nothing is issued or revealed any more
             and no right granted; 0 never refuses them.
+        smtp_url: Mail server, as smtp://USER@HOST:PORT (STARTTLS) or smtps://USER@HOST:PORT; a password in it
+            belongs into the variable or the file. Without one, mail is written to `mail/` in `data`.
+        mail_from: Address that mail comes from; watchword@ and the host of the public address unless set.
+        session_idle_hours: Hours after which a person's session that was not used ends.
+        session_days: Days after which a person signs in again, however much the session was used.
         log_level: debug, info, warning or error.
         log_format: text for people, json for machines.
     """
@@ -119,6 +124,10 @@ class Settings:
     audit_heads: str = ""
     audit_seal_interval: int = 10
     audit_publish_grace: int = 900
+    smtp_url: Secret = _NONE
+    mail_from: str = ""
+    session_idle_hours: int = 12
+    session_days: int = 14
     log_level: str = "warning"
     log_format: str = "text"
 
@@ -142,6 +151,11 @@ class Settings:
     def head_file(self) -> Path:
         """Where signed heads of the audit trail are published."""
         return Path(self.audit_heads) if self.audit_heads else self.data / "audit-heads.jsonl"
+
+    @property
+    def mail_sender(self) -> str:
+        """`mail_from`, or an address at the host of the public address."""
+        return self.mail_from or f"watchword@{urlsplit(self.public_url).hostname or 'localhost'}"
 
     @property
     def quotas(self) -> Quotas:
@@ -249,7 +263,7 @@ def check(settings: Settings) -> Settings:
     Raises:
         SettingsError: naming the setting and what it takes.
     """
-    problems = (_network_problem, _database_problem, _value_problem, _room_problem)
+    problems = (_network_problem, _database_problem, _value_problem, _room_problem, _people_problem)
     for problem in (found(settings) for found in problems):
         if problem:
             raise SettingsError(problem)
@@ -320,4 +334,24 @@ def _room_problem(settings: Settings) -> str:
             return f"{name} takes a whole number from 0, which means no limit"
     if settings.audit_publish_grace < 0:
         return "audit_publish_grace takes a whole number of seconds from 0"
+    return ""
+
+
+_SENDER = re.compile(r"[^\s<>@]+@[^\s<>@]+")
+
+
+def _people_problem(settings: Settings) -> str:
+    url = settings.smtp_url.reveal()
+    try:
+        parts = urlsplit(url)
+        known = not url or (parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        known = False
+    if not known:  # the value itself may hold a password and is not shown
+        return "smtp_url takes smtp://USER@HOST:PORT or smtps://USER@HOST:PORT, or nothing"
+    if settings.mail_from and not _SENDER.fullmatch(settings.mail_from):
+        return "mail_from takes one address, as NAME@HOST"
+    for name in ("session_idle_hours", "session_days"):
+        if getattr(settings, name) < 1:
+            return f"{name} takes a whole number from 1"
     return ""

@@ -20,6 +20,8 @@ ServiceId = NewType("ServiceId", str)
 DeliveryId = NewType("DeliveryId", str)
 IncidentId = NewType("IncidentId", str)
 SecretId = NewType("SecretId", str)
+SessionId = NewType("SessionId", str)
+MailId = NewType("MailId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -12,6 +12,7 @@ from watchword.domain.policy import Standing, allows
 from watchword.domain.restrictions import parse_networks
 from watchword.domain.securitypolicy import SecurityPolicy
 from watchword.services.context import Caller
+from watchword.services.second_factor import require_person
 from watchword.services.verifying import Presented
 from watchword.store.base import Transaction
 
@@ -66,7 +67,8 @@ async def enter(
 
     Raises:
         NotFound: the token does not reach it.
-        Forbidden: the organization's allowlist does not hold the caller's address.
+        Forbidden: the organization's allowlist does not hold the caller's address; the account is disabled;
+            or it lacks the second factor that the organization requires.
     """
     organization = await tx.accounts.organization_by_slug(slug)
     return await _enter(tx, presented, organization, address, request_id, user_agent)
@@ -84,7 +86,8 @@ async def enter_by_id(
 
     Raises:
         NotFound: the token does not reach it.
-        Forbidden: the organization's allowlist does not hold the caller's address.
+        Forbidden: the organization's allowlist does not hold the caller's address; the account is disabled;
+            or it lacks the second factor that the organization requires.
     """
     organization = await tx.accounts.organization(organization_id)
     return await _enter(tx, presented, organization, address, request_id, user_agent)
@@ -109,6 +112,7 @@ async def _enter(
     policy = await tx.policies.policy(organization.id)
     require_address(policy, address)
     caller = Caller(user_actor(user), address, request_id, user_agent, token.id)
+    require_person(policy, await tx.people.sign_in_data(user.id))
     standing = await standing_of(tx, member)
     return Access(organization, member, user, caller, standing, policy, presented)
 

@@ -18,6 +18,7 @@ from watchword.services.making import Maker
 from watchword.services.rotating import Rotator
 from watchword.services.running import Runner
 from watchword.services.scheduling import Scheduler
+from watchword.services.sealedvalues import sweep_copies
 from watchword.services.stepping import Stepper
 from watchword.services.uploading import Uploader
 from watchword.services.verifying import Verifier
@@ -109,3 +110,4 @@ class Authority:
         await self.alarms.raise_clones()
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
+        await sweep_copies(self.context)

@@ -41,6 +41,8 @@ class Installation:
         job_status_interval: seconds between looks at a running job's state.
         heartbeat_interval: seconds between heartbeats.
         session_on_job_routes: whether agents older than 3.39 may use their session token for a job.
+        session_idle_hours: hours without use that end a person's session.
+        session_days: days that end it however much it is used.
         quotas: what one organization, build or job may take.
         rate_limits: how much of REST and GraphQL organizations and people may use.
         retention: how long what has ended is kept.
@@ -54,6 +56,8 @@ class Installation:
     job_status_interval: int = 2
     heartbeat_interval: int = 60
     session_on_job_routes: bool = True
+    session_idle_hours: int = 12
+    session_days: int = 14
     quotas: Quotas = field(default_factory=Quotas)
     rate_limits: RateLimits = field(default_factory=RateLimits)
     retention: Retention = field(default_factory=Retention)

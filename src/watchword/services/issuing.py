@@ -19,6 +19,7 @@ from watchword.domain.tokens import (
     check_expiry,
 )
 from watchword.services.context import Caller, Context
+from watchword.services.sealedvalues import keep_copy
 from watchword.store.base import Transaction
 
 _AGENT_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)
@@ -133,6 +134,7 @@ async def issue_agent_token(
         created_by=created_by,
     )
     await _add(context, tx, caller, token)
+    await keep_copy(context, tx, token, value)
     return Issued(token, value)
 
 

@@ -11,11 +11,8 @@ from typing import Protocol, TypeVar
 
 from watchword.domain.accounts import Cluster, Member, Organization, Queue, User
 from watchword.domain.events import Event, Notice
-from watchword.domain.fleet import Agent, AgentState
 from watchword.domain.ids import (
-    AgentId,
     ClusterId,
-    JobId,
     OrganizationId,
     QueueId,
     TokenId,
@@ -26,8 +23,10 @@ from watchword.domain.tokens import State, Token
 from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
+from watchword.store.base_fleet import Fleet
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
+from watchword.store.base_people import Mails, People, SealedValues, Sessions
 from watchword.store.base_pipelines import Pipelines
 from watchword.store.base_policies import Policies
 from watchword.store.base_queues import Queues, Secrets
@@ -51,13 +50,17 @@ __all__ = [
     "House",
     "Incidents",
     "Logs",
+    "Mails",
     "Page",
+    "People",
     "Pipelines",
     "Policies",
     "Queues",
     "Replay",
     "Rotations",
+    "SealedValues",
     "Secrets",
+    "Sessions",
     "Steps",
     "Store",
     "Tokens",
@@ -100,7 +103,7 @@ class Tokens(Protocol):
         by: UserId | None,
         reason: str,
     ) -> bool:
-        """Revoke or supersede an active token; False if it had ended before."""
+        """Revoke or supersede an active token, and drop its sealed value; False if it had ended before."""
 
     async def take_use(self, organization_id: OrganizationId, token_id: TokenId, now: int) -> bool:
         """Count one use if the token is active at `now` and has one left: one conditional UPDATE."""
@@ -180,72 +183,6 @@ class Accounts(Protocol):
 
     async def paused_queues(self) -> Sequence[QueueId]:
         """Paused queues of all organizations, for a start."""
-
-
-class Fleet(Protocol):
-    """Agents."""
-
-    async def add(self, agent: Agent) -> None:
-        """Insert."""
-
-    async def find(self, organization_id: OrganizationId, agent_id: AgentId) -> Agent | None:
-        """By id."""
-
-    async def list(
-        self,
-        organization_id: OrganizationId,
-        cluster_id: ClusterId | None,
-        states: Sequence[AgentState],
-        page: Page,
-    ) -> Sequence[Agent]:
-        """Agents in any of the states, oldest first; of one cluster where one is named."""
-
-    async def live(self) -> Sequence[Agent]:
-        """Registered and connected agents of all organizations, for a start."""
-
-    async def never_connected(
-        self, organization_id: OrganizationId, token_id: TokenId, name: str, hostname: str
-    ) -> Agent | None:
-        """The agent that asked for this name, registered from this host and has not connected yet."""
-
-    async def connect(self, organization_id: OrganizationId, agent_id: AgentId, at: int) -> bool:
-        """Registered → connected; False from any other state."""
-
-    async def end(
-        self, organization_id: OrganizationId, agent_id: AgentId, state: AgentState, at: int
-    ) -> bool:
-        """Registered or connected → an ended state; False if it had ended before."""
-
-    async def give_job(
-        self, organization_id: OrganizationId, agent_id: AgentId, job_id: JobId | None
-    ) -> None:
-        """Note which job the agent holds."""
-
-    async def take_job(self, organization_id: OrganizationId, agent_id: AgentId, at: int) -> None:
-        """Note that the agent's job ended."""
-
-    async def ignore(self, organization_id: OrganizationId, agent_id: AgentId) -> None:
-        """Never dispatch to the agent again."""
-
-    async def stop(self, organization_id: OrganizationId, agent_id: AgentId, at: int, *, force: bool) -> bool:
-        """A connected agent is to leave; a forced stop stays one. False if it is not connected."""
-
-    async def pause(
-        self,
-        organization_id: OrganizationId,
-        agent_id: AgentId,
-        at: int,
-        until: int,
-        note: str,
-        by: UserId | None,
-    ) -> bool:
-        """A connected agent takes no jobs; a pause in force gives way. False if it is not connected."""
-
-    async def resume(self, organization_id: OrganizationId, agent_id: AgentId) -> bool:
-        """A paused agent takes jobs again; False if it was not paused."""
-
-    async def touch(self, seen: Sequence[tuple[OrganizationId, AgentId, int]]) -> None:
-        """Note when agents were last heard of, in one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +273,22 @@ class Transaction(Protocol):
     @property
     def secrets(self) -> Secrets:
         """Cluster secrets."""
+
+    @property
+    def people(self) -> People:
+        """People."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """People's sessions."""
+
+    @property
+    def mails(self) -> Mails:
+        """Mail."""
+
+    @property
+    def sealed(self) -> SealedValues:
+        """Values that may be revealed."""
 
     @property
     def fleet(self) -> Fleet:

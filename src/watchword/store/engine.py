@@ -69,6 +69,17 @@ def upsert(table: Table, add: Sequence[str], replace: Sequence[str]) -> Statemen
     return Statement(clause)
 
 
+def insert_missing(table: Table) -> Statement:
+    """Insert a row of the table; where one of its unique values is taken, touch nothing: no row."""
+
+    def clause(dialect: str) -> ClauseElement:
+        module = import_module(f"sqlalchemy.dialects.{dialect}")
+        clause: ClauseElement = module.insert(table).on_conflict_do_nothing()
+        return clause
+
+    return Statement(clause)
+
+
 class Connection(Protocol):
     """What a repository needs of a database connection inside a unit of work."""
 

@@ -15,6 +15,14 @@ from watchword.store.columns import owned_table as _owned
 from watchword.store.columns import text_column as _text
 from watchword.store.tables_hooks import deliveries as deliveries  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hooks import notification_services as notification_services  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_people import mails as mails  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_people import one_time_links as one_time_links  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_people import recovery_codes as recovery_codes  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_people import reveals as reveals  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_people import sealed_values as sealed_values  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_people import sign_in_attempts as sign_in_attempts  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_people import user_sign_ins as user_sign_ins  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_people import web_sessions as web_sessions  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import security_policies as security_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import token_grants as token_grants  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_rotations import incidents as incidents  # noqa: PLC0414 - a table like those here

@@ -10,6 +10,7 @@ from watchword.domain.tokens import State, Token
 from watchword.store.base import Page
 from watchword.store.engine import Connection, Statement
 from watchword.store.mapping import Mapper
+from watchword.store.sealed import DROP_SEALED
 from watchword.store.tables import token_digests, tokens
 
 TOKENS = Mapper(tokens, Token)
@@ -139,7 +140,11 @@ class TokenRows:
             "by_": by,
             "reason_": reason,
         }
-        return await self._cx.run(_END, parameters) == 1
+        if await self._cx.run(_END, parameters) != 1:
+            return False
+        # Here, so that no way to end a token leaves its value behind.
+        await self._cx.run(DROP_SEALED, {"organization_id_": organization_id, "token_id_": token_id})
+        return True
 
     async def take_use(self, organization_id: OrganizationId, token_id: TokenId, now: int) -> bool:
         parameters = {"organization_id_": organization_id, "id_": token_id, "now_": now}

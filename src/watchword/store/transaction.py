@@ -11,10 +11,13 @@ from watchword.store.fleet import FleetRows
 from watchword.store.hooks import HookRows
 from watchword.store.house import HouseRows
 from watchword.store.logs import LogRows
+from watchword.store.mails import MailRows
+from watchword.store.people import PeopleRows, SessionRows
 from watchword.store.pipelines import PipelineRows
 from watchword.store.policies import PolicyRows
 from watchword.store.queues import QueueRows
 from watchword.store.rotations import IncidentRows, RotationRows
+from watchword.store.sealed import SealedRows
 from watchword.store.secrets import SecretRows
 from watchword.store.steps import StepRows
 from watchword.store.tokens import TokenRows
@@ -34,6 +37,10 @@ class Rows:
         self.incidents = IncidentRows(connection)
         self.queues = QueueRows(connection)
         self.secrets = SecretRows(connection)
+        self.people = PeopleRows(connection)
+        self.sessions = SessionRows(connection)
+        self.mails = MailRows(connection)
+        self.sealed = SealedRows(connection)
         self.fleet = FleetRows(connection)
         self.builds = BuildRows(connection)
         self.steps = StepRows(connection)
