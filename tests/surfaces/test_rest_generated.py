@@ -60,6 +60,8 @@ def test_generated_requests_get_described_answers(
     for name in case.path_parameters or {}:
         if name in names:
             case.path_parameters[name] = names[name]
+    if case.path.endswith("/api-settings"):
+        case.query = {**(case.query or {}), "dry_run": "true"}  # else later calls may be shut out
     headers = {"Authorization": f"Bearer {server.first.api_token.value.reveal()}"}
     case.call_and_validate(
         base_url=server.url,

@@ -169,3 +169,5 @@ TOPIC_TOKEN_ENDED = "token.ended"  # noqa: S105 - the name of a topic
 TOPIC_TOKEN_CHANGED = "token.changed"  # noqa: S105 - the name of a topic
 TOPIC_ROTATION_CHANGED = "rotation.changed"
 TOPIC_INCIDENT_CHANGED = "incident.changed"
+# Which organizations API access tokens reach, or from where these may be called, has changed.
+TOPIC_REACH_CHANGED = "reach.changed"

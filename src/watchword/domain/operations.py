@@ -109,6 +109,13 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
         "See everybody's API access tokens, never their values",
     ),
     (
+        "api_token.list",
+        "read_organization_settings",
+        _MEMBER,
+        False,
+        "See API access tokens of one's own, never their values",
+    ),
+    (
         "api_token.create",
         "write_organization_settings",
         _MEMBER,

@@ -62,6 +62,18 @@ _ALIASES = {
 }
 
 
+_READING, _WRITING, _DELETING = (
+    frozenset(word for word in REST_SCOPES if word.startswith(verb))
+    for verb in ("read_", "write_", "delete_")
+)
+# Groups of scopes that people choose by one word (contract rest-graphql §1.3).
+PRESETS: dict[str, frozenset[str]] = {
+    "read_only": _READING,
+    "read_write": _READING | _WRITING,
+    "full": _READING | _WRITING | _DELETING,
+}
+
+
 def canonical(scopes: Iterable[str]) -> frozenset[str]:
     """Resolve aliases.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 from watchword.domain.errors import Malformed, Refused
+from watchword.domain.ids import OrganizationId
 from watchword.domain.kinds import KINDS, Kind
 from watchword.domain.scopes import INTROSPECT
 from watchword.edge.http import Request, Response
@@ -34,7 +35,10 @@ class Introspection:
         """RFC 7662 §2: form fields `token`, and ours: `client_address`, where its holder called from.
 
         A token with a network limit is active only where `client_address` is given and inside it.
-        The answer is the same for unknown tokens and for those of other organizations.
+        The answer is the same for unknown tokens and for those that reach no organization of the caller.
+
+        Raises:
+            Forbidden: no organization of the caller lets its address call.
         """
         verifier = self.authority.verifier
         caller = await verifier.verify(
@@ -45,11 +49,15 @@ class Introspection:
             presented = await verifier.verify(value, _KINDS, address=address)
         except Refused:
             return _INACTIVE
-        if presented.organization_id != caller.organization_id:
-            return _INACTIVE
+        asking = await self.authority.reach.asking(caller, request.address)
+        reached = await self.authority.reach.of(presented)
+        home = presented.organization_id
+        if home not in asking or home not in reached:
+            shared = sorted(asking.keys() & reached.keys())
+            return Response.json(_describe(presented, shared[0])) if shared else _INACTIVE
         answer = presented.rendered
         if not isinstance(answer, Response):
-            answer = presented.rendered = Response.json(_describe(presented))
+            answer = presented.rendered = Response.json(_describe(presented, home))
         return answer
 
 
@@ -67,13 +75,13 @@ def _form(body: bytes) -> tuple[str, str | None]:
     return fields["token"][0], fields.get("client_address", [None])[0]
 
 
-def _describe(presented: Presented) -> dict[str, object]:
+def _describe(presented: Presented, organization_id: OrganizationId) -> dict[str, object]:
     token, job = presented.token, presented.job
     answer: dict[str, object] = {
         "active": True,
         "token_type": presented.kind.value,
         "jti": presented.id,
-        "organization_id": presented.organization_id,
+        "organization_id": organization_id,
     }
     if presented.scopes:
         answer["scope"] = " ".join(sorted(presented.scopes))
@@ -83,7 +91,7 @@ def _describe(presented: Presented) -> dict[str, object]:
         answer["exp"] = job.token_expires_at // _SECOND_US
         answer["iat"] = job.token_issued_at // _SECOND_US
     if token is not None:
-        answer["sub"] = token.agent_id or token.user_id or token.cluster_id or token.organization_id
+        answer["sub"] = token.agent_id or token.user_id or token.cluster_id or organization_id
         answer["iat"] = token.created_at // _SECOND_US
         if token.expires_at:
             answer["exp"] = token.expires_at // _SECOND_US

@@ -11,9 +11,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
 
 from watchword.rest import (
+    abilities,
     access_token,
     agents,
     annotations,
+    apisettings,
+    apitokens,
     artifacts,
     audit_events,
     buildactions,
@@ -67,6 +70,9 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *rotations.HANDLERS,
     *incidents.HANDLERS,
     *audit_events.HANDLERS,
+    *apitokens.HANDLERS,
+    *apisettings.HANDLERS,
+    *abilities.HANDLERS,
 )
 
 

@@ -15,6 +15,7 @@ from watchword.services.fleet import Fleet
 from watchword.services.guarding import Guard
 from watchword.services.ledger import Ledger
 from watchword.services.making import Maker
+from watchword.services.reach import Reach
 from watchword.services.rotating import Rotator
 from watchword.services.running import Runner
 from watchword.services.scheduling import Scheduler
@@ -45,6 +46,7 @@ class Authority:
     rotator: Rotator
     alarms: Alarms
     budgets: Treasurer
+    reach: Reach
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -83,6 +85,7 @@ class Authority:
             rotator,
             alarms,
             Treasurer(context),
+            Reach(context),
         )
 
     async def load(self) -> None:

@@ -1,6 +1,6 @@
 """Issuing: make a token, show its value once, keep its digest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from watchword.crypto.values import Secret, digest, mint
@@ -159,8 +159,12 @@ async def issue_api_token(
     description: str,
     scopes: Iterable[str],
     expires_at: int | None = None,
+    *,
+    restrictions: Restrictions = UNRESTRICTED,
+    parent_id: TokenId | None = None,
+    further: Sequence[OrganizationId] = (),
 ) -> Issued:
-    """Issue an API access token inside a unit of work.
+    """Issue an API access token inside a unit of work. What the caller may give away is not asked here.
 
     Args:
         context: the ground.
@@ -171,6 +175,9 @@ async def issue_api_token(
         description: what it is for.
         scopes: scope words.
         expires_at: microseconds; None means seven days from now, 0 means never.
+        restrictions: what narrows it.
+        parent_id: the token that asked for it.
+        further: organizations that it opens besides.
 
     Raises:
         Invalid: description, a scope or the expiry is not acceptable.
@@ -192,13 +199,27 @@ async def issue_api_token(
         value,
         description=check_description(description),
         user_id=user_id,
+        parent_id=parent_id,
         scopes=words,
+        restrictions=restrictions,
         expires_at=until,
         created_by=user_id,
     )
     await _add(context, tx, caller, token)
-    await tx.policies.add_grant(Grant(organization_id, token.id, organization_id, now, user_id))
+    await _grant(context, tx, caller, token, further)
     return Issued(token, value)
+
+
+async def _grant(
+    context: Context, tx: Transaction, caller: Caller, token: Token, further: Sequence[OrganizationId]
+) -> None:
+    """Let an API access token reach its own organization and further ones, each told in its own trail."""
+    home = token.organization_id
+    for reached in (home, *further):
+        await tx.policies.add_grant(Grant(reached, token.id, home, token.created_at, token.user_id))
+        if reached != home:
+            data = {"kind": token.kind.value, "description": token.description}
+            await context.record(tx, caller, Action.TOKEN_CREATED, reached, ("token", token.id), data)
 
 
 async def _add(context: Context, tx: Transaction, caller: Caller, token: Token) -> None:

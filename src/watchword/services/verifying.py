@@ -84,6 +84,18 @@ class Presented:
         return self.token
 
 
+def look_at(token: Token) -> Presented:
+    """A stored token as it would be if it were presented; nothing is checked or counted."""
+    return Presented(
+        kind=token.kind,
+        organization_id=token.organization_id,
+        token=token,
+        job=None,
+        scopes=frozenset(token.scopes.split()),
+        restrictions=load(token.restrictions),
+    )
+
+
 class Verifier:
     """Decides about presented values; holds the cache of live tokens."""
 
@@ -188,6 +200,14 @@ class Verifier:
             raise refusal(Reason.OTHER_JOB)
         return job
 
+    def refusal_of(self, presented: Presented) -> str:
+        """Why a token would be refused right now, networks aside; empty where it would pass."""
+        try:
+            self._check(presented, presented.holder, (presented.kind,), self._now(), None, False)
+        except Refused as error:
+            return error.code
+        return ""
+
     @property
     def cached(self) -> int:
         """How many tokens the cache holds."""
@@ -213,14 +233,7 @@ class Verifier:
         token = await self._context.store.read(work)
         if token is None:
             raise refusal(Reason.UNKNOWN)
-        presented = Presented(
-            kind=token.kind,
-            organization_id=token.organization_id,
-            token=token,
-            job=None,
-            scopes=frozenset(token.scopes.split()),
-            restrictions=load(token.restrictions),
-        )
+        presented = look_at(token)
         if token.state is State.ACTIVE:
             if len(self._cache) >= CACHE_SIZE:
                 for old in list(self._cache)[: CACHE_SIZE // 8]:

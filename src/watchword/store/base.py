@@ -26,6 +26,7 @@ from watchword.store.base_assignments import Assignment, Assignments
 from watchword.store.base_fleet import Fleet
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
+from watchword.store.base_hygiene import Hygiene
 from watchword.store.base_people import Mails, People, SealedValues, Sessions
 from watchword.store.base_pipelines import Pipelines
 from watchword.store.base_policies import Policies
@@ -48,6 +49,7 @@ __all__ = [
     "Fleet",
     "Hooks",
     "House",
+    "Hygiene",
     "Incidents",
     "Logs",
     "Mails",
@@ -321,6 +323,10 @@ class Transaction(Protocol):
     @property
     def house(self) -> House:
         """What retention asks."""
+
+    @property
+    def hygiene(self) -> Hygiene:
+        """What lists of API access tokens and hygiene ask."""
 
     @property
     def audit(self) -> Audit:

@@ -11,6 +11,11 @@ from collections.abc import Callable
 STATISTICS = (
     ("tokens", "tokens", "1000000 10000 1"),
     ("tokens", "tokens_listed", "100000 500 300 20 1"),
+    ("tokens", "tokens_expiry", "100000 2 1"),
+    ("token_grants", "token_grants", "100000 500 1"),
+    ("token_grants", "token_grants_token", "100000 2"),
+    ("uses", "uses", "1000000 10000 100 20 10 5 1"),
+    ("uses", "uses_hour", "1000000 10000 100 5"),
     ("agents", "agents", "1000000 10000 1"),
     ("agents", "agents_live", "10000 500 50 1"),
     ("jobs", "jobs", "1000000 10000 1"),

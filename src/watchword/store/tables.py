@@ -15,6 +15,7 @@ from watchword.store.columns import owned_table as _owned
 from watchword.store.columns import text_column as _text
 from watchword.store.tables_hooks import deliveries as deliveries  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hooks import notification_services as notification_services  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_hygiene import token_reminders as token_reminders  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import mails as mails  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import one_time_links as one_time_links  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import recovery_codes as recovery_codes  # noqa: PLC0414 - a table like those here
@@ -132,6 +133,13 @@ tokens = _owned(
         "id",
         sqlite_where=text("kind <> 'agent_session'"),
         postgresql_where=text("kind <> 'agent_session'"),
+    ),
+    Index(
+        "tokens_expiry",
+        "expires_at",
+        "id",
+        sqlite_where=text("expires_at > 0"),
+        postgresql_where=text("expires_at > 0"),
     ),
 )
 

@@ -10,6 +10,7 @@ from watchword.store.engine import Connection
 from watchword.store.fleet import FleetRows
 from watchword.store.hooks import HookRows
 from watchword.store.house import HouseRows
+from watchword.store.hygiene import HygieneRows
 from watchword.store.logs import LogRows
 from watchword.store.mails import MailRows
 from watchword.store.people import PeopleRows, SessionRows
@@ -49,5 +50,6 @@ class Rows:
         self.artifacts = ArtifactRows(connection)
         self.hooks = HookRows(connection)
         self.house = HouseRows(connection)
+        self.hygiene = HygieneRows(connection)
         self.audit = AuditRows(connection, self.posted)
         self.trail = TrailRows(connection)

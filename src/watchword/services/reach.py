@@ -1,0 +1,83 @@
+"""Reach: which organizations a presented token speaks for right now, kept in memory until that changes."""
+
+from collections.abc import Mapping
+
+from watchword.domain.addresses import Block, contains, parse_address
+from watchword.domain.errors import Forbidden
+from watchword.domain.events import TOPIC_REACH_CHANGED, Notice
+from watchword.domain.ids import OrganizationId
+from watchword.domain.kinds import Kind
+from watchword.domain.restrictions import parse_networks
+from watchword.services.access import reachable
+from watchword.services.context import Context
+from watchword.services.verifying import Presented
+from watchword.store.base import Transaction
+
+_SIZE = 50_000
+Reached = Mapping[OrganizationId, tuple[Block, ...]]
+
+
+class Reach:
+    """Answers from memory; whoever changes a reach posts it, see `post_reach_changed`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._known: dict[str, Reached] = {}
+        self._changes = 0
+        context.feed.follow(TOPIC_REACH_CHANGED, self._forget)
+
+    async def of(self, presented: Presented) -> Reached:
+        """Organizations that a token speaks for, each with the networks from which its APIs may be called.
+
+        A token that is no API access token speaks for the organization that it belongs to.
+        """
+        if presented.kind is not Kind.API_ACCESS:
+            return {presented.organization_id: ()}
+        found = self._known.get(presented.id)
+        if found is not None:
+            return found
+        changes = self._changes
+
+        async def work(tx: Transaction) -> Reached:
+            reached = {}
+            for organization in await reachable(tx, presented):
+                policy = await tx.policies.policy(organization.id)
+                reached[organization.id] = parse_networks(policy.allowed_networks)
+            return reached
+
+        found = await self._context.store.read(work)
+        if changes == self._changes:  # else it may be older than what was published meanwhile
+            if len(self._known) >= _SIZE:
+                self._known.clear()
+            self._known[presented.id] = found
+        return found
+
+    async def asking(self, presented: Presented, address: str | None) -> Reached:
+        """Organizations for which a caller at an address may ask; see `of`.
+
+        Raises:
+            Forbidden: it reaches some, and none of them lets this address call.
+        """
+        reached = await self.of(presented)
+        if not any(reached.values()):
+            return reached
+        parsed = parse_address(address) if address else None
+        open_to = {
+            owner: blocks
+            for owner, blocks in reached.items()
+            if not blocks or (parsed is not None and contains(blocks, parsed))
+        }
+        if not open_to:
+            raise Forbidden(
+                "This organization's API may not be called from your address.", code="address_not_allowed"
+            )
+        return open_to
+
+    def _forget(self, _notice: Notice) -> None:
+        self._changes += 1
+        self._known.clear()
+
+
+async def post_reach_changed(context: Context, tx: Transaction, organization_id: OrganizationId) -> None:
+    """Tell every process that memberships, grants or networks of an organization have changed."""
+    await tx.audit.post(organization_id, TOPIC_REACH_CHANGED, organization_id, context.clock.now())

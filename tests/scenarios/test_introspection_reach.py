@@ -1,0 +1,95 @@
+"""Introspection follows what an API access token reaches: organizations removed, people gone, networks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import Client, LiveServer
+from watchword.domain.accounts import Member, Role
+from watchword.services.accounts import FirstThings, create_organization
+from watchword.services.context import LOCAL
+from watchword.services.issuing import Issued, issue_api_token
+from watchword.services.reach import post_reach_changed
+from watchword.store.base import Transaction
+from watchword.store.engine import Statement
+from watchword.store.tables import members
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LiveServer]:
+    server = LiveServer(tmp_path)
+    yield server
+    server.close()
+
+
+def introspect(server: LiveServer, caller: str, value: str) -> Any:
+    answer = Client(server.url, caller, "Bearer").call("POST", "/oauth/introspect", f"token={value}")
+    return answer.body if answer.status == 200 else answer.status
+
+
+def second(server: LiveServer) -> FirstThings:
+    context = server.authority.context
+    other = server.run(create_organization(context, LOCAL, "other", "Other", "o@example.com", "Olga"))
+    member = Member(other.organization.id, server.first.admin.id, Role.MEMBER, 1)
+    server.run(context.store.write(lambda tx: tx.accounts.add_member(member)))
+    return other
+
+
+def both(server: LiveServer, other: FirstThings) -> Issued:
+    """A token of the first organization that reaches the other one too."""
+    context, first = server.authority.context, server.first
+
+    async def work(tx: Transaction) -> Issued:
+        owner = (first.organization.id, first.admin.id)
+        further = [other.organization.id]
+        return await issue_api_token(
+            context, tx, LOCAL, *owner, "both", ["introspect_tokens"], 0, further=further
+        )
+
+    return server.run(context.store.write(work))
+
+
+def test_a_token_is_alive_only_for_organizations_that_it_reaches(server: LiveServer) -> None:
+    other = second(server)
+    token = both(server, other)
+    value = token.value.reveal()
+    mine, theirs = server.first.api_token.value.reveal(), other.api_token.value.reveal()
+    assert introspect(server, mine, value)["organization_id"] == server.first.organization.id
+    assert introspect(server, theirs, value)["organization_id"] == other.organization.id
+    assert introspect(server, theirs, mine) == {"active": False}
+    admin = Client(server.url, mine, "Bearer")
+    path = f"/v2/organizations/acme/api-access-tokens/{token.token.id}/organization"
+    assert admin.call("DELETE", path).status == 204
+    assert introspect(server, mine, value) == {"active": False}
+    assert introspect(server, theirs, value)["active"] is True
+    # As a caller it speaks for the other organization alone from now on.
+    assert introspect(server, value, mine) == {"active": False}
+    assert introspect(server, value, theirs)["active"] is True
+
+
+def test_a_person_who_left_neither_asks_nor_is_alive(server: LiveServer) -> None:
+    other = second(server)
+    value, theirs = both(server, other).value.reveal(), other.api_token.value.reveal()
+    assert introspect(server, theirs, value)["active"] is True
+    owner = other.organization.id
+    context = server.authority.context
+
+    async def leave(tx: Any) -> None:
+        gone = members.delete().where(members.c.organization_id == owner, members.c.role == "member")
+        await tx.tokens._cx.run(Statement(gone), {})
+        await post_reach_changed(context, tx, owner)
+
+    server.run(context.store.write(leave))
+    assert introspect(server, theirs, value) == {"active": False}
+    assert introspect(server, value, theirs) == {"active": False}
+
+
+def test_the_allowlist_holds_for_introspection_too(server: LiveServer) -> None:
+    mine = server.first.api_token.value.reveal()
+    assert introspect(server, mine, mine)["active"] is True
+    client = Client(server.url, mine, "Bearer")
+    path = "/v2/organizations/acme/api-settings"
+    assert client.call("PATCH", path, {"allowed_ip_addresses": "198.51.100.0/24"}).status == 200
+    assert introspect(server, mine, mine) == 403
