@@ -95,7 +95,8 @@ def test_a_body_is_json_whatever_its_type_says_and_may_be_empty(wire: Wire) -> N
     named = wire("PUT", queue, b'{"description": "d"}', Content_Type="text/plain")
     assert (named.status, named.json["description"]) == (200, "d")
     assert wire("PUT", queue, b" \n").status == 200
-    for broken in (b"{", b'{"description": "x",}', b"\xff"):
+    assert wire("PUT", queue, b'{"description": ",}\\",]", }').json["description"] == ',}",]'
+    for broken in (b"{", b'{"description": "x",,}', b'{"key": [1,,]}', b'{"description": "x" "y",}', b"\xff"):
         answer = wire("PUT", queue, broken)
         assert (answer.status, answer.json["code"]) == (400, "invalid_json")
 

@@ -11,6 +11,9 @@ from watchword.domain.texts import refuse_nul_in_json
 T = TypeVar("T")
 
 MAX_BODY = 1024 * 1024
+# A text, which is kept, or a comma that nothing follows. A text without its end is one too, so that no
+# byte is looked at twice.
+_STRAY = re.compile(rb'("(?:[^"\\]|\\.)*"?)|,(?=\s*[}\]])', re.DOTALL)
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?$", re.DOTALL)
 
 
@@ -21,13 +24,15 @@ class Body(msgspec.Struct, kw_only=True):
 def decode(body: bytes, of: type[T]) -> T:
     """Read a body; an empty one counts as an empty object.
 
+    A comma before a closing bracket is passed over: an example of the vendor's pages has one (decision 0036).
+
     Raises:
         Malformed: it is no JSON.
         Invalid: a key holds what it cannot hold, or a text holds a NUL character.
     """
     refuse_nul_in_json(body)
     try:
-        return msgspec.json.decode(body.strip() or b"{}", type=of)
+        return _read(body.strip() or b"{}", of)
     except msgspec.ValidationError as error:
         found = _PLACE.match(str(error))
         where = found["where"] if found and found["where"] else "the body"
@@ -37,3 +42,15 @@ def decode(body: bytes, of: type[T]) -> T:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Malformed("The body is not valid JSON.", code="invalid_json") from None
+
+
+def _read(body: bytes, of: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=of)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        plain = _STRAY.sub(lambda found: found[1] or b"", body)
+        if plain == body:
+            raise
+        return msgspec.json.decode(plain, type=of)
