@@ -23,7 +23,7 @@ TESTED = SCHEMA.exclude(path="/v2/access-token", method="DELETE")
 
 @pytest.fixture(scope="module")
 def world_of_things(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, dict[str, str]]]:
-    server = LiveServer(tmp_path_factory.mktemp("generated"))
+    server = LiveServer(tmp_path_factory.mktemp("generated"), limit_rest_user=0, limit_rest_organization=0)
     agent = FakeAgent(server.url, server.first.agent_token.value.reveal()).connect()
     build, (job,) = server.create_build("true")
     agent.run()

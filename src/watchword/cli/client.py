@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ TIMEOUT_S = 30.0
 _PAGE = 100
 _BAD = 400
 _NO_CONTENT = 204
+_TOO_MANY = 429
+# Longer than a window of the server's budgets.
+_MOST_SECONDS = 60
+_TRIES = 3
 
 CredentialsFile = Annotated[Path | None, Parameter(show_default=False)]
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
@@ -46,6 +51,11 @@ class Credentials:
     token: Secret
     organization: str = ""
     cluster_id: str = ""
+
+
+def pause(seconds: float) -> None:
+    """Wait before a request is repeated, because a budget is used up."""
+    time.sleep(seconds)
 
 
 def find_credentials(file: Path | None, environment: Mapping[str, str]) -> Credentials:
@@ -209,13 +219,20 @@ class Client:
         import httpx  # noqa: PLC0415 - keeps --help quick
 
         target = path if path.startswith("/") else f"/v2/organizations/{self.organization}/{path}"
-        try:
-            response = self._http.request(method, target, json=body, params=query or None, headers=headers)
-        except httpx.HTTPError as error:
-            raise CommandError(
-                f"cannot reach {self.credentials.url} ({type(error).__name__}); is the server running?",
-                code="unreachable",
-            ) from None
+        for left in reversed(range(_TRIES)):
+            try:
+                response = self._http.request(
+                    method, target, json=body, params=query or None, headers=headers
+                )
+            except httpx.HTTPError as error:
+                raise CommandError(
+                    f"cannot reach {self.credentials.url} ({type(error).__name__}); is the server running?",
+                    code="unreachable",
+                ) from None
+            if response.status_code != _TOO_MANY or not left:
+                break
+            wait = response.headers.get("retry-after", "1")
+            pause(min(int(wait), _MOST_SECONDS) if wait.isdecimal() else 1)
         if response.status_code < _BAD or response.status_code in passing:
             return response
         raise _refusal(response)

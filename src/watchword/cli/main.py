@@ -17,6 +17,14 @@ _COMMANDS = {
     "token": ("watchword.cli.tokens:app", "Create, list, show and revoke agent tokens; print patterns."),
     "agent": ("watchword.cli.fleet:app", "Run an agent, list agents, talk to the server inside a job."),
     "audit": ("watchword.cli.audit:app", "Read, check and export the audit trail."),
+    "cluster": ("watchword.cli.clusters:app", "List, show, create, update and delete clusters."),
+    "queue": ("watchword.cli.queues:app", "List, create, update, delete, pause and resume queues."),
+    "fleet": ("watchword.cli.fleetcommands:app", "List, show, stop, pause and resume agents."),
+    "secret": ("watchword.cli.secrets:app", "List, create, update and delete secrets of a cluster."),
+    "pipeline": (
+        "watchword.cli.pipelines:app",
+        "List, show, create, update, archive and delete pipelines.",
+    ),
     "build": (
         "watchword.cli.buildactions:app",
         "Create, watch, list, show, unblock, retry and cancel builds.",
@@ -25,10 +33,11 @@ _COMMANDS = {
 for _name, (_where, _help) in _COMMANDS.items():
     # By name, so that a command imports what it needs and nothing else.
     app.command(_where, name=_name, help=_help)
+app.register_install_completion_command(help="Complete commands in this shell from now on.")
 
 
 def main() -> None:
-    """Run the command line; an error of ours becomes one line and exit status 1."""
+    """Run the command line; exit statuses are those of `docs/cli.md`."""
     try:
         app()
     except WatchwordError as error:
