@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -43,6 +44,7 @@ __all__ = ["Application", "DataInUse", "SystemClock", "agentapi", "oauth"]
 OBJECTS = "objects"
 MAIL = "mail"
 _REST = "watchword.rest.app"
+_GRAPHQL = "watchword.graphql.app"
 # Agents keep idle connections for 90 s (contract agent-api §1.6, trap 22).
 IDLE_MS = 120_000
 _MAX_HEADER_BYTES = 32 * 1024
@@ -76,11 +78,12 @@ class SystemClock:
         return time.time_ns() // 1000
 
 
-def _lazy_rest(authority: Authority) -> Callable[[], Asgi]:
-    """REST, imported when the first request for it comes: agents need not wait for it at a start."""
+def _lazy(module: str, authority: Authority) -> Callable[[], Asgi]:
+    """A surface that is made when the first request for it comes: agents need not wait for it at a start."""
 
+    @cache
     def make() -> Asgi:
-        application: Asgi = import_module(_REST).build(authority)
+        application: Asgi = import_module(module).build(authority)
         return application
 
     return make
@@ -98,6 +101,7 @@ class Application:
     database: Opened
     workers: Workers
     sealer: Sealer
+    _graphql: Callable[[], Asgi]
     _server: Server | None = field(default=None)
 
     @classmethod
@@ -150,7 +154,9 @@ class Application:
         )
         sealer = Sealer(context, [HeadFile(settings.head_file)], settings.audit_publish_grace * _SECOND_US)
         postman = Postman(context, open_post(settings.smtp_url, settings.data / MAIL, settings.mail_sender))
-        edge = Edge(routes, {"/v2": _lazy_rest(authority)}, settings.proxies, meter)
+        graphql = _lazy(_GRAPHQL, authority)
+        mounts = {"/v2": _lazy(_REST, authority), "/v1": graphql, "/graphql": graphql}
+        edge = Edge(routes, mounts, settings.proxies, meter)
         workers = Workers(
             [
                 Periodic("flush", settings.flush_interval, authority.flush),
@@ -162,7 +168,7 @@ class Application:
                 Periodic("old mail", _HOUSE_SECONDS, postman.forget),
             ]
         )
-        return cls(settings, authority, edge, routes, meter, database, workers, sealer)
+        return cls(settings, authority, edge, routes, meter, database, workers, sealer, graphql)
 
     async def serve(self, started: Callable[[], None] | None = None) -> None:
         """Serve until `stop`; returns after the last answer.
@@ -200,6 +206,7 @@ class Application:
                 started()
             # After the start, beside it: the first call of a person need not wait for these imports.
             await asyncio.to_thread(import_module, _REST)
+            await asyncio.to_thread(self._graphql)
             ending = asyncio.create_task(self._end_when_lost())
             await serving
             ending.cancel()

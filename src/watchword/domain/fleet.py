@@ -140,6 +140,24 @@ def pause_end(now: int, minutes: int) -> int:
     return now + minutes * MINUTE_US
 
 
+_SHOWN_STATES = {
+    AgentState.REGISTERED: "never_connected",
+    AgentState.CONNECTED: "connected",
+    AgentState.DISCONNECTED: "disconnected",
+    AgentState.LOST: "lost",
+    AgentState.REPLACED: "never_connected",
+}
+
+
+def connection_state(agent: Agent) -> str:
+    """An agent's state as people and their tools see it."""
+    if agent.stopping_at and agent.state is AgentState.CONNECTED:
+        return "stopping"
+    if agent.stopping_at and agent.state is AgentState.DISCONNECTED:
+        return "stopped"
+    return _SHOWN_STATES[agent.state]
+
+
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _FIRST_WITH_JOB_TOKENS = (3, 39)
 _FIRST_WITH_TIME_OUTS = (3, 127)

@@ -31,14 +31,6 @@ from watchword.services.queries import (
 AGENTS = "/v2/organizations/{org:str}/agents"
 FILTERS = ("name", "hostname", "version", "cluster_queue_id")
 
-_STATES = {
-    AgentState.REGISTERED: "never_connected",
-    AgentState.CONNECTED: "connected",
-    AgentState.DISCONNECTED: "disconnected",
-    AgentState.LOST: "lost",
-    AgentState.REPLACED: "never_connected",
-}
-
 
 class Agent(msgspec.Struct, kw_only=True):
     """An agent; `agent_token_id`, the token it joined with, is Watchword's own."""
@@ -87,14 +79,6 @@ class PauseAgent(Body):
     timeout_in_minutes: int | None = None
 
 
-def _state(agent: fleet.Agent) -> str:
-    if agent.stopping_at and agent.state is AgentState.CONNECTED:
-        return "stopping"
-    if agent.stopping_at and agent.state is AgentState.DISCONNECTED:
-        return "stopped"
-    return _STATES[agent.state]
-
-
 def show_agent(
     site: Site,
     organization: accounts.Organization,
@@ -124,7 +108,7 @@ def show_agent(
         url=site.rest(*at),
         web_url=site.web(*at),
         name=agent.name,
-        connection_state=_state(agent),
+        connection_state=fleet.connection_state(agent),
         hostname=agent.hostname,
         ip_address=agent.address,
         user_agent=f"buildkite-agent/{agent.version}.{agent.build} ({agent.os}; {agent.arch})",
@@ -137,7 +121,7 @@ def show_agent(
         connected_at=maybe_instant(agent.connected_at),
         disconnected_at=ended if agent.state is AgentState.DISCONNECTED else None,
         lost_at=ended if agent.state is AgentState.LOST else None,
-        stopped_at=ended if _state(agent) == "stopped" else None,
+        stopped_at=ended if fleet.connection_state(agent) == "stopped" else None,
         job=job,
         last_job_finished_at=maybe_instant(agent.last_job_ended_at),
         priority=agent.priority if agent.priority != fleet.NO_PRIORITY else None,

@@ -1,0 +1,11 @@
+"""Resolvers by noun: each translates between a field and the services that REST uses."""
+
+from watchword.graphql.resolvers import absent as absent
+from watchword.graphql.resolvers import agent_tokens as agent_tokens
+from watchword.graphql.resolvers import agents as agents
+from watchword.graphql.resolvers import cluster_tokens as cluster_tokens
+from watchword.graphql.resolvers import clusters as clusters
+from watchword.graphql.resolvers import nodes as nodes
+from watchword.graphql.resolvers import organizations as organizations
+from watchword.graphql.resolvers import queues as queues
+from watchword.graphql.resolvers import users as users

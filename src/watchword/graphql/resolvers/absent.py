@@ -1,0 +1,107 @@
+"""What clients' documents name and this server does not have: null, or an error that says so."""
+
+from watchword.graphql.binding import Arguments, query, refuse
+from watchword.graphql.call import Call
+
+refuse(
+    "Mutation",
+    "apiAccessTokenCodeAuthorize",
+    "pipelineCreateWebhook",
+    "pipelineDeleteWebhook",
+    "pipelineScheduleCreate",
+    "pipelineScheduleUpdate",
+    "pipelineScheduleDelete",
+    "pipelineTemplateCreate",
+    "pipelineTemplateUpdate",
+    "pipelineTemplateDelete",
+    "ruleCreate",
+    "ruleUpdate",
+    "ruleDelete",
+    "teamPipelineCreate",
+    "teamPipelineUpdate",
+    "teamPipelineDelete",
+    "teamSuiteCreate",
+    "teamSuiteUpdate",
+    "teamSuiteDelete",
+)
+
+
+def _absent(*names: str) -> None:
+    for name in names:
+
+        @query(name, None)
+        async def resolve(_call: Call, _arguments: Arguments) -> None:
+            return None
+
+
+_absent(
+    "apiAccessTokenCode",
+    "graphQLSnippet",
+    "pipelineSchedule",
+    "pipelineTemplate",
+    "registry",
+    "rule",
+    "ssoProvider",
+)
+
+# What comes with the services that carry it out.
+refuse(
+    "Mutation",
+    "organizationApiAccessTokenRevoke",
+    "buildCreate",
+    "buildCancel",
+    "buildRebuild",
+    "jobTypeCommandCancel",
+    "jobTypeCommandRetry",
+    "jobTypeBlockUnblock",
+    "organizationMemberUpdate",
+    "organizationMemberDelete",
+    "organizationInvitationCreate",
+    "organizationInvitationRevoke",
+    "organizationInvitationResend",
+    "organizationApiIpAllowlistUpdate",
+    "organizationRevokeInactiveTokensAfterUpdate",
+    "organizationEnforceTwoFactorAuthenticationForMembersUpdate",
+    "organizationBannerUpsert",
+    "organizationBannerDelete",
+    "pipelineCreate",
+    "pipelineUpdate",
+    "pipelineArchive",
+    "pipelineUnarchive",
+    "pipelineDelete",
+    "teamCreate",
+    "teamUpdate",
+    "teamDelete",
+    "teamMemberCreate",
+    "teamMemberUpdate",
+    "teamMemberDelete",
+)
+refuse(
+    "Query",
+    "auditEvent",
+    "build",
+    "artifact",
+    "secret",
+    "job",
+    "organizationMember",
+    "organizationInvitation",
+    "pipeline",
+    "notificationService",
+    "team",
+)
+refuse(
+    "Organization",
+    "allowedApiIpAddresses",
+    "apiAccessTokens",
+    "auditEvents",
+    "banners",
+    "invitations",
+    "isTeamsEnabled",
+    "jobs",
+    "members",
+    "membersRequireTwoFactorAuthentication",
+    "pipelines",
+    "revokeInactiveTokensAfter",
+    "teams",
+)
+refuse("Agent", "job")
