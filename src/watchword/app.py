@@ -166,6 +166,8 @@ class Application:
                 Periodic("seal", settings.audit_seal_interval, sealer.seal),
                 Periodic("mail", _MAIL_SECONDS, postman.work_off),
                 Periodic("old mail", _HOUSE_SECONDS, postman.forget),
+                Periodic("resets", _MAIL_SECONDS, authority.resets.work_off),
+                Periodic("old sessions", _HOUSE_SECONDS, authority.signing_in.forget),
             ]
         )
         return cls(settings, authority, edge, routes, meter, database, workers, sealer, graphql)

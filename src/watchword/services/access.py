@@ -146,10 +146,12 @@ def user_actor(user: User) -> Actor:
 async def reachable(tx: Transaction, presented: Presented) -> list[Organization]:
     """Organizations that the token reaches and its owner belongs to, oldest first."""
     token = presented.holder
-    found = []
+    found: list[Organization] = []
+    if token.user_id is None or (await tx.people.sign_in_data(token.user_id)).disabled_at:
+        return found
     for grant in await tx.policies.grants_of(token.id):
         organization = await tx.accounts.organization(grant.organization_id)
-        if grant.ended_at or organization is None or token.user_id is None:
+        if grant.ended_at or organization is None:
             continue
         if await tx.accounts.member(organization.id, token.user_id) is not None:
             found.append(organization)

@@ -15,11 +15,13 @@ from watchword.services.fleet import Fleet
 from watchword.services.guarding import Guard
 from watchword.services.ledger import Ledger
 from watchword.services.making import Maker
+from watchword.services.passwords import Resets
 from watchword.services.reach import Reach
 from watchword.services.rotating import Rotator
 from watchword.services.running import Runner
 from watchword.services.scheduling import Scheduler
 from watchword.services.sealedvalues import sweep_copies
+from watchword.services.signing_in import SigningIn
 from watchword.services.stepping import Stepper
 from watchword.services.uploading import Uploader
 from watchword.services.verifying import Verifier
@@ -47,6 +49,8 @@ class Authority:
     alarms: Alarms
     budgets: Treasurer
     reach: Reach
+    signing_in: SigningIn
+    resets: Resets
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -86,6 +90,8 @@ class Authority:
             alarms,
             Treasurer(context),
             Reach(context),
+            SigningIn(context),
+            Resets(context),
         )
 
     async def load(self) -> None:
@@ -104,6 +110,7 @@ class Authority:
         await self.ledger.flush()
         await self.fleet.flush(everything=everything)
         await self.alarms.flush()
+        await self.signing_in.flush()
 
     async def sweep(self, caller: Caller) -> None:
         """End what is overdue and forget what has expired."""

@@ -31,6 +31,9 @@ class People(Protocol):
     async def memberships(self, user_id: UserId) -> Sequence[Member]:
         """The organizations that a person belongs to, oldest first."""
 
+    async def members(self, organization_id: OrganizationId) -> Sequence[Member]:
+        """Everybody in an organization, oldest first."""
+
     async def set_password(self, user_id: UserId, password_hash: str, at: int) -> None:
         """Replace the password."""
 
@@ -57,6 +60,9 @@ class People(Protocol):
 
     async def add_link(self, link: OneTimeLink) -> None:
         """Insert."""
+
+    async def link(self, digest: bytes, purpose: LinkPurpose, at: int) -> OneTimeLink | None:
+        """A link that could be used now; it is not used up."""
 
     async def take_link(self, digest: bytes, purpose: LinkPurpose, at: int) -> OneTimeLink | None:
         """Use up a link: one conditional UPDATE; None if it is unknown, used, expired or for other things."""

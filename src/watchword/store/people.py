@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from watchword.domain.accounts import Member, User
-from watchword.domain.ids import SessionId, UserId
+from watchword.domain.ids import OrganizationId, SessionId, UserId
 from watchword.domain.people import (
     Attempts,
     LinkPurpose,
@@ -48,6 +48,11 @@ _MEMBERSHIPS = Statement(
     select(*MEMBERS.columns)
     .where(members.c.user_id == bindparam("user_id_"))
     .order_by(members.c.created_at, members.c.organization_id)
+)
+_MEMBERS = Statement(
+    select(*MEMBERS.columns)
+    .where(members.c.organization_id == bindparam("organization_id_"))
+    .order_by(members.c.created_at, members.c.user_id)
 )
 _SET_PASSWORD = Statement(
     update(users).where(_u.id == bindparam("user_id_")).values(password_hash=bindparam("hash_"))
@@ -155,6 +160,10 @@ class PeopleRows:
     async def memberships(self, user_id: UserId) -> Sequence[Member]:
         return [MEMBERS.decode(row) for row in await self._cx.all(_MEMBERSHIPS, {"user_id_": user_id})]
 
+    async def members(self, organization_id: OrganizationId) -> Sequence[Member]:
+        rows = await self._cx.all(_MEMBERS, {"organization_id_": organization_id})
+        return [MEMBERS.decode(row) for row in rows]
+
     async def set_password(self, user_id: UserId, password_hash: str, at: int) -> None:
         await self._cx.run(_SET_PASSWORD, {"user_id_": user_id, "hash_": password_hash})
         data = SIGN_INS.encode(await self.sign_in_data(user_id)) | {"password_changed_at": at}
@@ -189,6 +198,13 @@ class PeopleRows:
 
     async def add_link(self, link: OneTimeLink) -> None:
         await self._cx.run(_ADD_LINK, LINKS.encode(link))
+
+    async def link(self, digest: bytes, purpose: LinkPurpose, at: int) -> OneTimeLink | None:
+        row = await self._cx.one(_LINK, {"digest_": digest})
+        found = LINKS.decode(row) if row else None
+        if found is None or found.purpose is not purpose or found.used_at or found.expires_at <= at:
+            return None
+        return found
 
     async def take_link(self, digest: bytes, purpose: LinkPurpose, at: int) -> OneTimeLink | None:
         parameters = {"digest_": digest, "purpose_": purpose.value, "at_": at}
