@@ -32,6 +32,7 @@ from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL, Clock, Context, Installation
 from watchword.services.house import House
+from watchword.services.keeping import Keeper
 from watchword.services.mail import Postman
 from watchword.services.sealing import Sealer
 from watchword.settings import Settings
@@ -56,6 +57,8 @@ _UPLOADS_SECONDS = 0.25
 _MAIL_SECONDS = 2
 # Retention counts in days.
 _HOUSE_SECONDS = 1800
+# So do reminders and inactivity.
+_KEEPER_SECONDS = 3600
 _SECOND_US = 1_000_000
 
 
@@ -163,6 +166,7 @@ class Application:
                 Periodic("sweep", settings.sweep_interval, lambda: authority.sweep(LOCAL)),
                 Periodic("uploads", _UPLOADS_SECONDS, authority.uploader.work_off),
                 Periodic("house", _HOUSE_SECONDS, House(context).keep),
+                Periodic("keeper", _KEEPER_SECONDS, Keeper(context, authority.ledger).keep),
                 Periodic("seal", settings.audit_seal_interval, sealer.seal),
                 Periodic("mail", _MAIL_SECONDS, postman.work_off),
                 Periodic("old mail", _HOUSE_SECONDS, postman.forget),

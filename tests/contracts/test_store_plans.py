@@ -13,6 +13,7 @@ from watchword.store import (
     builds,
     claims,
     fleet,
+    hygiene,
     jobs,
     logs,
     postgres_session,
@@ -59,6 +60,12 @@ PLANS = [
     (rotations._LATEST, "incidents_token (organization_id=? AND token_id=?)"),
     (rotations._INCIDENTS_OPEN, "incidents_open"),
     (rotations._LIST, "incidents USING PRIMARY KEY (organization_id=?)"),
+    (hygiene._REACHING, "token_grants USING PRIMARY KEY (organization_id=?)"),
+    (hygiene._REACHING, "tokens USING PRIMARY KEY (organization_id=? AND id=?)"),
+    (hygiene._REACHING_BY_DIGEST, "token_digests USING PRIMARY KEY (digest>? AND digest<?)"),
+    (hygiene._LAST_USES, "uses_hour (organization_id=? AND token_id=? AND hour=?)"),
+    (hygiene._CALLERS, "uses_hour (organization_id=? AND token_id=? AND hour>?)"),
+    (hygiene._EXPIRING, "tokens_expiry (expires_at>? AND expires_at<?)"),
     (logs._CHUNKS, "log_chunks USING PRIMARY KEY (organization_id=? AND job_id=?)"),
 ]
 
@@ -102,6 +109,10 @@ ROWS = {
     "uses": (
         20_000,
         {"organization_id": "(n % 3)::text", "token_id": "(n / 40)::text", "hour": "n", "address": "n::text"},
+    ),
+    "token_grants": (
+        20_000,
+        {"organization_id": "(n % 300)::text", "token_id": "n::text", "home_id": "(n % 3)::text"},
     ),
     "rotations": (
         20_000,

@@ -18,7 +18,7 @@ from watchword.domain.tokens import DAY_US
 from watchword.services.accounts import FirstThings, create_organization
 from watchword.services.context import LOCAL
 from watchword.services.issuing import Issued, issue_api_token
-from watchword.store.base import Transaction
+from watchword.store.base import Page, Transaction
 
 TOKENS = "api-access-tokens"
 READ, WRITE = "read_organization_settings", "write_organization_settings"
@@ -411,3 +411,45 @@ def test_expired_tokens_are_listed_as_such(world: World) -> None:
     world.clock.forward(10 * MINUTE_US)
     shown = {one["id"]: one["state"] for one in rest("GET", TOKENS).json()}
     assert shown[created["id"]] == "expired"
+
+
+def test_the_owner_is_told_of_a_removal(world: World) -> None:
+    token = wide_token(world, second_organization(world))
+    Rest(world)("DELETE", f"{TOKENS}/{token.token.id}/organization")
+    (mail,) = world.run(world.context.store.read(lambda tx: tx.mails.list(Page(10))))
+    assert (mail.recipient, mail.subject) == (
+        "admin@example.com",
+        "Acme was removed from your API access token",
+    )
+
+
+def test_rotation_gives_nobody_more_than_they_have(world: World) -> None:
+    rest = Rest(world)
+    created = made(rest, scopes=["read_agents", READ, WRITE])
+    path = f"{TOKENS}/{created['id']}/rotation"
+    narrow = Rest(world, narrow_token(world, READ, WRITE).value)
+    bound = Rest(world, narrow_token(world, *ALL_SCOPES, networks="203.0.113.0/24").value)
+    short = Rest(world, narrow_token(world, *ALL_SCOPES, expires_in=DAY_US).value)
+    for caller in (narrow, bound, short):
+        assert refused(caller("POST", path)) == (403, "wider_than_caller")
+    wide = wide_token(world, second_organization(world), READ, WRITE)
+    reaching = f"{TOKENS}/{wide.token.id}/rotation"
+    assert refused(rest("POST", reaching)) == (403, "wider_than_caller")
+    member = api_token(world, READ, WRITE, role=Role.MEMBER, email="m@example.com")
+    theirs = f"{TOKENS}/{member.token.id}/rotation"
+    assert refused(rest("POST", theirs)) == (403, "forbidden")
+    own = Rest(world, created["token"])
+    started = own("POST", path)
+    assert started.status_code == 201, started.text
+    value = started.json()["token"]
+    assert own("GET", path).json()["state"] == "open"
+    assert Rest(world, value)("GET", "agents").status_code == 200
+
+
+def test_a_wide_token_rotates_a_narrow_one(world: World) -> None:
+    rest = Rest(world)
+    created = made(rest)
+    path = f"{TOKENS}/{created['id']}/rotation"
+    assert rest("POST", path).status_code == 201
+    assert rest("DELETE", path).status_code == 204
+    assert Rest(world, created["token"])("GET", "agents").status_code == 200

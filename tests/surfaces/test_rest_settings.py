@@ -138,6 +138,19 @@ def test_a_dry_run_says_who_would_be_shut_out(world: World) -> None:
     assert (harmless["caller_shut_out"], harmless["shut_out"]) == (False, [])
 
 
+def test_a_dry_run_says_who_lacks_a_second_factor(world: World) -> None:
+    rest = Rest(world)
+    member = api_token(world, "read_agents", role=Role.MEMBER, email="m@example.com")
+    Rest(world, member.value)("GET", "agents")
+    shown = rest("PATCH", f"{SETTINGS}?dry_run=true", json={"require_two_factor": True}).json()
+    assert shown["caller_shut_out"] is True
+    out = {(one["token_id"], one["reason"]) for one in shown["shut_out"]}
+    assert out == {
+        (member.token.id, "two_factor_required"),
+        (world.first.api_token.token.id, "two_factor_required"),
+    }
+
+
 def operations(found: Any) -> dict[str, str]:
     return {one["name"]: one["verdict"] for one in found}
 

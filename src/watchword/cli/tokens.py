@@ -1,8 +1,6 @@
 """`token`: create, list, show and revoke agent tokens; patterns for scanners."""
 
-import re
 import sys
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -10,16 +8,15 @@ from cyclopts import App, Parameter
 from watchword.cli.client import AsJson, Client, CommandError, CredentialsFile
 from watchword.cli.output import clean, say, show_fields, show_json, show_table
 from watchword.cli.patterns import patterns
+from watchword.cli.spans import expiry
 
 app = App(name="token", help="Create, list and revoke agent tokens.")
 app.command(patterns)
+app.command("watchword.cli.abilities:token_can", name="can")
 
 _Text = Annotated[str | None, Parameter(show_default=False)]
 _Texts = Annotated[list[str] | None, Parameter(negative=(), show_default=False)]
 _Switch = Annotated[bool, Parameter(negative=())]
-
-_SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @app.command
@@ -52,11 +49,9 @@ def create(
         json: Print JSON.
         credentials: File with the server's address and an API access token.
     """
-    if expires_in is not None and expires_at is not None:
-        raise CommandError("give --expires-in or --expires-at, not both", code="two_expiries")
     asked: dict[str, Any] = {
         "description": description,
-        "expires_at": _moment(expires_in) if expires_in is not None else expires_at,
+        "expires_at": expiry(expires_in, expires_at),
         "allowed_ip_addresses": " ".join(network) if network else None,
         "queue": queue,
         "tags": tag,
@@ -79,23 +74,6 @@ def _introduce(client: Client, made: dict[str, Any]) -> None:
     print(f"It lets agents join {until}. Next, on the agent's machine, with the value in a file:\n")
     print(f"  watchword agent start --endpoint {client.credentials.url}/v3 --token-file FILE")
     print(f"\nRevoke it with: watchword token revoke {made['id']}")
-
-
-def _moment(span: str) -> str:
-    """The moment after a span of time.
-
-    Raises:
-        CommandError: it is no span.
-    """
-    found = _SPAN.fullmatch(span.strip())
-    if found is None:
-        raise CommandError(f"{span!r} is no time span; write 30d, 12h or 15m", code="invalid_span")
-    try:
-        moment = datetime.now(UTC) + timedelta(**{_UNITS[found[2]]: int(found[1])})
-    except OverflowError:
-        raise CommandError(f"{span!r} is too long", code="invalid_span") from None
-    # One second more, so that exactly ten minutes are enough after the way to the server.
-    return f"{moment + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @app.command(name="list")

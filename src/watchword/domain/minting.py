@@ -85,6 +85,16 @@ def require_networks(asked: tuple[Block, ...], own: tuple[Block, ...]) -> None:
         )
 
 
+def require_expiry(asked: int, own: int) -> None:
+    """Require that a token expires no later than the caller does; 0 is never.
+
+    Raises:
+        Forbidden: it does.
+    """
+    if own and not 0 < asked <= own:
+        raise Forbidden("The token would outlive your access token: let it expire no later", code=_CODE)
+
+
 def within(inner: tuple[Block, ...], outer: tuple[Block, ...]) -> bool:
     """Whether every address of `inner` lies in `outer`; an empty list holds all addresses."""
     if not outer:
@@ -109,8 +119,7 @@ def _expiry(asked: int | None, caller: int, now: int, maximum_days: int) -> int:
     latest = now + maximum_days * DAY_US if maximum_days else 0
     if asked is None:
         return check_expiry(min(at for at in (now + API_ACCESS_DEFAULT_US, latest, caller) if at), now)
-    if caller and not 0 < asked <= caller:
-        raise Forbidden("The token would outlive your access token: let it expire no later", code=_CODE)
+    require_expiry(asked, caller)
     if latest and not 0 < asked <= latest:
         raise Invalid(
             f"Validation failed: Expires at may be at most {maximum_days} days ahead in this organization",

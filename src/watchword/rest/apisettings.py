@@ -37,9 +37,13 @@ class ApiSettings(msgspec.Struct, kw_only=True):
 
 
 class ShutOutCaller(msgspec.Struct, kw_only=True):
-    """A caller of the last day who would be shut out."""
+    """A caller of the last day who would be shut out.
+
+    `reason` is `address_not_allowed` or `two_factor_required`.
+    """
 
     token_id: str
+    reason: str
     address: str | None
     agent: str | None
     last_used_at: str
@@ -48,7 +52,7 @@ class ShutOutCaller(msgspec.Struct, kw_only=True):
 class SettingsDryRun(msgspec.Struct, kw_only=True):
     """What a change would do; nothing was changed.
 
-    `caller_shut_out` says it of the request's own address.
+    `caller_shut_out` says it of the request itself.
     """
 
     settings: ApiSettings
@@ -103,6 +107,7 @@ def _show_dry_run(call: Call, access: Access, found: DryRun) -> SettingsDryRun:
         shut_out=[
             ShutOutCaller(
                 token_id=each.token_id,
+                reason=each.reason,
                 address=each.address or None,
                 agent=each.version or None,
                 last_used_at=instant(each.last_at),

@@ -13,8 +13,10 @@ from litestar.types import Message, Scope
 from watchword.rest import (
     abilities,
     access_token,
+    accessaudit,
     agents,
     annotations,
+    apirotations,
     apisettings,
     apitokens,
     artifacts,
@@ -23,6 +25,7 @@ from watchword.rest import (
     builds,
     clusters,
     environments,
+    hygiene,
     incidents,
     jobactions,
     jobs,
@@ -71,8 +74,11 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *incidents.HANDLERS,
     *audit_events.HANDLERS,
     *apitokens.HANDLERS,
+    *apirotations.HANDLERS,
     *apisettings.HANDLERS,
     *abilities.HANDLERS,
+    *accessaudit.HANDLERS,
+    *hygiene.HANDLERS,
 )
 
 

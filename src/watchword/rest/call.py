@@ -196,10 +196,14 @@ class Call:
 
     def listed(self, items: list[T], rows: Sequence[object]) -> Response[list[T]]:
         """A page of a list with its `Link` header; `rows` are what the store gave, one more included."""
+        return Response(items, headers=self.links(rows), media_type="application/json")
+
+    def links(self, rows: Sequence[object]) -> dict[str, str]:
+        """The `Link` header of a page; nothing where there is only one."""
         page, request = self.page, self.request
         parts = [part for part in request.scope["path"].split("/") if part]
         link = page.link("/".join((self.site.url, *parts)), list(request.query_params.multi_items()), rows)
-        return Response(items, headers={"link": link} if link else {}, media_type="application/json")
+        return {"link": link} if link else {}
 
 
 async def _nothing(_tx: Unit, _access: Access) -> None:

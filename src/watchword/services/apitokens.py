@@ -6,19 +6,28 @@ Who presents a token can never make or change one so that it is wider than the p
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from watchword.domain.accounts import Role, User
+from watchword.domain.accounts import Role
 from watchword.domain.addresses import Block
 from watchword.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from watchword.domain.events import TOPIC_TOKEN_CHANGED, Action
 from watchword.domain.ids import OrganizationId, TokenId, is_uuid
 from watchword.domain.kinds import Kind
-from watchword.domain.minting import Limits, Wish, grant_wish, require_networks, require_scopes, within
+from watchword.domain.minting import (
+    Limits,
+    Wish,
+    grant_wish,
+    require_expiry,
+    require_networks,
+    require_scopes,
+    within,
+)
 from watchword.domain.restrictions import load
 from watchword.domain.scopes import PRESETS, canonical
 from watchword.domain.tokens import DAY_US, State, Token, check_description
 from watchword.services.access import Access, enter_by_id
 from watchword.services.context import Context
 from watchword.services.issuing import Issued, issue_api_token
+from watchword.services.letters import tell_removed
 from watchword.services.reach import post_reach_changed
 from watchword.services.revoking import revoke
 from watchword.store.base import Transaction
@@ -186,6 +195,28 @@ async def edit_api_token(
     await _record(context, tx, access, token, Action.TOKEN_UPDATED, data)
 
 
+async def require_rotation(tx: Transaction, access: Access, token: Token) -> None:
+    """Require that the presented token may rotate one: itself, or one of its owner's that is no wider.
+
+    A rotation shows a value that may do all that the predecessor may.
+
+    Raises:
+        Forbidden: the token is somebody else's, or wider than the presented one.
+    """
+    require_own(access, token)
+    presented = access.presented.holder
+    if token.id == presented.id:
+        return
+    limits, caller = limits_of(token), limits_of(presented)
+    require_scopes(limits.scopes, caller.scopes)
+    require_networks(limits.networks, caller.networks)
+    require_expiry(limits.expires_at, caller.expires_at)
+    if not set(await organizations_of(tx, token)) <= set(await organizations_of(tx, presented)):
+        raise Forbidden(
+            "The token reaches organizations that your access token does not", code="wider_than_caller"
+        )
+
+
 async def revoke_api_token(context: Context, tx: Transaction, access: Access, token: Token) -> None:
     """Revoke one's own token everywhere. Repeating it changes nothing and is no error.
 
@@ -255,13 +286,8 @@ async def _enter_too(tx: Transaction, access: Access, organization_id: Organizat
         ) from None
 
 
-async def remove_organization(
-    context: Context, tx: Transaction, access: Access, found: Reaching
-) -> User | None:
-    """Take the organization from somebody's token, for good; it goes on to reach others.
-
-    Returns:
-        The owner.
+async def remove_organization(context: Context, tx: Transaction, access: Access, found: Reaching) -> None:
+    """Take the organization from somebody's token, for good, and tell the owner; it goes on to reach others.
 
     Raises:
         NotFound: the token does not reach the organization any more.
@@ -273,7 +299,7 @@ async def remove_organization(
     await post_reach_changed(context, tx, access.id)
     data = {"description": token.description, "owner": token.user_id}
     await _record(context, tx, access, token, Action.TOKEN_ORGANIZATION_REMOVED, data)
-    return found.owner
+    await tell_removed(context, tx, found.owner, access.organization, token)
 
 
 async def organizations_of(tx: Transaction, token: Token) -> list[OrganizationId]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from watchword.domain.addresses import contains, parse_address
 from watchword.domain.errors import Invalid
 from watchword.domain.events import Action
-from watchword.domain.ids import TokenId
+from watchword.domain.ids import OrganizationId, TokenId
 from watchword.domain.restrictions import parse_networks
 from watchword.domain.securitypolicy import INACTIVE_DAYS, SecurityPolicy
 from watchword.domain.tokens import DAY_US
@@ -15,6 +15,7 @@ from watchword.services.access import Access
 from watchword.services.context import Context
 from watchword.services.ledger import Ledger
 from watchword.services.reach import post_reach_changed
+from watchword.services.second_factor import has_second_factor
 from watchword.store.base import Transaction
 
 MAX_TOKEN_DAYS = 3650
@@ -25,9 +26,14 @@ _MAX_USES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ShutOut:
-    """A caller of the last day whom a new allowlist would shut out."""
+    """A caller of the last day whom a change would shut out.
+
+    Attributes:
+        reason: the code that the caller would get: `address_not_allowed` or `two_factor_required`.
+    """
 
     token_id: TokenId
+    reason: str
     address: str
     version: str
     last_at: int
@@ -151,21 +157,35 @@ async def dry_run(
     Raises:
         Invalid: a setting is not acceptable.
     """
-    policy = check_policy(changed(await tx.policies.policy(access.id), changes))
+    before = await tx.policies.policy(access.id)
+    policy = check_policy(changed(before, changes))
     blocks = parse_networks(policy.allowed_networks)
+    stricter = policy.require_two_factor and not before.require_two_factor
+    lacking: dict[TokenId, bool] = {}
 
-    def shut_out(address: str | None) -> bool:
-        parsed = parse_address(address) if address else None
-        return bool(blocks) and (parsed is None or not contains(blocks, parsed))
+    async def reason(token_id: TokenId, owner: OrganizationId, address: str | None) -> str:
+        if blocks:
+            parsed = parse_address(address) if address else None
+            if parsed is None or not contains(blocks, parsed):
+                return "address_not_allowed"
+        if stricter and token_id not in lacking:
+            token = await tx.tokens.find(owner, token_id)
+            owner_id = token.user_id if token is not None else None
+            lacking[token_id] = owner_id is None or not await has_second_factor(tx, owner_id)
+        return "two_factor_required" if lacking.get(token_id) else ""
 
     since = context.clock.now() - DAY_US
-    uses = await _callers(tx, ledger, access, since) if blocks else []
+    uses = await _callers(tx, ledger, access, since) if blocks or stricter else []
     latest: dict[tuple[str, str], ShutOut] = {}
     for use in sorted(uses, key=lambda each: each.last_at):
-        if use.last_at >= since and shut_out(use.address):
-            latest[use.token_id, use.address] = ShutOut(use.token_id, use.address, use.version, use.last_at)
+        code = await reason(use.token_id, use.organization_id, use.address) if use.last_at >= since else ""
+        if code:
+            found = ShutOut(use.token_id, code, use.address, use.version, use.last_at)
+            latest[use.token_id, use.address] = found
     callers = sorted(latest.values(), key=lambda each: each.last_at, reverse=True)
-    return DryRun(policy, shut_out(access.caller.address), tuple(callers))
+    own = access.presented.holder
+    caller = await reason(own.id, own.organization_id, access.caller.address)
+    return DryRun(policy, bool(caller), tuple(callers))
 
 
 async def _callers(tx: Transaction, ledger: Ledger, access: Access, since: int) -> list[Use]:

@@ -1,15 +1,17 @@
 """Reach: which organizations a presented token speaks for right now, kept in memory until that changes."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from watchword.domain.addresses import Block, contains, parse_address
 from watchword.domain.errors import Forbidden
 from watchword.domain.events import TOPIC_REACH_CHANGED, Notice
-from watchword.domain.ids import OrganizationId
+from watchword.domain.ids import OrganizationId, UserId
 from watchword.domain.kinds import Kind
 from watchword.domain.restrictions import parse_networks
 from watchword.services.access import reachable
 from watchword.services.context import Context
+from watchword.services.second_factor import require_person
 from watchword.services.verifying import Presented
 from watchword.store.base import Transaction
 
@@ -39,11 +41,7 @@ class Reach:
         changes = self._changes
 
         async def work(tx: Transaction) -> Reached:
-            reached = {}
-            for organization in await reachable(tx, presented):
-                policy = await tx.policies.policy(organization.id)
-                reached[organization.id] = parse_networks(policy.allowed_networks)
-            return reached
+            return await _reached(tx, presented)
 
         found = await self._context.store.read(work)
         if changes == self._changes:  # else it may be older than what was published meanwhile
@@ -76,6 +74,26 @@ class Reach:
     def _forget(self, _notice: Notice) -> None:
         self._changes += 1
         self._known.clear()
+
+
+async def _reached(tx: Transaction, presented: Presented) -> Reached:
+    owner = presented.holder.user_id
+    if owner is None:
+        return {}
+    data = await tx.people.sign_in_data(owner)
+    reached = {}
+    for organization in await reachable(tx, presented):
+        policy = await tx.policies.policy(organization.id)
+        with suppress(Forbidden):
+            require_person(policy, data)
+            reached[organization.id] = parse_networks(policy.allowed_networks)
+    return reached
+
+
+async def post_person_changed(context: Context, tx: Transaction, user_id: UserId) -> None:
+    """Tell every process that a person was disabled or enabled, or has another second factor."""
+    for member in await tx.people.memberships(user_id):
+        await post_reach_changed(context, tx, member.organization_id)
 
 
 async def post_reach_changed(context: Context, tx: Transaction, organization_id: OrganizationId) -> None:

@@ -73,5 +73,5 @@ class Hygiene(Protocol):
             Tokens, and the fewest days ahead of the expiry of which a reminder was sent; 0 for none.
         """
 
-    async def remind(self, organization_id: OrganizationId, token_id: TokenId, days: int, at: int) -> None:
-        """Note that a reminder was sent. Raises `Duplicate` where it was noted before."""
+    async def remind(self, organization_id: OrganizationId, token_id: TokenId, days: int, at: int) -> bool:
+        """Note that a reminder was sent; False where that was noted before."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 from sqlalchemy import (
     BigInteger,
@@ -12,7 +13,6 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
-    insert,
     literal_column,
     or_,
     select,
@@ -136,7 +136,17 @@ _EXPIRING = Statement(
     .order_by(_t.expires_at, _t.id)
     .limit(bindparam("limit_"))
 )
-_REMIND = Statement(insert(token_reminders))
+
+
+def _remind(dialect: str) -> ClauseElement:
+    """Insert a reminder unless it is there."""
+    clause: ClauseElement = (
+        import_module(f"sqlalchemy.dialects.{dialect}").insert(token_reminders).on_conflict_do_nothing()
+    )
+    return clause
+
+
+_REMIND = Statement(_remind)
 
 
 def _decode(row: Row) -> Reaching:
@@ -201,6 +211,6 @@ class HygieneRows:
         rows = await self._cx.all(_EXPIRING, parameters)
         return [(TOKENS.decode(row[:-1]), int(row[-1])) for row in rows]
 
-    async def remind(self, organization_id: OrganizationId, token_id: TokenId, days: int, at: int) -> None:
+    async def remind(self, organization_id: OrganizationId, token_id: TokenId, days: int, at: int) -> bool:
         row = {"organization_id": organization_id, "token_id": token_id, "days": days, "at": at}
-        await self._cx.run(_REMIND, row)
+        return await self._cx.run(_REMIND, row) == 1
