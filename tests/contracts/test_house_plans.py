@@ -3,7 +3,7 @@
 import pytest
 
 from support import World
-from watchword.store import artifacts, house, trail
+from watchword.store import artifacts, house, pipelines, queues, trail
 from watchword.store.engine import Statement
 from watchword.store.sqlite import _DIALECT, SqliteStore
 
@@ -27,6 +27,12 @@ PLANS = [
     (house._DROP_REFUSALS, "SEARCH refusals USING PRIMARY KEY (hour<?)"),
     (trail._AT, "SEARCH audit_events USING PRIMARY KEY (organization_id=? AND sequence>?)"),
     (trail._LATEST, "SEARCH audit_events USING PRIMARY KEY (organization_id=?)"),
+    (pipelines._COUNT_BUILDS, "builds_open (organization_id=?)"),
+    (pipelines._COUNT_JOBS, "builds_open (organization_id=?)"),
+    (pipelines._COUNT_JOBS, "jobs_build (organization_id=? AND build_id=?)"),
+    (pipelines._ENDED_BUILDS, "builds_number (organization_id=? AND pipeline_id=?)"),
+    (pipelines._DROP, "USING PRIMARY KEY (organization_id=? AND id=?)"),
+    (queues._AGENTS, "agents_live (organization_id=?)"),
     (artifacts._BATCH, "artifacts_batch (organization_id=? AND job_id=? AND batch_id=?)"),
     (artifacts._BUILD, "artifacts_build (organization_id=? AND build_id=?)"),
     (artifacts._ROOM_OF_BUILD, "artifacts_build (organization_id=? AND build_id=?)"),

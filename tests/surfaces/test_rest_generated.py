@@ -13,12 +13,22 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from support import FakeAgent, LiveServer
+from support import Client, FakeAgent, LiveServer
 from watchword.rest.app import openapi
 
 SCHEMA = schemathesis.openapi.from_dict(openapi(None))
 # The presented token itself would be revoked, and every later call refused.
 TESTED = SCHEMA.exclude(path="/v2/access-token", method="DELETE")
+
+
+def ids_of_more(server: LiveServer, names: dict[str, str]) -> dict[str, str]:
+    """A secret and an annotation, by name."""
+    client = Client(server.url, server.first.api_token.value.reveal(), "Bearer")
+    home = "/v2/organizations/acme"
+    secret = client.call("POST", f"{home}/clusters/{names['cluster']}/secrets", {"key": "A", "value": "b"})
+    build = f"{home}/pipelines/app/builds/{names['number']}"
+    note = client.call("POST", f"{build}/annotations", {"body": "x"})
+    return {"secret": secret.body["id"], "annotation": note.body["id"]}
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +47,7 @@ def world_of_things(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
         "number": str(build.number),
         "job": job.id,
     }
+    names |= ids_of_more(server, names)
     yield server, names
     server.close()
 

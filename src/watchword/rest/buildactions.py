@@ -32,6 +32,7 @@ class NewBuild(Body):
     branch: Name | None = None
     message: Message | None = None
     env: dict[str, str] | None = None
+    clean_checkout: bool | None = None
     steps: Any = None
     command: str | None = None
     author: Author | None = None
@@ -47,6 +48,11 @@ def _author(asked: NewBuild) -> dict[str, str]:
         return {}
     given = {"name": asked.author.name, "email": asked.author.email}
     return {name: value for name, value in given.items() if value}
+
+
+def _env(asked: NewBuild) -> dict[str, str]:
+    """Variables of all jobs; agents heed one of them where a clean checkout is asked for."""
+    return {**(asked.env or {}), **({"BUILDKITE_CLEAN_CHECKOUT": "true"} if asked.clean_checkout else {})}
 
 
 def _asked_pull_request(asked: NewBuild) -> dict[str, str]:
@@ -70,7 +76,7 @@ async def create_build(request: RestRequest) -> Response[Build]:
             commit=asked.commit or "HEAD",
             branch=asked.branch or "",
             message=asked.message or "",
-            env=asked.env or {},
+            env=_env(asked),
             tag=asked.tag or "",
             author=_author(asked),
             pull_request=_asked_pull_request(asked),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, delete, exists, func, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, select, text, update
 
 from watchword.domain.ids import BuildId, OrganizationId, PipelineId
 from watchword.domain.pipelines import Build, BuildState, JobState, Pipeline, PipelineWork
@@ -14,7 +14,8 @@ _p, _b, _j, _m = pipelines.c, builds.c, jobs.c, meta_data.c
 _HELD = tuple(state.value for state in JobState if state.held)
 _OPEN = tuple(state.value for state in JobState if not state.ended)
 _ONE = (_p.organization_id == bindparam("organization_id_"), _p.id == bindparam("id_"))
-_OPEN_BUILD = (_b.organization_id == bindparam("organization_id_"), _b.finished_at == 0)
+# As the index says it.
+_OPEN_BUILD = (_b.organization_id == bindparam("organization_id_"), text("builds.finished_at = 0"))
 _OF_BUILD = and_(_j.organization_id == _b.organization_id, _j.build_id == _b.id)
 _THIS = _b.pipeline_id == bindparam("id_")
 

@@ -1,6 +1,6 @@
 """Changes of queues in the database."""
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 
 from watchword.domain.accounts import Queue
 from watchword.domain.fleet import AgentState
@@ -28,7 +28,7 @@ _AGENTS = Statement(
     .where(
         _a.organization_id == bindparam("organization_id_"),
         _a.queue_id == bindparam("id_"),
-        _a.ended_at == 0,
+        text("agents.ended_at = 0"),  # as the index says it
         one_of(_a.state, _LIVE),
     )
 )
