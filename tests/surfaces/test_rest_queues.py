@@ -47,6 +47,17 @@ def test_a_change_that_cannot_be_is_refused(world: World, queues: str) -> None:
         assert answer.json()["message"].startswith("Validation failed: ")
 
 
+def test_a_cluster_has_no_hosted_machines(world: World) -> None:
+    rest = Rest(world)
+    path = f"clusters/{world.first.cluster.id}"
+    shown = rest("PATCH", path, json={"hosted_git_mirror_enabled": False, "description": "d"}).json()
+    assert (shown["hosted_git_mirror_enabled"], shown["hosted_container_cache_enabled"]) == (False, False)
+    for name in ("hosted_git_mirror_enabled", "hosted_container_cache_enabled"):
+        answer = rest("PATCH", path, json={name: True, "description": "x"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "hosted_agents")
+    assert rest("GET", path).json() == shown
+
+
 def test_a_queue_is_deleted_when_nobody_uses_it(world: World, queues: str, scene: Scene) -> None:
     rest = Rest(world)
     made = rest("POST", queues, json={"key": "linux"}).json()

@@ -9,6 +9,7 @@ from litestar import Response, delete, get, post, route
 from msgspec import UNSET, Meta, UnsetType
 
 from watchword.domain import accounts
+from watchword.domain.errors import Invalid
 from watchword.domain.ids import QueueId, UserId
 from watchword.rest.bodies import Body
 from watchword.rest.call import PAGED, Call, RestRequest, needs
@@ -46,6 +47,8 @@ class Cluster(msgspec.Struct, kw_only=True):
     web_url: str
     queues_url: str
     default_queue_url: str | None
+    hosted_git_mirror_enabled: bool
+    hosted_container_cache_enabled: bool
     created_at: str
     created_by: User | None
 
@@ -67,6 +70,8 @@ class ClusterChange(Body):
     emoji: Emoji | UnsetType | None = UNSET
     color: str | UnsetType | None = UNSET
     default_queue_id: str | UnsetType | None = UNSET
+    hosted_git_mirror_enabled: bool | None = None
+    hosted_container_cache_enabled: bool | None = None
 
 
 def show_cluster(
@@ -91,6 +96,8 @@ def show_cluster(
         web_url=site.web(*at),
         queues_url=site.rest(*at, "queues"),
         default_queue_url=site.rest(*at, "queues", queue_id) if queue_id is not None else None,
+        hosted_git_mirror_enabled=False,
+        hosted_container_cache_enabled=False,
         created_at=instant(cluster.created_at),
         created_by=show_person(people, cluster.created_by),
     )
@@ -162,6 +169,11 @@ async def update_cluster(request: RestRequest) -> Cluster:
     async def work(tx: Unit, access: Access) -> Cluster:
         cluster = await find_cluster(tx, access.id, call.path("cluster"))
         asked = call.decode(ClusterChange)
+        if asked.hosted_git_mirror_enabled or asked.hosted_container_cache_enabled:
+            raise Invalid(
+                "Validation failed: Hosted agents are not available here; every queue is self-hosted",
+                code="hosted_agents",
+            )
         queue_id = cluster.default_queue_id
         if asked.default_queue_id is not UNSET:
             queue_id = QueueId(asked.default_queue_id.lower()) if asked.default_queue_id else None
