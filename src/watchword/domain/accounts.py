@@ -22,6 +22,13 @@ class Affinity(StrEnum):
     DIFFERENT = "prefer-different"  # one that did not have the attempt before
 
 
+class SsoMode(StrEnum):
+    """Whether a member must come through single sign-on, where an organization has it."""
+
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
 @dataclass(frozen=True, slots=True)
 class Organization:
     """An organization; `default_cluster_id` receives pipelines that name no cluster."""
@@ -54,6 +61,7 @@ class Member:
     user_id: UserId
     role: Role
     created_at: int
+    sso_mode: SsoMode = SsoMode.OPTIONAL
 
 
 @dataclass(frozen=True, slots=True)

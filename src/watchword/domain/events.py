@@ -53,6 +53,7 @@ class Action(StrEnum):
     ORGANIZATION_UPDATED = "organization.updated"
     ORGANIZATION_SECURITY_UPDATED = "organization_security.updated"
     ORGANIZATION_TEAMS_ENABLED = "organization_teams.enabled"
+    BANNER_CREATED = "banner.created"
     BANNER_UPDATED = "banner.updated"
     BANNER_DELETED = "banner.deleted"
     MEMBER_UPDATED = "member.updated"

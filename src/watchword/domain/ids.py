@@ -22,6 +22,10 @@ IncidentId = NewType("IncidentId", str)
 SecretId = NewType("SecretId", str)
 SessionId = NewType("SessionId", str)
 MailId = NewType("MailId", str)
+TeamMemberId = NewType("TeamMemberId", str)
+MaintainerId = NewType("MaintainerId", str)
+InvitationId = NewType("InvitationId", str)
+BannerId = NewType("BannerId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

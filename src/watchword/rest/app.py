@@ -27,10 +27,13 @@ from watchword.rest import (
     environments,
     hygiene,
     incidents,
+    invitations,
     jobactions,
     jobs,
     limits,
     logs,
+    maintainers,
+    members,
     meta,
     organizations,
     pipelineactions,
@@ -38,6 +41,8 @@ from watchword.rest import (
     queues,
     rotations,
     secrets,
+    teammembers,
+    teams,
     tokens,
     users,
 )
@@ -79,6 +84,11 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *abilities.HANDLERS,
     *accessaudit.HANDLERS,
     *hygiene.HANDLERS,
+    *members.HANDLERS,
+    *invitations.HANDLERS,
+    *teams.HANDLERS,
+    *teammembers.HANDLERS,
+    *maintainers.HANDLERS,
 )
 
 

@@ -1,6 +1,6 @@
 """Clusters (contract rest-graphql §2.5)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -14,8 +14,10 @@ from watchword.domain.ids import QueueId, UserId
 from watchword.rest.bodies import Body
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.formats import Site, graphql_id, instant
+from watchword.rest.maintainers import Maintainers, NewMaintainer, show_maintainers
 from watchword.rest.users import User, show_person
 from watchword.services.accounts import add_cluster, delete_cluster, save_cluster
+from watchword.services.maintainers import Appointment, appoint, appointments_by_cluster, appointments_of
 from watchword.services.queries import Access, Unit, clusters_of, find_cluster, people
 
 CLUSTERS = "/v2/organizations/{org:str}/clusters"
@@ -23,13 +25,6 @@ CLUSTER = CLUSTERS + "/{cluster:str}"
 
 Description = Annotated[str, Meta(max_length=1024)]
 Emoji = Annotated[str, Meta(max_length=64)]
-
-
-class Maintainers(msgspec.Struct, kw_only=True):
-    """Who maintains a cluster; this version gives that right to organization admins alone."""
-
-    users: list[User]
-    teams: list[User]
 
 
 class Cluster(msgspec.Struct, kw_only=True):
@@ -60,6 +55,7 @@ class NewCluster(Body):
     description: Description | None = None
     emoji: Emoji | None = None
     color: str | None = None
+    maintainers: Annotated[list[NewMaintainer], Meta(max_length=100)] | None = None
 
 
 class ClusterChange(Body):
@@ -79,6 +75,7 @@ def show_cluster(
     organization: accounts.Organization,
     cluster: accounts.Cluster,
     people: Mapping[UserId, accounts.User],
+    maintainers: Iterable[Appointment] = (),
 ) -> Cluster:
     """A cluster as JSON."""
     at = ("organizations", organization.slug, "clusters", cluster.id)
@@ -91,7 +88,7 @@ def show_cluster(
         description=cluster.description or None,
         emoji=cluster.emoji or None,
         color=cluster.color or None,
-        maintainers=Maintainers(users=[], teams=[]),
+        maintainers=show_maintainers(maintainers),
         url=site.rest(*at),
         web_url=site.web(*at),
         queues_url=site.rest(*at, "queues"),
@@ -105,7 +102,8 @@ def show_cluster(
 
 async def _show(call: Call, tx: Unit, access: Access, cluster: accounts.Cluster) -> Cluster:
     found = await people(tx, [cluster.created_by])
-    return show_cluster(call.site, access.organization, cluster, found)
+    maintainers = await appointments_of(tx, access, cluster)
+    return show_cluster(call.site, access.organization, cluster, found, maintainers)
 
 
 @get(CLUSTERS, opt=needs("cluster.read", query=PAGED), summary="List clusters")
@@ -115,7 +113,12 @@ async def list_clusters(request: RestRequest) -> Response[list[Cluster]]:
 
     async def work(tx: Unit, access: Access) -> tuple[list[accounts.Cluster], list[Cluster]]:
         rows = await clusters_of(tx, access.id, call.page.window)
-        return rows, [await _show(call, tx, access, cluster) for cluster in call.page.cut(rows)]
+        shown = call.page.cut(rows)
+        found = await people(tx, [cluster.created_by for cluster in shown])
+        given = await appointments_by_cluster(tx, access)
+        return rows, [
+            show_cluster(call.site, access.organization, one, found, given.get(one.id, ())) for one in shown
+        ]
 
     rows, items = await call.read(work)
     return call.listed(items, rows)
@@ -134,7 +137,7 @@ async def get_cluster(request: RestRequest) -> Cluster:
 
 @post(CLUSTERS, opt=needs("cluster.create", body=NewCluster, keyed=True), summary="Create a cluster")
 async def create_cluster(request: RestRequest) -> Response[Cluster]:
-    """Create a cluster without queues."""
+    """Create a cluster without queues, and give it to its maintainers."""
     call = await Call.with_body(request)
 
     async def work(tx: Unit, access: Access) -> Cluster:
@@ -150,6 +153,8 @@ async def create_cluster(request: RestRequest) -> Response[Cluster]:
             color=asked.color or "",
             created_by=access.user.id,
         )
+        for one in asked.maintainers or ():
+            await appoint(call.context, tx, access, cluster, one.user, one.team)
         return await _show(call, tx, access, cluster)
 
     return await call.create(work)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from watchword.domain.accounts import Member, Organization, User
+from watchword.domain.accounts import Member, Organization, Role, User
 from watchword.domain.addresses import contains, parse_address
 from watchword.domain.errors import Forbidden, NotFound
 from watchword.domain.events import Actor
@@ -11,6 +11,7 @@ from watchword.domain.operations import OPERATIONS
 from watchword.domain.policy import Standing, allows
 from watchword.domain.restrictions import parse_networks
 from watchword.domain.securitypolicy import SecurityPolicy
+from watchword.domain.teams import TeamRole
 from watchword.services.context import Caller
 from watchword.services.second_factor import require_person
 from watchword.services.verifying import Presented
@@ -134,8 +135,12 @@ def require_address(policy: SecurityPolicy, address: str | None) -> None:
 
 async def standing_of(tx: Transaction, member: Member) -> Standing:
     """Where a member stands; what an administrator maintains need not be read."""
-    del tx  # maintainers are read here as soon as there are any
-    return Standing(member.role)
+    if member.role is Role.ADMIN:
+        return Standing(member.role)
+    clusters = await tx.teams.maintained(member.organization_id, member.user_id)
+    places = await tx.teams.places(member.organization_id, member.user_id)
+    teams = frozenset(place.team_id for place in places if place.role is TeamRole.MAINTAINER)
+    return Standing(member.role, clusters, teams)
 
 
 def user_actor(user: User) -> Actor:

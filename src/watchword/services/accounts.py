@@ -217,7 +217,7 @@ async def save_cluster(context: Context, tx: Transaction, caller: Caller, cluste
 async def delete_cluster(
     context: Context, tx: Transaction, caller: Caller, cluster: Cluster, by: UserId | None
 ) -> None:
-    """Delete a cluster with its queues and revoke its agent tokens, inside a unit of work.
+    """Delete a cluster with its queues and maintainers, revoke its agent tokens, inside a unit of work.
 
     Raises:
         Conflict: it is the organization's default cluster.
@@ -231,6 +231,7 @@ async def delete_cluster(
     for token in await tx.tokens.list(cluster.organization_id, Kind.AGENT, cluster.id, EVERYTHING):
         await revoke(context, tx, caller, token, by, "cluster deleted")
     await tx.secrets.delete_of_cluster(cluster.organization_id, cluster.id)
+    await tx.teams.drop_maintainers(cluster.organization_id, cluster.id)
     await tx.accounts.delete_cluster(cluster.organization_id, cluster.id)
     await context.record(tx, caller, Action.CLUSTER_DELETED, cluster.organization_id, ("cluster", cluster.id))
 

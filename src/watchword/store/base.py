@@ -27,12 +27,14 @@ from watchword.store.base_fleet import Fleet
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
 from watchword.store.base_hygiene import Hygiene
+from watchword.store.base_members import Members
 from watchword.store.base_people import Mails, People, SealedValues, Sessions
 from watchword.store.base_pipelines import Pipelines
 from watchword.store.base_policies import Policies
 from watchword.store.base_queues import Queues, Secrets
 from watchword.store.base_rotations import Incidents, Rotations
 from watchword.store.base_steps import Steps
+from watchword.store.base_teams import Appointment, Teams
 from watchword.store.base_trail import Trail
 from watchword.store.base_work import Builds, Logs
 from watchword.store.page import EVERYTHING, Duplicate, Page
@@ -40,6 +42,7 @@ from watchword.store.page import EVERYTHING, Duplicate, Page
 __all__ = [
     "EVERYTHING",
     "Accounts",
+    "Appointment",
     "Artifacts",
     "Assignment",
     "Assignments",
@@ -53,6 +56,7 @@ __all__ = [
     "Incidents",
     "Logs",
     "Mails",
+    "Members",
     "Page",
     "People",
     "Pipelines",
@@ -65,6 +69,7 @@ __all__ = [
     "Sessions",
     "Steps",
     "Store",
+    "Teams",
     "Tokens",
     "Trail",
     "Transaction",
@@ -255,6 +260,14 @@ class Transaction(Protocol):
     @property
     def policies(self) -> Policies:
         """Security policies."""
+
+    @property
+    def members(self) -> Members:
+        """Members, invitations, banners."""
+
+    @property
+    def teams(self) -> Teams:
+        """Teams and maintainers."""
 
     @property
     def rotations(self) -> Rotations:

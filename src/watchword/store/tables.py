@@ -29,6 +29,11 @@ from watchword.store.tables_policies import token_grants as token_grants  # noqa
 from watchword.store.tables_rotations import incidents as incidents  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_rotations import rotations as rotations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_secrets import secrets as secrets  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_teams import banners as banners  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_teams import invitations as invitations  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_teams import maintainers as maintainers  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_teams import team_members as team_members  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_teams import teams as teams  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_trail import audit_heads as audit_heads  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import builds as builds  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import jobs as jobs  # noqa: PLC0414 - a table like those here
@@ -64,6 +69,7 @@ members = _owned(
     _text("user_id", key=True),
     _text("role"),
     _number("created_at"),
+    _later_text("sso_mode", "optional"),
     Index("members_user", "user_id"),
 )
 clusters = _owned(

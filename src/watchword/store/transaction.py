@@ -13,6 +13,7 @@ from watchword.store.house import HouseRows
 from watchword.store.hygiene import HygieneRows
 from watchword.store.logs import LogRows
 from watchword.store.mails import MailRows
+from watchword.store.members import MemberRows
 from watchword.store.people import PeopleRows, SessionRows
 from watchword.store.pipelines import PipelineRows
 from watchword.store.policies import PolicyRows
@@ -21,6 +22,7 @@ from watchword.store.rotations import IncidentRows, RotationRows
 from watchword.store.sealed import SealedRows
 from watchword.store.secrets import SecretRows
 from watchword.store.steps import StepRows
+from watchword.store.teams import TeamRows
 from watchword.store.tokens import TokenRows
 from watchword.store.trail import TrailRows
 
@@ -42,6 +44,8 @@ class Rows:
         self.sessions = SessionRows(connection)
         self.mails = MailRows(connection)
         self.sealed = SealedRows(connection)
+        self.members = MemberRows(connection)
+        self.teams = TeamRows(connection)
         self.fleet = FleetRows(connection)
         self.builds = BuildRows(connection)
         self.steps = StepRows(connection)
