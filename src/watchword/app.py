@@ -26,6 +26,8 @@ from watchword.edge.http import Asgi
 from watchword.edge.meter import Meter
 from watchword.edge.router import Router
 from watchword.feed.local import LocalFeed
+from watchword.host.desk import Desk
+from watchword.host.sockets import listening
 from watchword.oauth.introspection import Introspection
 from watchword.objects.stored import open_objects
 from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
@@ -208,14 +210,15 @@ class Application:
             gc.collect()
             gc.freeze()
             await _listening(host, port, serving)
-            if started is not None:
-                started()
-            # After the start, beside it: the first call of a person need not wait for these imports.
-            await asyncio.to_thread(import_module, _REST)
-            await asyncio.to_thread(self._graphql)
-            ending = asyncio.create_task(self._end_when_lost())
-            await serving
-            ending.cancel()
+            async with listening(self.settings.data, Desk(self.authority).answer):
+                if started is not None:
+                    started()
+                # After the start, beside it: the first call of a person need not wait for these imports.
+                await asyncio.to_thread(import_module, _REST)
+                await asyncio.to_thread(self._graphql)
+                ending = asyncio.create_task(self._end_when_lost())
+                await serving
+                ending.cancel()
         finally:
             await self.workers.stop()
         if self.database.lost.is_set():

@@ -279,3 +279,18 @@ def test_others_are_shown_nothing(scene: Scene, role: Role | None, error: type[W
     with pytest.raises(error):
         scene.run(asked)
     assert not scene.events(Action.TOKEN_REVEALED)
+
+
+def test_a_successors_value_is_kept_and_goes_when_the_rotation_is_taken_back(scene: Scene) -> None:
+    switch(scene)
+    issued = scene.token()
+    rotator = scene.authority.rotator
+    write = scene.world.store.write
+    started = scene.run(
+        write(lambda tx: rotator.start_in(tx, LOCAL, issued.token, by=scene.first.admin.id, asker="a"))
+    )
+    assert show(scene, started.successor) == started.value.reveal()
+    assert show(scene, issued.token) == issued.value.reveal()  # both are active
+    scene.run(write(lambda tx: rotator.abort_in(tx, LOCAL, started.rotation, by=scene.first.admin.id)))
+    assert refused(scene, started.successor) == "token_ended"
+    assert [one.token_id for one in copies(scene, [issued])] == [issued.token.id]

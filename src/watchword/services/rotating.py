@@ -32,6 +32,7 @@ from watchword.services.context import LOCAL, Caller, Context
 from watchword.services.idempotency import keep, kept
 from watchword.services.issuing import mint_value
 from watchword.services.revoking import end_token
+from watchword.services.sealedvalues import keep_copy
 from watchword.store.base import Duplicate, Page, Transaction
 
 log = structlog.get_logger("watchword.rotating")
@@ -121,6 +122,7 @@ class Rotator:
         await tx.tokens.add(successor)
         await self._add_in(tx, rotation)
         await self._copy_grants_in(tx, token, successor)
+        await keep_copy(self.context, tx, successor, value)
         await keep(
             self.context,
             tx,
