@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +20,7 @@ from watchword import agentapi, oauth
 from watchword.agentapi import app as agentapi_app
 from watchword.backup import require_settled
 from watchword.domain.errors import WatchwordError
+from watchword.domain.notifications import Occurrence
 from watchword.edge import ops
 from watchword.edge.app import Edge
 from watchword.edge.http import Asgi
@@ -31,6 +32,7 @@ from watchword.host.sockets import listening
 from watchword.oauth.introspection import Introspection
 from watchword.objects.stored import open_objects
 from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
+from watchword.services.announcing import Matter, Renderer
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL, Clock, Context, Installation
 from watchword.services.house import House
@@ -38,7 +40,9 @@ from watchword.services.keeping import Keeper
 from watchword.services.mail import Postman
 from watchword.services.sealing import Sealer
 from watchword.settings import Settings
+from watchword.store.base import Transaction
 from watchword.workers.headfile import HeadFile
+from watchword.workers.headhooks import HeadHooks
 from watchword.workers.loop import Periodic, Workers
 from watchword.workers.post import open_post
 
@@ -48,6 +52,7 @@ OBJECTS = "objects"
 MAIL = "mail"
 _REST = "watchword.rest.app"
 _GRAPHQL = "watchword.graphql.app"
+_PAYLOADS = "watchword.rest.hookshapes"
 # Agents keep idle connections for 90 s (contract agent-api §1.6, trap 22).
 IDLE_MS = 120_000
 _MAX_HEADER_BYTES = 32 * 1024
@@ -57,6 +62,8 @@ _MAX_CONNECTIONS = 100_000
 _UPLOADS_SECONDS = 0.25
 # How soon mail that was queued leaves.
 _MAIL_SECONDS = 2
+# How soon deliveries to webhooks are looked for.
+_HOOKS_SECONDS = 0.5
 # Retention counts in days.
 _HOUSE_SECONDS = 1800
 # So do reminders and inactivity.
@@ -92,6 +99,16 @@ def _lazy(module: str, authority: Authority) -> Callable[[], Asgi]:
         return application
 
     return make
+
+
+def _lazy_payloads(url: str) -> Renderer:
+    """Payloads of webhooks, whose shapes are those of REST and imported with them."""
+
+    async def render(tx: Transaction, occurrence: Occurrence, matter: Matter) -> Mapping[str, object]:
+        said: Mapping[str, object] = await import_module(_PAYLOADS).Payloads(url)(tx, occurrence, matter)
+        return said
+
+    return render
 
 
 @dataclass(slots=True)
@@ -135,6 +152,8 @@ class Application:
             quotas=settings.quotas,
             rate_limits=settings.rate_limits,
             retention=settings.retention,
+            reach=settings.reach,
+            webhook_ips=settings.webhook_ips,
         )
         objects = open_objects(
             settings.object_store, settings.data / OBJECTS, direct=settings.object_store_direct
@@ -142,6 +161,7 @@ class Application:
         context = Context(
             database.store, feed, clock or SystemClock(), database.keys, installation, objects=objects
         )
+        context.announcer.renderer = _lazy_payloads(settings.public_url)
         authority = Authority.wire(context)
         await authority.load()
         meter = _meter(authority)
@@ -157,16 +177,21 @@ class Application:
                 *ops.routes(meter, ready, context.clock.now),
             ]
         )
-        sealer = Sealer(context, [HeadFile(settings.head_file)], settings.audit_publish_grace * _SECOND_US)
         postman = Postman(context, open_post(settings.smtp_url, settings.data / MAIL, settings.mail_sender))
         graphql = _lazy(_GRAPHQL, authority)
         mounts = {"/v2": _lazy(_REST, authority), "/v1": graphql, "/graphql": graphql}
         edge = Edge(routes, mounts, settings.proxies, meter)
+        sealer = Sealer(
+            context,
+            [HeadFile(settings.head_file), HeadHooks(context)],
+            settings.audit_publish_grace * _SECOND_US,
+        )
         workers = Workers(
             [
                 Periodic("flush", settings.flush_interval, authority.flush),
                 Periodic("sweep", settings.sweep_interval, lambda: authority.sweep(LOCAL)),
                 Periodic("uploads", _UPLOADS_SECONDS, authority.uploader.work_off),
+                Periodic("hooks", _HOOKS_SECONDS, authority.deliverer.work_off),
                 Periodic("house", _HOUSE_SECONDS, House(context).keep),
                 Periodic("keeper", _KEEPER_SECONDS, Keeper(context, authority.ledger).keep),
                 Periodic("seal", settings.audit_seal_interval, sealer.seal),
@@ -221,6 +246,7 @@ class Application:
                 ending.cancel()
         finally:
             await self.workers.stop()
+            await self.authority.deliverer.stop()
         if self.database.lost.is_set():
             raise DatabaseLost("the server ended: its lock on the database was lost; start it again")
 

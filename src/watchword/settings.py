@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from watchword.crypto.values import Secret
 from watchword.domain.addresses import Block
+from watchword.domain.destinations import Reach
 from watchword.domain.errors import WatchwordError
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
 from watchword.domain.quotas import GIB, Quotas
@@ -82,6 +83,9 @@ class Settings:
         mail_from: Address that mail comes from; watchword@ and the host of the public address unless set.
         session_idle_hours: Hours after which a person's session that was not used ends.
         session_days: Days after which a person signs in again, however much the session was used.
+        webhook_ips: Addresses from which webhooks leave, told to the public so that receivers can admit them.
+        egress_allow: Address blocks that webhooks may call although they are not public, also without TLS.
+        allow_insecure_webhooks: Whether webhooks may be called over http.
         log_level: debug, info, warning or error.
         log_format: text for people, json for machines.
     """
@@ -128,6 +132,9 @@ class Settings:
     mail_from: str = ""
     session_idle_hours: int = 12
     session_days: int = 14
+    webhook_ips: tuple[str, ...] = ()
+    egress_allow: tuple[str, ...] = ()
+    allow_insecure_webhooks: bool = False
     log_level: str = "warning"
     log_format: str = "text"
 
@@ -156,6 +163,12 @@ class Settings:
     def mail_sender(self) -> str:
         """`mail_from`, or an address at the host of the public address."""
         return self.mail_from or f"watchword@{urlsplit(self.public_url).hostname or 'localhost'}"
+
+    @property
+    def reach(self) -> Reach:
+        """What requests to addresses that tenants name may reach."""
+        blocks = tuple(Block.parse(text) for text in self.egress_allow)
+        return Reach(blocks, self.allow_insecure_webhooks)
 
     @property
     def quotas(self) -> Quotas:
@@ -283,6 +296,10 @@ def _network_problem(settings: Settings) -> str:
         _ = settings.proxies
     except ValueError as error:
         return f"trusted_proxies takes address blocks: {error}"
+    try:
+        _ = settings.reach
+    except ValueError as error:
+        return f"egress_allow takes address blocks: {error}"
     return ""
 
 

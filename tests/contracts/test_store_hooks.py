@@ -175,8 +175,8 @@ def test_an_attempt_is_written_once(shelf: Shelf) -> None:
         answer_body=b"\0ok",
         next_at=0,
     )
-    assert shelf.write(lambda tx: tx.hooks.attempted(done))
-    assert not shelf.write(lambda tx: tx.hooks.attempted(done))
+    assert shelf.write(lambda tx: tx.hooks.attempted(done, 0))
+    assert not shelf.write(lambda tx: tx.hooks.attempted(done, 0))
     assert shelf.read(lambda tx: tx.hooks.delivery(ORGANIZATION, SERVICE, done.id)) == done
     assert shelf.write(lambda tx: tx.hooks.redeliver(ORGANIZATION, SERVICE, done.id, 12))
     assert not shelf.write(lambda tx: tx.hooks.redeliver(ORGANIZATION, SERVICE, done.id, 13))

@@ -30,6 +30,10 @@ _COMMANDS = {
         "watchword.cli.pipelines:app",
         "List, show, create, update, archive and delete pipelines.",
     ),
+    "webhook": (
+        "watchword.cli.webhooks:app",
+        "Tell other systems what happens to agents, builds and tokens.",
+    ),
     "build": (
         "watchword.cli.buildactions:app",
         "Create, watch, list, show, unblock, retry and cancel builds.",

@@ -101,10 +101,17 @@ async def show_build(
 ) -> Build:
     """A build as JSON, with what the query leaves in."""
     place = Place(call.site, organization, pipeline, build)
-    found = await people(tx, [build.created_by, pipeline.created_by])
     retried = call.query("include_retried_jobs") == ["true"]
     excluded = call.query("exclude_jobs") == ["true"]
     bare = call.query("exclude_pipeline") == ["true"]
+    jobs = [] if excluded else await jobs_and_waits(place, tx, retried=retried)
+    return await shape_build(place, tx, jobs, bare=bare)
+
+
+async def shape_build(place: Place, tx: Unit, jobs: list[Job], *, bare: bool = False) -> Build:
+    """A build as JSON with the jobs that are given; a bare one without its pipeline."""
+    organization, pipeline, build = place.organization, place.pipeline, place.build
+    found = await people(tx, [build.created_by, pipeline.created_by])
     source = await rebuilt_from(tx, build)
     return Build(
         id=build.id,
@@ -124,7 +131,7 @@ async def show_build(
         author=Author(name=build.author.get("name"), email=build.author.get("email"))
         if build.author
         else None,
-        jobs=[] if excluded else await jobs_and_waits(place, tx, retried=retried),
+        jobs=jobs,
         created_at=instant(build.created_at),
         scheduled_at=instant(build.created_at),
         started_at=maybe_instant(build.started_at),
@@ -134,9 +141,9 @@ async def show_build(
         rebuilt_from=_rebuilt_from(place, source) if source is not None else None,
         tag=build.tag or None,
         cancel_reason=build.cancel_reason or None,
-        pipeline=None if bare else show_pipeline(call.site, organization, pipeline, found),
+        pipeline=None if bare else show_pipeline(place.site, organization, pipeline, found),
         cluster_id=pipeline.cluster_id,
-        cluster_url=call.site.rest("organizations", organization.slug, "clusters", pipeline.cluster_id)
+        cluster_url=place.site.rest("organizations", organization.slug, "clusters", pipeline.cluster_id)
         if pipeline.cluster_id is not None
         else None,
     )

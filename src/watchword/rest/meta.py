@@ -6,18 +6,20 @@ import msgspec
 from litestar import Response, get
 
 from watchword.rest.call import RestRequest, needs
+from watchword.services.authority import Authority
 
 
 class Meta(msgspec.Struct, kw_only=True):
-    """Addresses from which webhooks come; this version sends none."""
+    """Addresses from which webhooks come, as far as the operator says."""
 
     webhook_ips: list[str]
 
 
 @get("/v2/meta", opt=needs(None), summary="Get information about the installation")
-async def get_meta() -> Meta:
+async def get_meta(request: RestRequest) -> Meta:
     """What anybody may know."""
-    return Meta(webhook_ips=[])
+    authority: Authority = request.app.state.authority
+    return Meta(webhook_ips=list(authority.context.installation.webhook_ips))
 
 
 @get("/v2/openapi.json", opt=needs(None), summary="Get this description")

@@ -104,10 +104,10 @@ class Attempts:
             raise Conflict("This job is not blocked", code="not_blocked")
         for key, value in filled.items():
             await tx.logs.set_meta_data(row.organization_id, row.build_id, key, value)
-        moved = await self.scheduler.advance_in(tx, row.organization_id, row.build_id)
         await self.context.record(
             tx, caller, Action.STEP_UNBLOCKED, row.organization_id, ("step", row.id), {"fields": list(filled)}
         )
+        moved = await self.scheduler.advance_in(tx, row.organization_id, row.build_id)
         return await tx.steps.find(row.organization_id, row.id) or unblocked, moved
 
     async def prioritize_in(

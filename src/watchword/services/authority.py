@@ -9,7 +9,9 @@ from watchword.services.budgets import Treasurer
 from watchword.services.builds import Builder
 from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
+from watchword.services.delivering import Deliverer
 from watchword.services.dispatching import Dispatcher
+from watchword.services.egress import Egress
 from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
 from watchword.services.guarding import Guard
@@ -51,10 +53,12 @@ class Authority:
     reach: Reach
     signing_in: SigningIn
     resets: Resets
+    deliverer: Deliverer
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
         """Build the services on a context."""
+        context.announcer.follow(context.feed)
         ledger = Ledger(context)
         verifier = Verifier(context, ledger)
         attention = Attention(context)
@@ -92,10 +96,12 @@ class Authority:
             Reach(context),
             SigningIn(context),
             Resets(context),
+            Deliverer(context, Egress(context.installation.reach)),
         )
 
     async def load(self) -> None:
         """Read what lives in memory: agents and open jobs."""
+        await self.context.announcer.load(self.context.store)
         await self.fleet.load()
         await self.dispatcher.load()
         await self.uploader.load()
@@ -118,6 +124,7 @@ class Authority:
         await self.controller.sweep(caller)
         await self.rotator.sweep(caller)
         await self.alarms.raise_clones()
+        await self.verifier.blocks.record()
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
         await sweep_copies(self.context)

@@ -239,7 +239,6 @@ class Builder:
             check_meta_data(key, value)
             await tx.logs.set_meta_data(organization_id, build.id, key, value)
         await self.maker.add_in(tx, await ground_of(tx, pipeline, build), document)
-        await self.scheduler.advance_in(tx, organization_id, build.id)
         await self.context.record(
             tx,
             caller,
@@ -248,6 +247,7 @@ class Builder:
             ("build", build.id),
             {"pipeline": pipeline.slug, "number": build.number},
         )
+        await self.scheduler.advance_in(tx, organization_id, build.id)
         return await _again(tx, build), list(await tx.builds.jobs(organization_id, build.id))
 
     def announce(self, jobs: list[Job]) -> None:

@@ -9,16 +9,20 @@ import msgspec
 
 from watchword.crypto.keys import KeyRing
 from watchword.crypto.values import Recogniser
+from watchword.domain.destinations import Reach
 from watchword.domain.errors import Unavailable
 from watchword.domain.eventcatalogue import PRIVILEGED
 from watchword.domain.events import SYSTEM, Action, Actor, Event
 from watchword.domain.ids import RANDOM_BYTES, EventId, OrganizationId, uuid7
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
+from watchword.domain.notifications import Occurrence
 from watchword.domain.quotas import Quotas
 from watchword.domain.ratelimits import RateLimits
 from watchword.domain.retention import Retention
+from watchword.domain.webhooks import EVENTS_OF
 from watchword.feed.base import Feed
 from watchword.objects.base import Nowhere, Objects
+from watchword.services.announcing import Announcer
 from watchword.store.base import Store, Transaction
 
 
@@ -46,6 +50,8 @@ class Installation:
         quotas: what one organization, build or job may take.
         rate_limits: how much of REST and GraphQL organizations and people may use.
         retention: how long what has ended is kept.
+        reach: what requests to addresses that tenants name may reach.
+        webhook_ips: addresses from which webhooks come, as they are told to the public.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -61,6 +67,8 @@ class Installation:
     quotas: Quotas = field(default_factory=Quotas)
     rate_limits: RateLimits = field(default_factory=RateLimits)
     retention: Retention = field(default_factory=Retention)
+    reach: Reach = field(default_factory=Reach)
+    webhook_ips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,7 @@ class Context:
     ids: IdSource = field(default_factory=IdSource)
     objects: Objects = field(default_factory=Nowhere)
     gate: AuditGate = field(default_factory=AuditGate)
+    announcer: Announcer = field(default_factory=Announcer)
 
     def new_id(self) -> str:
         """A fresh time-ordered id; wrap it in the entity's type."""
@@ -176,3 +185,29 @@ class Context:
             token_id=caller.token_id,
         )
         await tx.audit.add(event)
+        words = self.announcer.wanted_of(organization_id, EVENTS_OF.get(action, ()))
+        if words:
+            await self._announce(tx, words, organization_id, subject, caller, data or {})
+
+    async def tell(
+        self, tx: Transaction, event: str, organization_id: OrganizationId, subject: tuple[str, str]
+    ) -> None:
+        """Announce something that the audit trail does not record, inside the unit that makes it so."""
+        words = self.announcer.wanted_of(organization_id, (event,))
+        if words:
+            await self._announce(tx, words, organization_id, subject, LOCAL, {})
+
+    async def _announce(
+        self,
+        tx: Transaction,
+        words: tuple[str, ...],
+        organization_id: OrganizationId,
+        subject: tuple[str, str],
+        caller: Caller,
+        data: Mapping[str, object],
+    ) -> None:
+        now = self.clock.now()
+        occurrence = Occurrence(
+            organization_id, now, words, *subject, caller.actor, caller.address or "", data
+        )
+        await self.announcer.announce(tx, occurrence, self.new_id)

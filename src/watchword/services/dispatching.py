@@ -17,6 +17,7 @@ from watchword.domain.fleet import Agent, AgentState, matches
 from watchword.domain.ids import AgentId, JobId, QueueId
 from watchword.domain.pipelines import BuildState, Job, JobState, token_lifetime
 from watchword.domain.restrictions import load
+from watchword.domain.webhooks import BUILD_RUNNING
 from watchword.services.context import Caller, Context
 from watchword.services.fleet import Fleet, LiveAgent
 from watchword.services.jobanswers import describe_job
@@ -190,6 +191,7 @@ class Dispatcher:
         expires_at = now + token_lifetime(job.timeout_minutes, found.organization.maximum_timeout_minutes)
         if found.build.state is BuildState.SCHEDULED:
             await tx.builds.begin_build(organization_id, job.build_id, now)
+            await self.context.tell(tx, BUILD_RUNNING, organization_id, ("build", job.build_id))
         if not await tx.builds.accept(job, agent_id, now, key.number, expires_at):
             raise Conflict("This job is taken or has ended.", code="job_taken")
         await tx.fleet.give_job(organization_id, agent_id, job_id)

@@ -124,7 +124,6 @@ class Finisher:
             await tx.fleet.take_job(job.organization_id, job.agent_id, self.context.clock.now())
             if ignore_agent:
                 await tx.fleet.ignore(job.organization_id, job.agent_id)
-        moved = await self.scheduler.ended_in(tx, build, job)
         details = {
             "exit_status": job.exit_status,
             "signal": job.signal,
@@ -134,6 +133,7 @@ class Finisher:
         await self.context.record(
             tx, caller, Action.JOB_FINISHED, job.organization_id, ("job", job.id), details
         )
+        moved = await self.scheduler.ended_in(tx, build, job)
         return Ended(job, moved)
 
     def settle(self, job: Job, moved: Moved = _NOTHING, *, ignore_agent: bool = False) -> None:

@@ -16,6 +16,7 @@ from watchword.domain.pipelines import Build, Job, JobState
 from watchword.domain.retrying import automatic_retry, soft_failed
 from watchword.domain.scheduling import survey
 from watchword.domain.steps import Step
+from watchword.domain.webhooks import EVENTS_OF_BUILDS, JOB_FINISHED, JOB_SCHEDULED
 from watchword.services.context import Context
 from watchword.services.dispatching import Dispatcher
 from watchword.store.base import Transaction
@@ -83,6 +84,9 @@ class Scheduler:
             await tx.steps.set_state(organization_id, change.id, change.state, change.outcome)
         if (plan.state, plan.blocked_state) != (build.state, build.blocked_state):
             await tx.builds.set_build_state(organization_id, build_id, plan.state, now, plan.blocked_state)
+            word = EVENTS_OF_BUILDS.get(plan.state)
+            if word is not None and plan.state is not build.state:
+                await self.context.tell(tx, word, organization_id, ("build", build_id))
         for group in sorted(touched):
             moved += await self._admit(tx, organization_id, group, now)
         return moved
@@ -93,6 +97,7 @@ class Scheduler:
         if state is JobState.SCHEDULED and job.concurrency_group:
             state = JobState.LIMITED  # the group gives it a place below
         if await tx.builds.move_job(job, state, now) and state is JobState.SCHEDULED:
+            await self.context.tell(tx, JOB_SCHEDULED, job.organization_id, ("job", job.id))
             return Moved(scheduled=(replace(job, state=state, runnable_at=now),))
         return Moved()
 
@@ -102,6 +107,8 @@ class Scheduler:
         found = await tx.builds.job(job.organization_id, job.id)
         if found is None:
             return Moved()
+        if found.state.ended and not job.state.ended:  # nobody held it: nobody finishes it
+            await self.context.tell(tx, JOB_FINISHED, job.organization_id, ("job", job.id))
         return Moved(held=(found,)) if found.state.held else Moved(withdrawn=(found,))
 
     async def _admit(self, tx: Transaction, organization_id: OrganizationId, group: str, now: int) -> Moved:
@@ -112,6 +119,8 @@ class Scheduler:
             for job in admit(await tx.builds.group_jobs(organization_id, group))
             if await tx.builds.move_job(job, JobState.SCHEDULED, now)
         ]
+        for job in admitted:
+            await self.context.tell(tx, JOB_SCHEDULED, organization_id, ("job", job.id))
         return Moved(scheduled=tuple(admitted))
 
     def settle(self, moved: Moved) -> None:

@@ -20,6 +20,7 @@ from watchword.domain.pipelines import Job
 from watchword.domain.restrictions import Restrictions, load
 from watchword.domain.tokens import Reason, State, Token
 from watchword.domain.use import HOUR_US
+from watchword.services.blocking import Blocks
 from watchword.services.context import Context
 from watchword.services.ledger import Ledger
 from watchword.services.refusing import MESSAGES, ended_reason
@@ -103,6 +104,7 @@ class Verifier:
         self._context = context
         self._now = context.clock.now
         self._ledger = ledger
+        self.blocks = Blocks(context)
         self._recogniser: Recogniser = context.recogniser()
         self._cache: dict[bytes, Presented] = {}
         self._signed: dict[bytes, JobClaims] = {}
@@ -175,6 +177,8 @@ class Verifier:
         self._ledger.refuse(error.code, address, known.id if known is not None else "", now)
         if error.code == Reason.SUPERSEDED and known is not None and self._watch is not None:
             await self._watch.reused(known.holder, address)
+        if error.code == Reason.NETWORK_BLOCKED and known is not None:
+            self.blocks.note(known.holder, address)
 
     async def verify_job(
         self, value: str | None, job_id: JobId, *, address: str | None, agent: str = ""

@@ -53,8 +53,8 @@ class Hooks(Protocol):
     ) -> Delivery | None:
         """The oldest pending delivery whose time has come."""
 
-    async def attempted(self, delivery: Delivery) -> bool:
-        """Write what came of an attempt; False if the delivery changed meanwhile."""
+    async def attempted(self, delivery: Delivery, before: int) -> bool:
+        """Write what came of an attempt after `before` others; False if the delivery changed meanwhile."""
 
     async def redeliver(
         self, organization_id: OrganizationId, service_id: ServiceId, delivery_id: DeliveryId, at: int

@@ -159,13 +159,13 @@ class HookRows:
         row = await self._cx.one(_NEXT, {**_of(organization_id, service_id), "now_": now})
         return DELIVERIES.decode(row) if row else None
 
-    async def attempted(self, delivery: Delivery) -> bool:
+    async def attempted(self, delivery: Delivery, before: int) -> bool:
         encoded = DELIVERIES.encode(delivery)
         parameters = {f"{name}_": encoded[name] for name in _ATTEMPT}
         parameters |= {
             **_of(delivery.organization_id, delivery.service_id),
             "id_": delivery.id,
-            "before_": delivery.attempts - 1,
+            "before_": before,
         }
         return await self._cx.run(_ATTEMPTED, parameters) == 1
 
