@@ -254,6 +254,7 @@ def test_every_method_of_the_contract_is_put_to_the_test() -> None:
         "steps": base.Steps,
         "logs": base.Logs,
         "audit": base.Audit,
+        "revocations": base.Revocations,
     }
     wanted = {
         (part, name)

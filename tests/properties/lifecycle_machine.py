@@ -39,10 +39,11 @@ from watchword.services.accounts import delete_cluster
 from watchword.services.builds import BuildRequest, CommandStep
 from watchword.services.context import LOCAL, Caller
 from watchword.services.dispatching import Accepted
+from watchword.services.editing import edit_agent_token
 from watchword.services.exchanging import Registration, register
 from watchword.services.issuing import TokenRequest, issue_agent_token, issue_api_token
 from watchword.services.logs import add_chunk
-from watchword.services.revoking import edit_agent_token, revoke
+from watchword.services.revoking import revoke
 from watchword.services.verifying import Presented
 from watchword.store.base import Transaction
 
@@ -336,6 +337,10 @@ class Lifecycle(RuleBasedStateMachine):
             return
         assert found is None, found
         token.networks = networks
+        for agent in self.model.agents:
+            if agent.parent is token and not agent.ended:
+                both = bool(agent.networks and networks)
+                agent.networks = f"{agent.networks} {networks}" if both else ""
         token.organization.events[Action.TOKEN_UPDATED] += 1
 
     @action("tokens", number=picks)
@@ -505,7 +510,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @action("tokens", house=houses, networks=st.sampled_from(NETWORKS[1:]), later=st.sampled_from(NETWORKS))
     def a_token_with_networks_is_used(self, house: int, networks: str, later: str) -> None:
-        """An agent joins with it; the session keeps the networks that the token had then."""
+        """An agent joins with it; the session keeps the networks of then besides the new ones."""
         token = self._issue(self.model.houses[house], "main", 0, 0, 0, networks, "", ())
         assert token is not None
         self._join(token, "inside", old=False)

@@ -9,7 +9,7 @@ from databases import Database
 from support import MINUTE_US, Client, FakeAgent, FakeClock, LiveServer
 from watchword.domain.restrictions import Restrictions, parse_networks
 from watchword.services.context import LOCAL
-from watchword.services.revoking import edit_agent_token
+from watchword.services.editing import edit_agent_token
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from watchword.domain.fleet import AgentState
 from watchword.domain.restrictions import Restrictions
 from watchword.domain.tokens import Reason
 from watchword.services.context import LOCAL
+from watchword.services.editing import edit_agent_token
 from watchword.services.exchanging import Joined, Registration, register
-from watchword.services.revoking import edit_agent_token, revoke
+from watchword.services.revoking import revoke
 from watchword.store.base import Transaction
 
 

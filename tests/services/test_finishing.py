@@ -12,8 +12,8 @@ from watchword.domain.pipelines import Job, JobState
 from watchword.domain.tokens import Reason
 from watchword.services.context import LOCAL
 from watchword.services.dispatching import Accepted
+from watchword.services.ending import end_token
 from watchword.services.exchanging import Joined
-from watchword.services.revoking import end_token
 
 
 def value_of(accepted: Accepted) -> str:

@@ -19,9 +19,9 @@ from watchword.domain.people import SealedValue
 from watchword.domain.tokens import Token
 from watchword.services import revealing
 from watchword.services.context import LOCAL, Caller
+from watchword.services.ending import end_token
 from watchword.services.issuing import Issued
 from watchword.services.revealing import PolicyChange, reveal, reveal_on_host, set_revealable
-from watchword.services.revoking import end_token
 from watchword.services.sealedvalues import open_copy
 from watchword.store.audit import AuditRows
 from watchword.store.base import EVERYTHING

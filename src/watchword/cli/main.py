@@ -14,8 +14,11 @@ _COMMANDS = {
     "backup": ("watchword.cli.backups:backup", "Back an installation up, while its server runs."),
     "restore": ("watchword.cli.backups:restore", "Bring a backup back."),
     "tour": ("watchword.cli.tour:tour", "Play the life of a token in one minute, on a scratch folder."),
+    "token": (
+        "watchword.cli.tokens:app",
+        "Create, import, list, change, revoke agent tokens; print patterns.",
+    ),
     "admin": ("watchword.cli.admin:app", "Look after people, mail and reveals on the host."),
-    "token": ("watchword.cli.tokens:app", "Create, list, show and revoke agent tokens; print patterns."),
     "api-token": ("watchword.cli.apitokens:app", "Create, list, change and revoke API access tokens."),
     "hygiene": ("watchword.cli.security:hygiene", "List tokens that need attention."),
     "access-audit": ("watchword.cli.security:access_audit", "List whose API access tokens reach in."),

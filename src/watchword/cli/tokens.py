@@ -1,18 +1,21 @@
-"""`token`: create, list, show and revoke agent tokens; patterns for scanners."""
+"""`token`: create, list and show agent tokens; patterns for scanners."""
 
-import sys
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from watchword.cli.client import AsJson, Client, CommandError, CredentialsFile
-from watchword.cli.output import clean, say, show_fields, show_json, show_table
+from watchword.cli.output import clean, show_fields, show_json, show_table
 from watchword.cli.patterns import patterns
 from watchword.cli.spans import expiry
+from watchword.cli.tokenlife import edit, import_token, revoke, token_path, tokens_path
 
-app = App(name="token", help="Create, list and revoke agent tokens.")
+app = App(name="token", help="Create, import, list, change and revoke agent tokens.")
 app.command(patterns)
 app.command("watchword.cli.abilities:token_can", name="can")
+app.command(import_token, name="import")
+app.command(edit)
+app.command(revoke)
 
 _Text = Annotated[str | None, Parameter(show_default=False)]
 _Texts = Annotated[list[str] | None, Parameter(negative=(), show_default=False)]
@@ -22,7 +25,8 @@ _Switch = Annotated[bool, Parameter(negative=())]
 @app.command
 def create(
     *,
-    description: str,
+    description: _Text = None,
+    like: _Text = None,
     expires_in: _Text = None,
     expires_at: _Text = None,
     network: _Texts = None,
@@ -30,6 +34,7 @@ def create(
     tag: _Texts = None,
     uses: Annotated[int | None, Parameter(show_default=False)] = None,
     cluster: _Text = None,
+    unclustered: _Switch = False,
     quiet: _Switch = False,
     json: AsJson = False,
     credentials: CredentialsFile = None,
@@ -38,6 +43,7 @@ def create(
 
     Args:
         description: Which environment the token is for.
+        like: Id of a token to take description, networks, queue, tags and number of uses from.
         expires_in: Time until it expires, as 30d, 12h or 15m; at least 10 minutes.
         expires_at: Moment when it expires, as 2030-01-31T12:00:00Z.
         network: CIDR block or address from which it may be used; may be repeated.
@@ -45,6 +51,7 @@ def create(
         tag: Tag that agents must carry, as os=linux; may be repeated.
         uses: Number of agents that may join with it.
         cluster: Id of the cluster; the default cluster unless set.
+        unclustered: Make a token of no cluster.
         quiet: Print the value alone.
         json: Print JSON.
         credentials: File with the server's address and an API access token.
@@ -58,37 +65,55 @@ def create(
         "max_uses": uses,
     }
     client = Client.connect(credentials)
-    body = {name: value for name, value in asked.items() if value is not None}
-    made = client.call("POST", f"clusters/{client.cluster(cluster)}/tokens", body)
+    body = _like(client, like, cluster, unclustered=unclustered) if like is not None else {}
+    body |= {name: value for name, value in asked.items() if value is not None}
+    if "description" not in body:
+        raise CommandError("give --description or --like", code="description_missing")
+    made = client.call("POST", tokens_path(client, cluster, unclustered=unclustered), body)
     if json:
         show_json(made)
     elif quiet:
         print(made["token"])
     else:
-        _introduce(client, made)
+        _introduce(client, made, unclustered=unclustered)
 
 
-def _introduce(client: Client, made: dict[str, Any]) -> None:
+def _like(client: Client, token: str, cluster: str | None, *, unclustered: bool) -> dict[str, Any]:
+    """What another token says of a new one; its life is its own."""
+    other = client.call("GET", token_path(client, cluster, token, unclustered=unclustered))
+    names = ("description", "allowed_ip_addresses", "queue", "tags", "max_uses")
+    return {name: other[name] for name in names if other[name]}
+
+
+def _introduce(client: Client, made: dict[str, Any], *, unclustered: bool) -> None:
     print(f"Agent token for {clean(made['description'])!r}, shown this once:\n\n  {made['token']}\n")
     until = f"until {made['expires_at']}" if made["expires_at"] else "until it is revoked"
     print(f"It lets agents join {until}. Next, on the agent's machine, with the value in a file:\n")
     print(f"  watchword agent start --endpoint {client.credentials.url}/v3 --token-file FILE")
-    print(f"\nRevoke it with: watchword token revoke {made['id']}")
+    print(f"\nRevoke it with: watchword token revoke {made['id']}{' --unclustered' if unclustered else ''}")
 
 
 @app.command(name="list")
 def list_tokens(
-    *, cluster: _Text = None, json: AsJson = False, credentials: CredentialsFile = None
-) -> None:  # fmt: skip
-    """List agent tokens that are not revoked, with their last use.
+    *,
+    state: _Text = None,
+    cluster: _Text = None,
+    unclustered: _Switch = False,
+    json: AsJson = False,
+    credentials: CredentialsFile = None,
+) -> None:
+    """List agent tokens that are not revoked, or those in a state, with their last use.
 
     Args:
+        state: Only those that are active, expired, revoked or superseded.
         cluster: Id of the cluster; the default cluster unless set.
+        unclustered: Those of no cluster.
         json: Print JSON.
         credentials: File with the server's address and an API access token.
     """
     client = Client.connect(credentials)
-    tokens = list(client.every(f"clusters/{client.cluster(cluster)}/tokens"))
+    query = {"state": state} if state is not None else {"revoked": "false"} if unclustered else {}
+    tokens = list(client.every(tokens_path(client, cluster, unclustered=unclustered), **query))
     if json:
         show_json(tokens)
         return
@@ -109,18 +134,25 @@ def _uses(token: dict[str, Any]) -> str:
 
 @app.command
 def show(
-    token: str, /, *, cluster: _Text = None, json: AsJson = False, credentials: CredentialsFile = None
+    token: str,
+    /,
+    *,
+    cluster: _Text = None,
+    unclustered: _Switch = False,
+    json: AsJson = False,
+    credentials: CredentialsFile = None,
 ) -> None:
     """Show an agent token: what it allows, who made it, when it was last used. Never its value.
 
     Args:
         token: Id of the token.
         cluster: Id of the cluster; the default cluster unless set.
+        unclustered: It is a token of no cluster.
         json: Print JSON.
         credentials: File with the server's address and an API access token.
     """
     client = Client.connect(credentials)
-    found = client.call("GET", _path(client, cluster, token))
+    found = client.call("GET", token_path(client, cluster, token, unclustered=unclustered))
     if json:
         show_json(found)
         return
@@ -128,6 +160,7 @@ def show(
         [
             ("Id", found["id"]),
             ("Description", found["description"]),
+            ("State", found["state"]),
             ("Networks", found["allowed_ip_addresses"]),
             ("Queue", found["queue"]),
             ("Tags", " ".join(found["tags"])),
@@ -138,44 +171,10 @@ def show(
             ("Created by", (found["created_by"] or {}).get("email")),
             ("Last used", found["last_used_at"]),
             ("Last used from", found["last_used_from"]),
+            *(
+                [("Revoked", found["revoked_at"]), ("Reason", found["revoked_reason"])]
+                if found["revoked_at"]
+                else ()
+            ),
         ]
     )
-
-
-def _path(client: Client, cluster: str | None, token: str) -> str:
-    """Path of a token; what is no plain id stays inside its segment."""
-    from urllib.parse import quote  # noqa: PLC0415 - keeps --help quick
-
-    return f"clusters/{quote(client.cluster(cluster), safe='')}/tokens/{quote(token, safe='')}"
-
-
-@app.command
-def revoke(
-    token: str,
-    /,
-    *,
-    cluster: _Text = None,
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative=())] = False,
-    credentials: CredentialsFile = None,
-) -> None:
-    """Revoke an agent token: no agent joins with it any more; connected agents stay connected.
-
-    Args:
-        token: Id of the token.
-        cluster: Id of the cluster; the default cluster unless set.
-        yes: Do not ask.
-        credentials: File with the server's address and an API access token.
-    """
-    client = Client.connect(credentials)
-    path = _path(client, cluster, token)
-    found = client.call("GET", path)
-    joined = sum(agent["agent_token_id"] == found["id"] for agent in client.every("agents"))
-    stay = f"{joined} connected agent{'' if joined == 1 else 's'} joined with it and will stay connected"
-    if not yes:
-        if not sys.stdin.isatty():
-            raise CommandError("add --yes to revoke without being asked", code="not_confirmed")
-        say(f"Revoke {clean(found['description'])!r}? {stay}.")
-        if input("Type yes: ").strip().lower() not in ("y", "yes"):
-            raise CommandError("nothing was revoked", code="not_confirmed")
-    client.call("DELETE", path)
-    print(f"Revoked {found['id']} ({clean(found['description'])}): no new agent joins with it; {stay}.")

@@ -172,3 +172,4 @@ TOPIC_ROTATION_CHANGED = "rotation.changed"
 TOPIC_INCIDENT_CHANGED = "incident.changed"
 # Which organizations API access tokens reach, or from where these may be called, has changed.
 TOPIC_REACH_CHANGED = "reach.changed"
+TOPIC_TOKEN_IMPORTED = "token.imported"  # noqa: S105 - the name of a topic

@@ -26,6 +26,7 @@ TeamMemberId = NewType("TeamMemberId", str)
 MaintainerId = NewType("MaintainerId", str)
 InvitationId = NewType("InvitationId", str)
 BannerId = NewType("BannerId", str)
+RevocationId = NewType("RevocationId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -106,6 +106,33 @@ def _words(content: object) -> tuple[str, ...]:
     return tuple(content)
 
 
+def widened(one: Sequence[Block], other: Sequence[Block]) -> tuple[Block, ...]:
+    """Blocks that hold what either of two lists holds, an empty one being everywhere."""
+    if not one or not other:
+        return ()
+    every = (*one, *other)
+    return tuple(
+        block
+        for at, block in enumerate(every)
+        if not any(
+            _inside(block, held) and (not _inside(held, block) or place < at)
+            for place, held in enumerate(every)
+            if place != at
+        )
+    )
+
+
+def narrower(new: Sequence[Block], old: Sequence[Block]) -> bool:
+    """Whether some block that was open before is not, as a whole, inside one that is open now."""
+    if not new:
+        return False
+    return not old or not all(any(_inside(block, held) for held in new) for block in old)
+
+
+def _inside(block: Block, other: Block) -> bool:
+    return block.version == other.version and other.first <= block.first and block.last <= other.last
+
+
 def parse_networks(text: str) -> tuple[Block, ...]:
     """Read CIDR blocks or addresses, separated by spaces or commas.
 

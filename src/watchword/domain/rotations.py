@@ -199,4 +199,5 @@ def succeed(
         uses=0,
         created_at=now,
         created_by=by,
+        imported=False,
     )

@@ -46,7 +46,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token of any kind. Times are microseconds since the epoch; 0 means none."""
+    """One token of any kind. Times are microseconds since the epoch; 0 means none.
+
+    Attributes:
+        imported: its value was issued elsewhere, and may have any shape.
+    """
 
     organization_id: OrganizationId
     id: TokenId
@@ -69,6 +73,7 @@ class Token:
     ended_at: int
     ended_by: UserId | None
     ended_reason: str
+    imported: bool = False
 
     def state_at(self, now: int) -> State:
         """State as seen at `now`."""

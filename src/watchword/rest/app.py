@@ -46,6 +46,7 @@ from watchword.rest import (
     teammembers,
     teams,
     tokens,
+    unclustered,
     users,
 )
 from watchword.rest.bodies import MAX_BODY
@@ -64,6 +65,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *limits.HANDLERS,
     *clusters.HANDLERS,
     *tokens.HANDLERS,
+    *unclustered.HANDLERS,
     *queues.HANDLERS,
     *secrets.HANDLERS,
     *agents.HANDLERS,

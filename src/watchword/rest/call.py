@@ -179,10 +179,16 @@ class Call:
             self.presented.organization_id,
             self.presented.id,
             key,
-            f"{self.request.method} {self.request.scope['path']}",
+            self._asked,
             self.body,
             self._unit(work, defer=defer),
         )
+
+    @property
+    def _asked(self) -> str:
+        """Method, path and query: with another query it is another request."""
+        query = self.request.scope["query_string"].decode("latin-1")
+        return f"{self.request.method} {self.request.scope['path']}" + (f"?{query}" if query else "")
 
     async def create(self, work: Work[T], *, defer: bool = False) -> Response[T]:
         """Create something: 201 and what was created."""

@@ -1,50 +1,52 @@
 """Agent tokens of a cluster (contract rest-graphql §2.6); a value is seen at creation and never again."""
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import msgspec
 from litestar import Response, delete, get, post, route
-from msgspec import UNSET, Meta, UnsetType
+from litestar.openapi import ResponseSpec
 
 from watchword.domain import accounts, tokens
-from watchword.domain.errors import Invalid
-from watchword.domain.ids import TokenId, UserId, is_uuid
-from watchword.domain.restrictions import load
-from watchword.domain.use import Use
-from watchword.rest.bodies import Body
+from watchword.domain.ids import UserId
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.clusters import CLUSTER
-from watchword.rest.formats import Site, graphql_id, instant, read_time, whole_seconds
-from watchword.rest.users import User, show_person
-from watchword.services.issuing import TokenRequest, issue_agent_token
-from watchword.services.narrowing import EVERYWHERE, narrow, networks_text
-from watchword.services.queries import Access, Unit, agent_tokens_of, find_cluster, people
-from watchword.services.revoking import edit_agent_token, find_agent_token, revoke
+from watchword.rest.tokenshapes import (
+    AgentTokenChange,
+    ImportedAgentToken,
+    NewAgentToken,
+    TokenFields,
+    import_as_asked,
+    issue_as_asked,
+    persons,
+    token_fields,
+    token_id_of,
+    update_as_asked,
+    used,
+)
+from watchword.rest.withdrawals import (
+    REVOCATION,
+    WITHDRAWAL,
+    BlastRadius,
+    Find,
+    Revocation,
+    RevokeToken,
+    radius_of,
+    read_state,
+    revocation_of,
+    revoke_token,
+)
+from watchword.services.queries import Access, Unit, agent_tokens_in, agent_tokens_of, find_cluster
+from watchword.services.revoking import find_agent_token
 
 TOKENS = CLUSTER + "/tokens"
 TOKEN = TOKENS + "/{token:str}"
+GONE = {204: ResponseSpec(None, description="Revoked; the answer is empty.", generate_examples=False)}
 
 
-class AgentToken(msgspec.Struct, kw_only=True):
-    """An agent token; `not_before` and what follows it are Watchword's own."""
+class AgentToken(TokenFields, kw_only=True):
+    """An agent token of a cluster."""
 
-    id: str
-    graphql_id: str
-    description: str
-    allowed_ip_addresses: str
-    expires_at: str | None
-    url: str
     cluster_url: str
-    created_at: str
-    created_by: User | None
-    not_before: str | None
-    max_uses: int | None
-    uses: int
-    queue: str | None
-    tags: list[str]
-    last_used_at: str | None
-    last_used_from: str | None
 
 
 class CreatedAgentToken(AgentToken, kw_only=True):
@@ -53,94 +55,47 @@ class CreatedAgentToken(AgentToken, kw_only=True):
     token: str
 
 
-Uses = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-
-
-class NewAgentToken(Body):
-    """What a new agent token is; `not_before` and what follows it are Watchword's own."""
-
-    description: str | None = None
-    expires_at: str | None = None
-    allowed_ip_addresses: str | None = None
-    not_before: str | None = None
-    max_uses: Uses | None = None
-    queue: str | None = None
-    tags: list[str] | None = None
-
-
-class AgentTokenChange(Body):
-    """What changes of an agent token: description and networks; the rest may be repeated, not changed."""
-
-    description: str | UnsetType | None = UNSET
-    allowed_ip_addresses: str | UnsetType | None = UNSET
-    expires_at: str | UnsetType | None = UNSET
-    not_before: str | UnsetType | None = UNSET
-    max_uses: int | UnsetType | None = UNSET
-    queue: str | UnsetType | None = UNSET
-    tags: list[str] | UnsetType | None = UNSET
-
-
 def show_token(
-    site: Site,
+    call: Call,
     organization: accounts.Organization,
     token: tokens.Token,
-    people: Mapping[UserId, accounts.User],
-    used: Use | None = None,
+    known: Mapping[UserId, accounts.User],
 ) -> AgentToken:
-    """An agent token as JSON."""
-    cluster_url = site.rest("organizations", organization.slug, "clusters", token.cluster_id)
-    restrictions = load(token.restrictions)
-    return AgentToken(
-        id=token.id,
-        graphql_id=graphql_id("ClusterToken", token.id),
-        description=token.description,
-        allowed_ip_addresses=" ".join(block.text for block in restrictions.networks) or EVERYWHERE,
-        expires_at=whole_seconds(token.expires_at),
-        url=f"{cluster_url}/tokens/{token.id}",
-        cluster_url=cluster_url,
-        created_at=instant(token.created_at),
-        created_by=show_person(people, token.created_by),
-        not_before=whole_seconds(token.not_before),
-        max_uses=token.max_uses or None,
-        uses=token.uses,
-        queue=restrictions.queue or None,
-        tags=list(restrictions.tags),
-        last_used_at=instant(used.last_at) if used is not None else None,
-        last_used_from=used.address or None if used is not None else None,
-    )
+    """An agent token as JSON, its last use aside."""
+    cluster_url = call.site.rest("organizations", organization.slug, "clusters", token.cluster_id)
+    url = f"{cluster_url}/tokens/{token.id}"
+    fields = token_fields(token, known, call.context.clock.now(), "ClusterToken", url)
+    return AgentToken(cluster_url=cluster_url, **fields)
 
 
-async def _find(call: Call, tx: Unit, access: Access) -> tokens.Token:
-    cluster = await find_cluster(tx, access.id, call.path("cluster"))
-    text = call.path("token")
-    # An id that is none is no token's; the look-up then finds nothing.
-    token_id = TokenId(text.lower() if is_uuid(text) else "")
-    return await find_agent_token(tx, access.id, cluster.id, token_id)
+def _finder(call: Call) -> Find:
+    async def find(tx: Unit, access: Access, *, revoked: bool) -> tokens.Token:
+        cluster = await find_cluster(tx, access.id, call.path("cluster"))
+        return await find_agent_token(tx, access.id, cluster.id, token_id_of(call), revoked=revoked)
+
+    return find
 
 
-async def _used(call: Call, shown: AgentToken) -> AgentToken:
-    """Fill in the last use, which the ledger knows."""
-    used = await call.authority.ledger.last_used(call.presented.organization_id, TokenId(shown.id))
-    if used is not None:
-        shown.last_used_at = instant(used.last_at)
-        shown.last_used_from = used.address or None
-    return shown
-
-
-@get(TOKENS, opt=needs("agent_token.read", query=PAGED), summary="List agent tokens")
+@get(TOKENS, opt=needs("agent_token.read", query=("state", *PAGED)), summary="List agent tokens")
 async def list_tokens(request: RestRequest) -> Response[list[AgentToken]]:
-    """Agent tokens of the cluster that are not revoked, oldest first; expired ones are listed."""
+    """Agent tokens of the cluster that are not revoked, oldest first; of one state where one is named."""
     call = Call.of(request)
+    state = read_state(call)
 
     async def work(tx: Unit, access: Access) -> tuple[list[tokens.Token], list[AgentToken]]:
         cluster = await find_cluster(tx, access.id, call.path("cluster"))
-        rows = await agent_tokens_of(tx, cluster, call.page.window)
-        found = await people(tx, [token.created_by for token in rows])
+        now, window = call.context.clock.now(), call.page.window
+        if state is None:
+            rows = await agent_tokens_of(tx, cluster, window)
+        else:
+            rows = await agent_tokens_in(tx, access.id, cluster, state, now, window)
         page = call.page.cut(rows)
-        return rows, [show_token(call.site, access.organization, token, found) for token in page]
+        known = await persons(tx, *page)
+        return rows, [show_token(call, access.organization, token, known) for token in page]
 
     rows, items = await call.read(work)
-    return call.listed([await _used(call, item) for item in items], rows)
+    shown = [await used(call, row.organization_id, item) for row, item in zip(rows, items, strict=False)]
+    return call.listed(shown, rows)
 
 
 @get(TOKEN, opt=needs("agent_token.read"), summary="Get an agent token")
@@ -148,11 +103,12 @@ async def get_token(request: RestRequest) -> AgentToken:
     """One agent token by its id; never its value."""
     call = Call.of(request)
 
-    async def work(tx: Unit, access: Access) -> AgentToken:
-        token = await _find(call, tx, access)
-        return show_token(call.site, access.organization, token, await people(tx, [token.created_by]))
+    async def work(tx: Unit, access: Access) -> tuple[tokens.Token, AgentToken]:
+        token = await _finder(call)(tx, access, revoked=False)
+        return token, show_token(call, access.organization, token, await persons(tx, token))
 
-    return await _used(call, await call.read(work))
+    token, shown = await call.read(work)
+    return await used(call, token.organization_id, shown)
 
 
 @post(
@@ -164,19 +120,26 @@ async def create_token(request: RestRequest) -> Response[CreatedAgentToken]:
 
     async def work(tx: Unit, access: Access) -> CreatedAgentToken:
         cluster = await find_cluster(tx, access.id, call.path("cluster"))
-        asked = call.decode(NewAgentToken)
-        wanted = TokenRequest(
-            organization_id=access.id,
-            cluster_id=cluster.id,
-            description=asked.description or "",
-            restrictions=narrow(asked.allowed_ip_addresses or "", asked.queue or "", asked.tags or ()),
-            not_before=read_time("Not before", asked.not_before),
-            expires_at=read_time("Expires at", asked.expires_at),
-            max_uses=asked.max_uses or 0,
-        )
-        issued = await issue_agent_token(call.context, tx, access.caller, wanted, access.user.id)
-        shown = show_token(call.site, access.organization, issued.token, {access.user.id: access.user})
-        return CreatedAgentToken(**msgspec.structs.asdict(shown), token=issued.value.reveal())
+        token, value = await issue_as_asked(call, tx, access, cluster.id)
+        shown = show_token(call, access.organization, token, {access.user.id: access.user})
+        return CreatedAgentToken(**msgspec.structs.asdict(shown), token=value.reveal())
+
+    return await call.create(work)
+
+
+@post(
+    TOKENS + "/import",
+    opt=needs("agent_token.create", body=ImportedAgentToken, keyed=True),
+    summary="Import an agent token",
+)
+async def import_token(request: RestRequest) -> Response[AgentToken]:
+    """Take over a token that was issued elsewhere, by its value or its digest; the value is never shown."""
+    call = await Call.with_body(request)
+
+    async def work(tx: Unit, access: Access) -> AgentToken:
+        cluster = await find_cluster(tx, access.id, call.path("cluster"))
+        token = await import_as_asked(call, tx, access, cluster.id)
+        return show_token(call, access.organization, token, {access.user.id: access.user})
 
     return await call.create(work)
 
@@ -185,61 +148,49 @@ async def create_token(request: RestRequest) -> Response[CreatedAgentToken]:
     TOKEN,
     http_method=["PUT", "PATCH"],
     status_code=200,
-    opt=needs("agent_token.update", body=AgentTokenChange),
+    opt=needs("agent_token.update", body=AgentTokenChange, query=WITHDRAWAL),
     summary="Update an agent token",
 )
-async def update_token(request: RestRequest) -> AgentToken:
-    """Change description or networks of an agent token."""
+async def update_token(request: RestRequest) -> Response[AgentToken | BlastRadius]:
+    """Change description or networks of an agent token; a dry run says what narrower networks touch."""
     call = await Call.with_body(request)
-
-    async def work(tx: Unit, access: Access) -> AgentToken:
-        token = await _find(call, tx, access)
-        asked = call.decode(AgentTokenChange)
-        _require_same(token, asked)
-        description = None if asked.description is UNSET else asked.description or ""
-        given = asked.allowed_ip_addresses
-        networks = None if given is UNSET else networks_text(given or "")
-        changed = await edit_agent_token(call.context, tx, access.caller, token, description, networks)
-        return show_token(call.site, access.organization, changed, await people(tx, [changed.created_by]))
-
-    return await _used(call, await call.write(work))
+    return await update_as_asked(call, _finder(call), show_token)
 
 
-def _require_same(token: tokens.Token, asked: AgentTokenChange) -> None:
-    """Refuse to change what is fixed at creation; repeating it is fine, as the documented curl does.
-
-    Raises:
-        Invalid: a fixed key holds something else.
-    """
-    restrictions = load(token.restrictions)
-    same = {
-        "Expires at": asked.expires_at is UNSET
-        or whole_seconds(read_time("Expires at", asked.expires_at)) == whole_seconds(token.expires_at),
-        "Not before": asked.not_before is UNSET
-        or whole_seconds(read_time("Not before", asked.not_before)) == whole_seconds(token.not_before),
-        "Max uses": asked.max_uses is UNSET or (asked.max_uses or 0) == token.max_uses,
-        "Queue": asked.queue is UNSET or (asked.queue or "") == restrictions.queue,
-        "Tags": asked.tags is UNSET or tuple(asked.tags or ()) == restrictions.tags,
-    }
-    for name, unchanged in same.items():
-        if not unchanged:
-            raise Invalid(
-                f"Validation failed: {name} can't be changed after creation; create another token",
-                code="immutable",
-            )
-
-
-@delete(TOKEN, opt=needs("agent_token.revoke", keyed=True), summary="Revoke an agent token")
-async def revoke_token(request: RestRequest) -> None:
-    """Revoke an agent token: it starts no new agent; connected agents stay."""
+@delete(
+    TOKEN,
+    status_code=200,
+    responses=GONE,
+    opt=needs("agent_token.revoke", body=RevokeToken, query=REVOCATION, keyed=True),
+    summary="Revoke an agent token",
+)
+async def delete_token(request: RestRequest) -> Response[BlastRadius | Revocation | None]:
+    """Revoke an agent token: it starts no new agent; `mode` says what becomes of connected ones."""
     call = await Call.with_body(request)
-
-    async def work(tx: Unit, access: Access) -> bytes:
-        token = await _find(call, tx, access)
-        await revoke(call.context, tx, access.caller, token, access.user.id, "revoked through REST")
-        return b""
-
-    await call.once(work)
+    return await revoke_token(call, _finder(call), reason="revoked through REST")
 
 
-HANDLERS = (list_tokens, get_token, create_token, update_token, revoke_token)
+@get(TOKEN + "/blast-radius", opt=needs("agent_token.read"), summary="See what a revocation would touch")
+async def get_blast_radius(request: RestRequest) -> BlastRadius:
+    """Connected agents, running jobs and callers of the last day that the token's end would touch."""
+    call = Call.of(request)
+    return await radius_of(call, _finder(call))
+
+
+@get(TOKEN + "/revocation", opt=needs("agent_token.read"), summary="Get an agent token's revocation")
+async def get_revocation(request: RestRequest) -> Revocation:
+    """How access was last taken from the token: its revocation, else the latest narrowing of networks."""
+    call = Call.of(request)
+    return await revocation_of(call, _finder(call))
+
+
+HANDLERS = (
+    list_tokens,
+    get_token,
+    create_token,
+    import_token,
+    update_token,
+    delete_token,
+    get_blast_radius,
+    get_revocation,
+)

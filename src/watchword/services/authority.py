@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from watchword.services.alarming import Alarms
 from watchword.services.attempts import Attempts
 from watchword.services.attention import Attention
+from watchword.services.blast import Blast
 from watchword.services.budgets import Treasurer
 from watchword.services.builds import Builder
 from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
 from watchword.services.delivering import Deliverer
 from watchword.services.dispatching import Dispatcher
+from watchword.services.editing import Editor
 from watchword.services.egress import Egress
 from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
@@ -19,6 +21,7 @@ from watchword.services.ledger import Ledger
 from watchword.services.making import Maker
 from watchword.services.passwords import Resets
 from watchword.services.reach import Reach
+from watchword.services.revoking import Revoker
 from watchword.services.rotating import Rotator
 from watchword.services.running import Runner
 from watchword.services.scheduling import Scheduler
@@ -27,6 +30,7 @@ from watchword.services.signing_in import SigningIn
 from watchword.services.stepping import Stepper
 from watchword.services.uploading import Uploader
 from watchword.services.verifying import Verifier
+from watchword.services.withdrawing import Withdrawer
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,9 @@ class Authority:
     signing_in: SigningIn
     resets: Resets
     deliverer: Deliverer
+    revoker: Revoker
+    editor: Editor
+    blast: Blast
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -75,6 +82,8 @@ class Authority:
         stepper = Stepper(context, scheduler)
         controller = Controller(context, fleet, dispatcher, finisher)
         runner = Runner(context, dispatcher)
+        withdrawer = Withdrawer(context, fleet, finisher, ledger)
+        revoker = Revoker(context, withdrawer)
         return cls(
             context,
             ledger,
@@ -97,11 +106,15 @@ class Authority:
             SigningIn(context),
             Resets(context),
             Deliverer(context, Egress(context.installation.reach)),
+            revoker,
+            Editor(context, revoker),
+            Blast(context, ledger, withdrawer),
         )
 
     async def load(self) -> None:
         """Read what lives in memory: agents and open jobs."""
         await self.context.announcer.load(self.context.store)
+        await self.verifier.load()
         await self.fleet.load()
         await self.dispatcher.load()
         await self.uploader.load()
@@ -125,6 +138,7 @@ class Authority:
         await self.rotator.sweep(caller)
         await self.alarms.raise_clones()
         await self.verifier.blocks.record()
+        await self.revoker.sweep(caller)
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
         await sweep_copies(self.context)

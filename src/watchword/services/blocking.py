@@ -13,6 +13,8 @@ from watchword.services.context import Caller, Context
 from watchword.store.base import Transaction
 
 MAX_NOTED = 10_000
+# Registrations with one token in one hour: who holds a whole IPv6 network does not fill the trail.
+MAX_ADDRESSES = 100
 _JOINING = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)
 
 
@@ -23,6 +25,7 @@ class Blocks:
         self._context = context
         self._noted: dict[tuple[TokenId, str], int] = {}
         self._waiting: list[tuple[Token, str]] = []
+        self._swept = 0
 
     def note(self, token: Token, address: str | None) -> None:
         """Note a refusal, unless it was noted within the hour."""
@@ -44,12 +47,23 @@ class Blocks:
         while self._waiting:
             await self._context.store.write(self._record_in)
             del self._waiting[0]
+        hour = self._context.clock.now() // HOUR_US
+        if hour != self._swept:
+            await self._context.store.write(lambda tx: tx.revocations.forget_blocked(hour - 1))
+            self._swept = hour
 
     async def _record_in(self, tx: Transaction) -> None:
         token, address = self._waiting[0]
         action, subject = Action.TOKEN_REGISTRATION_BLOCKED, ("token", str(token.id))
         if token.agent_id is not None:
             action, subject = Action.AGENT_BLOCKED, ("agent", str(token.agent_id))
+        elif not await self._first_in(tx, token, address):
+            return
         caller = Caller(SYSTEM, address or None)
         details = {"blocked_ip": address}
         await self._context.record(tx, caller, action, token.organization_id, subject, details)
+
+    async def _first_in(self, tx: Transaction, token: Token, address: str) -> bool:
+        """Whether this hour's trail has not heard of it, also not before a restart."""
+        hour = self._context.clock.now() // HOUR_US
+        return await tx.revocations.block(token.organization_id, token.id, hour, address, MAX_ADDRESSES)

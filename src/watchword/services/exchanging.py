@@ -109,7 +109,7 @@ async def register(
     joined = await context.store.write(work)
     if joined.replaced is not None:
         fleet.forget(joined.replaced)
-    fleet.add(joined.agent)
+    fleet.admit(joined.agent)
     return joined
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from watchword.domain.errors import Conflict
 from watchword.domain.events import Action
-from watchword.domain.fleet import AgentState
+from watchword.domain.fleet import Agent, AgentState
 from watchword.domain.ids import AgentId, TokenId
 from watchword.domain.pipelines import CANCEL_GRACE_US, START_DEADLINE_US, Job, JobState
 from watchword.services.context import Caller, Context
@@ -34,6 +34,20 @@ class Ended:
 
 async def _nobody(_token_id: TokenId) -> None:
     """Nobody asks which token an agent that left had joined with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An agent whose session a unit of work ended, and what became of the job it held.
+
+    Attributes:
+        released: the job, which had not started and waits again.
+        ended: the job, which was running and has failed.
+    """
+
+    agent: Agent
+    released: Job | None = None
+    ended: Ended | None = None
 
 
 @dataclass(slots=True)
@@ -151,31 +165,59 @@ class Finisher:
         live = self.fleet.agents.get(agent_id)
         if live is None:
             return
-        now = self.context.clock.now()
-        reason = "agent_lost" if state is AgentState.LOST else "agent_stop"
 
-        async def work(tx: Transaction) -> tuple[Job | None, Ended | None]:
+        async def work(tx: Transaction) -> Left | None:
             agent = await tx.fleet.find(live.organization_id, agent_id)
-            if agent is None:
-                return None, None
-            job_id = agent.job_id
-            await self.fleet.end_in(tx, caller, agent, state)
-            job = await tx.builds.job(live.organization_id, job_id) if job_id else None
-            if job is None or not job.state.held:
-                return None, None
-            if await self.release_in(tx, caller, job):
-                return await tx.builds.job(job.organization_id, job.id), None
-            return None, await self.end_in(tx, caller, _outcome(job, now, "-1", reason=reason))
+            return await self.leave_in(tx, caller, agent, state) if agent is not None else None
 
-        released, ended = await self.context.store.write(work)
+        left = await self.context.store.write(work)
         self.fleet.forget(agent_id)
         self.dispatcher.lines.take_back(live)
+        if left is not None:
+            self.settle_left(left)
         await self.left(live.token_id)
-        if released is not None:
-            self.settle(released)
-            self.dispatcher.lines.enqueue(released)
-        if ended is not None:
-            self.settle(ended.job, ended.moved)
+
+    async def leave_in(
+        self,
+        tx: Transaction,
+        caller: Caller,
+        agent: Agent,
+        state: AgentState,
+        *,
+        why: str = "",
+        lost: bool = False,
+    ) -> Left:
+        """End an agent's session and what it holds, inside a unit of work; call `settle_left` afterwards.
+
+        Args:
+            tx: the unit of work.
+            caller: who ends it.
+            agent: the agent's row.
+            state: what the agent becomes.
+            why: what its next call is told.
+            lost: whether its job fails as that of a lost agent, whatever the state.
+        """
+        await self.fleet.end_in(tx, caller, agent, state, why)
+        job = await tx.builds.job(agent.organization_id, agent.job_id) if agent.job_id else None
+        if job is None or not job.state.held or job.agent_id != agent.id:
+            return Left(agent)
+        if await self.release_in(tx, caller, job):
+            return Left(agent, released=await tx.builds.job(job.organization_id, job.id))
+        reason = "agent_lost" if lost or state is AgentState.LOST else "agent_stop"
+        outcome = _outcome(job, self.context.clock.now(), "-1", reason=reason)
+        return Left(agent, ended=await self.end_in(tx, caller, outcome))
+
+    def settle_left(self, left: Left) -> None:
+        """Take an agent that left and its job out of memory, after the commit."""
+        live = self.fleet.agents.get(left.agent.id)
+        if live is not None:
+            self.fleet.forget(live.id)
+            self.dispatcher.lines.take_back(live)
+        if left.released is not None:
+            self.settle(left.released)
+            self.dispatcher.lines.enqueue(left.released)
+        if left.ended is not None:
+            self.settle(left.ended.job, left.ended.moved)
 
     async def release_in(self, tx: Transaction, caller: Caller, job: Job) -> bool:
         """The unit of work of `release`; False if the job was not accepted any more."""

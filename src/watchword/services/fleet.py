@@ -12,7 +12,7 @@ from watchword.domain.fleet import Agent, AgentState, Order, knows_time_outs
 from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, QueueId, TokenId
 from watchword.domain.tokens import MINUTE_US
 from watchword.services.context import Caller, Context
-from watchword.services.revoking import end_token
+from watchword.services.ending import end_token
 from watchword.services.rotating import sibling
 from watchword.store.base import EVERYTHING, Page, Transaction
 
@@ -87,6 +87,8 @@ class Fleet:
     # By line and priority: where all agents of a line have one priority, nothing is to be looked at.
     ranks: dict[str, dict[int, dict[AgentId, LiveAgent]]] = field(default_factory=dict)
     counts: dict[OrganizationId, int] = field(default_factory=dict)
+    # What was decided about agents whose registration is committed and not yet in memory; None ended them.
+    ahead: dict[AgentId, Order | None] = field(default_factory=dict)
     _tags: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
 
     async def load(self) -> None:
@@ -134,6 +136,18 @@ class Fleet:
         self.ranks.setdefault(live.line, {}).setdefault(live.priority, {})[live.id] = live
         return live
 
+    def admit(self, agent: Agent) -> None:
+        """Take an agent into memory whose registration was committed just now.
+
+        A unit that came after it, to drain or to cut, may have been settled first.
+        """
+        if agent.id not in self.ahead:
+            self.add(agent)
+            return
+        order = self.ahead.pop(agent.id)
+        if order is not None:
+            self.add(agent).order = order
+
     async def connect(self, caller: Caller, organization_id: OrganizationId, agent_id: AgentId) -> None:
         """The session is online; repeating it changes nothing."""
         now = self.context.clock.now()
@@ -150,6 +164,8 @@ class Fleet:
             return await tx.fleet.find(organization_id, agent_id)
 
         agent = await self.context.store.write(work)
+        if live is not None and agent_id not in self.agents:
+            return  # what ended it was committed later and settled first
         if agent is not None and agent.state is AgentState.CONNECTED:
             live = self.agents.get(agent_id) or self.add(agent)
             live.connected = True
@@ -161,17 +177,26 @@ class Fleet:
         if live is not None:
             live.seen_at = self.context.clock.now()
 
-    async def end_in(self, tx: Transaction, caller: Caller, agent: Agent, state: AgentState) -> bool:
+    async def end_in(
+        self, tx: Transaction, caller: Caller, agent: Agent, state: AgentState, why: str = ""
+    ) -> bool:
         """End an agent's session inside a unit of work; False if it had ended before.
 
         A registration that never connected gives its counted use back.
+
+        Args:
+            tx: the unit of work.
+            caller: who ends it.
+            agent: the agent.
+            state: what it becomes.
+            why: what its next call is told; the usual words of the state unless given.
         """
         now = self.context.clock.now()
         if not await tx.fleet.end(agent.organization_id, agent.id, state, now):
             return False
         session = await tx.tokens.find(agent.organization_id, agent.session_id)
         if session is not None:
-            await end_token(self.context, tx, session, None, END_REASONS[state])
+            await end_token(self.context, tx, session, None, why or END_REASONS[state])
         if agent.state is AgentState.REGISTERED and agent.counted:
             await tx.tokens.return_use(agent.organization_id, agent.token_id)
             other = await sibling(tx, agent.organization_id, agent.token_id)

@@ -7,7 +7,7 @@ from watchword.crypto.values import Secret, digest, mint
 from watchword.domain.errors import Invalid, NotFound
 from watchword.domain.events import Action
 from watchword.domain.ids import AgentId, ClusterId, OrganizationId, TokenId, UserId
-from watchword.domain.kinds import KINDS, Kind
+from watchword.domain.kinds import Kind
 from watchword.domain.restrictions import UNRESTRICTED, Restrictions
 from watchword.domain.scopes import canonical
 from watchword.domain.securitypolicy import Grant
@@ -50,12 +50,17 @@ class TokenRequest:
     expires_at: int = 0
     max_uses: int = 0
 
+    @property
+    def kind(self) -> Kind:
+        """Which kind of agent token that is."""
+        return Kind.AGENT if self.cluster_id is not None else Kind.UNCLUSTERED_AGENT
+
 
 def build_token(
     context: Context,
     kind: Kind,
     organization_id: OrganizationId,
-    value: Secret,
+    value: Secret | bytes,
     *,
     description: str = "",
     cluster_id: ClusterId | None = None,
@@ -69,12 +74,12 @@ def build_token(
     max_uses: int = 0,
     created_by: UserId | None = None,
 ) -> Token:
-    """The record of a fresh value."""
+    """The record of a fresh value, or of a digest of one that was issued elsewhere."""
     return Token(
         organization_id=organization_id,
         id=TokenId(context.new_id()),
         kind=kind,
-        digest=digest(value.reveal()),
+        digest=value if isinstance(value, bytes) else digest(value.reveal()),
         state=State.ACTIVE,
         description=description,
         cluster_id=cluster_id,
@@ -92,6 +97,7 @@ def build_token(
         ended_at=0,
         ended_by=None,
         ended_reason="",
+        imported=isinstance(value, bytes),
     )
 
 
@@ -109,20 +115,33 @@ async def issue_agent_token(
         Invalid: description, expiry or number of uses is not acceptable.
         NotFound: the organization has no such cluster.
     """
+    value = mint_value(context, request.kind)
+    token = await build_agent_token(context, tx, request, value, created_by)
+    await add_token(context, tx, caller, token, Action.TOKEN_CREATED)
+    await keep_copy(context, tx, token, value)
+    return Issued(token, value)
+
+
+async def build_agent_token(
+    context: Context, tx: Transaction, request: TokenRequest, value: Secret | bytes, created_by: UserId | None
+) -> Token:
+    """The record of an agent token, checked, inside a unit of work.
+
+    Raises:
+        Invalid: description, expiry or number of uses is not acceptable.
+        NotFound: the organization has no such cluster.
+    """
     description = check_description(request.description)
-    now = context.clock.now()
-    check_expiry(request.expires_at, now)
+    check_expiry(request.expires_at, context.clock.now())
     if request.expires_at and request.not_before >= request.expires_at:
         raise Invalid("Validation failed: Not before must lie ahead of the expiry", code="never_valid")
     if request.max_uses < 0:
         raise Invalid("Validation failed: Uses must not be negative", code="invalid_uses")
-    kind = Kind.AGENT if request.cluster_id is not None else Kind.UNCLUSTERED_AGENT
     if request.cluster_id is not None:
         await _require_cluster(tx, request)
-    value = mint_value(context, kind)
-    token = build_token(
+    return build_token(
         context,
-        kind,
+        request.kind,
         request.organization_id,
         value,
         description=description,
@@ -133,9 +152,6 @@ async def issue_agent_token(
         max_uses=request.max_uses,
         created_by=created_by,
     )
-    await _add(context, tx, caller, token)
-    await keep_copy(context, tx, token, value)
-    return Issued(token, value)
 
 
 async def _require_cluster(tx: Transaction, request: TokenRequest) -> None:
@@ -205,7 +221,7 @@ async def issue_api_token(
         expires_at=until,
         created_by=user_id,
     )
-    await _add(context, tx, caller, token)
+    await add_token(context, tx, caller, token, Action.TOKEN_CREATED)
     await _grant(context, tx, caller, token, further)
     return Issued(token, value)
 
@@ -222,7 +238,8 @@ async def _grant(
             await context.record(tx, caller, Action.TOKEN_CREATED, reached, ("token", token.id), data)
 
 
-async def _add(context: Context, tx: Transaction, caller: Caller, token: Token) -> None:
+async def add_token(context: Context, tx: Transaction, caller: Caller, token: Token, action: Action) -> None:
+    """Write a fresh token's record and the event that says how it came about."""
     await tx.tokens.add(token)
     details = {
         "kind": token.kind.value,
@@ -232,11 +249,14 @@ async def _add(context: Context, tx: Transaction, caller: Caller, token: Token) 
         "max_uses": token.max_uses,
         "restrictions": token.restrictions,
     }
-    await context.record(
-        tx, caller, Action.TOKEN_CREATED, token.organization_id, ("token", token.id), details
-    )
+    await context.record(tx, caller, action, token.organization_id, ("token", token.id), details)
+
+
+def is_agent_kind(kind: Kind) -> bool:
+    """Whether tokens of the kind register agents."""
+    return kind in _AGENT_KINDS
 
 
 def is_agent_token(token: Token) -> bool:
     """Whether the token registers agents."""
-    return token.kind in _AGENT_KINDS and KINDS[token.kind].shared
+    return is_agent_kind(token.kind)

@@ -156,6 +156,14 @@ class Ledger:
                 owner, token_id = OrganizationId(key[0]), TokenId(key[1])
                 yield Use(owner, token_id, key[2], key[3], key[4], key[5], *counter)
 
+    def addresses(self, organization_id: OrganizationId) -> dict[str, str]:
+        """The address from which each token of an organization was used last, as far as memory goes."""
+        latest: dict[str, tuple[int, str]] = {}
+        for key, counter in self._uses.items():
+            if key[0] == organization_id and counter[1] >= latest.get(key[1], (0, ""))[0]:
+                latest[key[1]] = (counter[1], key[2])
+        return {token_id: address for token_id, (_, address) in latest.items()}
+
     async def last_used(self, organization_id: OrganizationId, token_id: TokenId) -> Use | None:
         """The latest use of a token, written or not; None if it was never used."""
 

@@ -26,7 +26,7 @@ from watchword.domain.ids import (
 )
 from watchword.domain.kinds import Kind
 from watchword.domain.pipelines import Annotation, Build, Job, Pipeline
-from watchword.domain.tokens import Token
+from watchword.domain.tokens import State, Token
 from watchword.services.access import Access as Access  # noqa: PLC0414 - handed on to the surfaces
 from watchword.services.access import enter as enter  # noqa: PLC0414 - the same
 from watchword.services.access import reachable as reachable  # noqa: PLC0414 - the same
@@ -91,6 +91,25 @@ async def any_agent_token(
     if token is None or token.kind is not kind or (cluster is not None and token.cluster_id != cluster.id):
         raise NotFound("No agent token found")
     return token
+
+
+async def unrevoked_tokens(tx: Unit, organization_id: OrganizationId, page: Page) -> list[Token]:
+    """Unclustered agent tokens that are not revoked, oldest first."""
+    return list(await tx.tokens.list(organization_id, Kind.UNCLUSTERED_AGENT, None, page))
+
+
+async def agent_tokens_in(
+    tx: Unit,
+    organization_id: OrganizationId,
+    cluster: Cluster | None,
+    state: State | None,
+    now: int,
+    page: Page,
+) -> list[Token]:
+    """Agent tokens of a cluster, or unclustered ones, in a state as it is now or in any; oldest first."""
+    kind = Kind.AGENT if cluster is not None else Kind.UNCLUSTERED_AGENT
+    cluster_id = cluster.id if cluster is not None else None
+    return list(await tx.tokens.list_in(organization_id, kind, cluster_id, state, now, page))
 
 
 async def find_cluster(tx: Unit, organization_id: OrganizationId, text: str) -> Cluster:

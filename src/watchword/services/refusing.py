@@ -36,3 +36,12 @@ def ended_reason(token: Token) -> Reason:
     if token.kind is Kind.AGENT_SESSION:
         return Reason.SESSION_ENDED
     return Reason.SUPERSEDED if token.state is State.SUPERSEDED else Reason.REVOKED
+
+
+def ended_message(token: Token) -> str:
+    """What the holder of a token that is not active is told; of a session also why it ended."""
+    if token.kind is Kind.AGENT_SESSION and token.ended_reason:
+        return (
+            f"The session of this agent has ended: {token.ended_reason}; register again with an agent token."
+        )
+    return MESSAGES[ended_reason(token)]

@@ -1,21 +1,48 @@
-"""Revoking and editing tokens. A revocation commits token state and outbox row together."""
+"""Revoking: a token's end, and what becomes of the agents that joined with it.
+
+`revoke` is the plain end of a token of any kind. `Revoker` knows the modes and keeps a record that a drain
+is carried on by; state, record, audit event and notice to the caches are one unit of work.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from watchword.domain.errors import Conflict, Invalid, NotFound
-from watchword.domain.events import TOPIC_TOKEN_CHANGED, TOPIC_TOKEN_ENDED, Action
-from watchword.domain.ids import ClusterId, OrganizationId, TokenId, UserId
+from watchword.domain.events import Action
+from watchword.domain.ids import ClusterId, OrganizationId, RevocationId, TokenId, UserId
 from watchword.domain.kinds import Kind
-from watchword.domain.restrictions import load, parse_networks
-from watchword.domain.tokens import State, Token, check_description
+from watchword.domain.lifecycle import (
+    MAX_REASON,
+    Change,
+    Mode,
+    Receipt,
+    Revocation,
+    Withdrawal,
+    escalated,
+)
+from watchword.domain.tokens import State, Token
 from watchword.services.context import Caller, Context
+from watchword.services.ending import end_token
+from watchword.services.withdrawing import Withdrawer, Withdrawn
 from watchword.store.base import Page, Transaction
-
-MAX_REASON = 255
 
 
 async def find_agent_token(
-    tx: Transaction, organization_id: OrganizationId, cluster_id: ClusterId, token_id: TokenId
+    tx: Transaction,
+    organization_id: OrganizationId,
+    cluster_id: ClusterId | None,
+    token_id: TokenId,
+    *,
+    revoked: bool = False,
 ) -> Token:
-    """An agent token of a cluster that is not revoked.
+    """An agent token of a cluster, or an unclustered one where no cluster is named.
+
+    Args:
+        tx: the unit of work.
+        organization_id: whose it is.
+        cluster_id: the cluster.
+        token_id: the token.
+        revoked: whether a revoked one is found too.
 
     Raises:
         NotFound: there is none, or not here.
@@ -23,9 +50,9 @@ async def find_agent_token(
     token = await tx.tokens.find(organization_id, token_id)
     if (
         token is None
-        or token.kind is not Kind.AGENT
+        or token.kind is not (Kind.AGENT if cluster_id is not None else Kind.UNCLUSTERED_AGENT)
         or token.cluster_id != cluster_id
-        or token.state is State.REVOKED
+        or (token.state is State.REVOKED and not revoked)
     ):
         raise NotFound("No agent token found")
     return token
@@ -40,15 +67,6 @@ async def list_agent_tokens(
         return list(await tx.tokens.list(organization_id, Kind.AGENT, cluster_id, page))
 
     return await context.store.read(work)
-
-
-async def end_token(context: Context, tx: Transaction, token: Token, by: UserId | None, reason: str) -> bool:
-    """Revoke a token and tell the feed, inside a unit of work; False if it had ended before."""
-    now = context.clock.now()
-    if not await tx.tokens.end(token.organization_id, token.id, State.REVOKED, now, by, reason):
-        return False
-    await tx.audit.post(token.organization_id, TOPIC_TOKEN_ENDED, token.digest.hex(), now)
-    return True
 
 
 async def revoke(
@@ -69,56 +87,174 @@ async def revoke(
     if len(reason) > MAX_REASON:
         raise Invalid(f"A reason takes at most {MAX_REASON} characters.", code="reason_too_long")
     if await end_token(context, tx, token, by, reason):
-        await context.record(
-            tx,
-            caller,
-            Action.TOKEN_REVOKED,
-            token.organization_id,
-            ("token", token.id),
-            {"kind": token.kind.value, "reason": reason},
+        await _record(context, tx, caller, token, {"reason": reason})
+
+
+async def _record(
+    context: Context, tx: Transaction, caller: Caller, token: Token, details: Mapping[str, object]
+) -> None:
+    subject = ("token", token.id)
+    data = {"kind": token.kind.value, **details}
+    await context.record(tx, caller, Action.TOKEN_REVOKED, token.organization_id, subject, data)
+
+
+@dataclass(slots=True)
+class Revoker:
+    """Revokes in modes, and carries drains on."""
+
+    context: Context
+    withdrawer: Withdrawer
+
+    async def revoke_in(
+        self, tx: Transaction, caller: Caller, token: Token, by: UserId | None, asked: Withdrawal
+    ) -> Withdrawn:
+        """Revoke a token of any kind, inside a unit of work; call `settle` after the commit.
+
+        Repeated, it may become stronger and never weaker; what asks for nothing more changes nothing.
+
+        Raises:
+            Conflict: somebody else did so at the same moment.
+        """
+        now = self.context.clock.now()
+        rows = await self.of_token_in(tx, token, Change.REVOKE)
+        known = rows[0] if rows else plain(token)
+        if known is None:
+            await end_token(self.context, tx, token, by, asked.reason)
+            fresh = self.fresh(token, Change.REVOKE, "", by, asked)
+        else:
+            grown = escalated(known, asked, now, by)
+            if grown is None:
+                return Withdrawn(known)
+            fresh = grown
+        details = {
+            "reason": fresh.reason,
+            "mode": fresh.mode.value,
+            "deadline": fresh.deadline,
+            "again": known is not None,
+        }
+        await _record(self.context, tx, caller, token, details)
+        return await self.apply_in(tx, caller, rows[0] if rows else None, fresh)
+
+    def fresh(
+        self, token: Token, change: Change, networks: str, by: UserId | None, asked: Withdrawal
+    ) -> Revocation:
+        """A revocation that begins now."""
+        now = self.context.clock.now()
+        return Revocation(
+            organization_id=token.organization_id,
+            id=RevocationId(self.context.new_id()),
+            token_id=token.id,
+            change=change,
+            mode=asked.mode,
+            networks=networks,
+            deadline=now + asked.deadline if asked.deadline else 0,
+            committed_at=now,
+            effective_at=0,
+            finished_at=0,
+            by=by,
+            reason=asked.reason,
         )
 
+    async def of_token_in(self, tx: Transaction, token: Token, change: Change) -> list[Revocation]:
+        """What was taken from a token in one way, newest first."""
+        rows = await tx.revocations.of_token(token.organization_id, token.id)
+        return [row for row in rows if row.change is change]
 
-async def edit_agent_token(
-    context: Context,
-    tx: Transaction,
-    caller: Caller,
-    token: Token,
-    description: str | None,
-    networks: str | None,
-) -> Token:
-    """Change description and networks of an agent token; None leaves one as it is.
+    async def apply_in(
+        self, tx: Transaction, caller: Caller, known: Revocation | None, wanted: Revocation
+    ) -> Withdrawn:
+        """Carry a new or changed revocation out and write it.
 
-    Raises:
-        Invalid: a new value is not acceptable.
-        Conflict: the token ended meanwhile, or carries a restriction that this version does not know.
-        NotFound: it vanished meanwhile.
-    """
-    restrictions = load(token.restrictions)
-    if restrictions.unknown:
-        # Writing it anew would drop what this version cannot read, and so widen the token.
-        raise Conflict(
-            "This token carries a restriction that this version does not know; it can only be revoked.",
-            code="restriction_unknown",
-        )
-    text = token.restrictions
-    if networks is not None:
-        blocks = parse_networks(networks)
-        text = type(restrictions)(blocks, restrictions.queue, restrictions.tags).dump()
-    shown = token.description if description is None else check_description(description)
-    if not await tx.tokens.edit(token.organization_id, token.id, shown, text):
-        raise Conflict("This token is not active any more.", code="token_ended")
-    now = context.clock.now()
-    await tx.audit.post(token.organization_id, TOPIC_TOKEN_CHANGED, token.digest.hex(), now)
-    await context.record(
-        tx,
-        caller,
-        Action.TOKEN_UPDATED,
-        token.organization_id,
-        ("token", token.id),
-        {"description": shown, "restrictions": text},
+        Raises:
+            Conflict: the one that it changes was changed meanwhile.
+        """
+        done = await self.withdrawer.carry_out_in(tx, caller, wanted, wanted.mode)
+        if known is None:
+            await tx.revocations.add(done.revocation)
+        elif not await tx.revocations.save(known, done.revocation):
+            raise Conflict("This revocation was changed a moment ago; try again.", code="changed_meanwhile")
+        return done
+
+    def settle(self, done: Withdrawn) -> None:
+        """Tell memory, after the commit."""
+        self.withdrawer.settle(done)
+
+    async def confirm(self, organization_id: OrganizationId, revocation_id: RevocationId) -> Receipt | None:
+        """Note that a committed revocation is effective here, and what is left of it; None if there is none.
+
+        Its notices went to the caches before its unit of work was acknowledged.
+        """
+        now = self.context.clock.now()
+
+        async def work(tx: Transaction) -> Receipt | None:
+            await tx.revocations.take_effect(organization_id, revocation_id, now)
+            found = await tx.revocations.find(organization_id, revocation_id)
+            return await self.receipt_in(tx, found) if found is not None else None
+
+        return await self.context.store.write(work)
+
+    async def receipt_in(self, tx: Transaction, revocation: Revocation) -> Receipt:
+        """A revocation with the number of agents that are still to leave."""
+        pending = not revocation.finished_at
+        remaining = len(await self.withdrawer.scope_in(tx, revocation)) if pending else 0
+        return Receipt(revocation, remaining)
+
+    async def latest_in(self, tx: Transaction, token: Token) -> Receipt:
+        """How access was last taken from a token.
+
+        Raises:
+            NotFound: it never was.
+        """
+        rows: Sequence[Revocation] = await tx.revocations.of_token(token.organization_id, token.id)
+        ends = [row for row in rows if row.change is Change.REVOKE]
+        found = next(iter(ends or rows), None) if ends or token.state is not State.REVOKED else plain(token)
+        if found is None:
+            raise NotFound("No revocation found")
+        return await self.receipt_in(tx, found)
+
+    async def sweep(self, caller: Caller) -> None:
+        """Carry drains on: stop who joined meanwhile, cut at the deadline, finish what is done."""
+        for found in await self.context.store.read(lambda tx: tx.revocations.open()):
+            if not found.effective_at:
+                await self.confirm(found.organization_id, found.id)
+            if not found.finished_at:
+                await self._carry_on(caller, found)
+
+    async def _carry_on(self, caller: Caller, found: Revocation) -> None:
+        over = 0 < found.deadline <= self.context.clock.now()
+        agents = await self.context.store.read(lambda tx: self.withdrawer.scope_in(tx, found))
+        if agents and not over and all(agent.stopping_at for agent in agents):
+            self.settle(Withdrawn(found, draining=tuple(agents)))  # memory may have missed it
+            return
+
+        async def work(tx: Transaction) -> Withdrawn | None:
+            known = await tx.revocations.find(found.organization_id, found.id)
+            if known is None or known.finished_at:
+                return None
+            mode = Mode.CUT if over else known.mode
+            done = await self.withdrawer.carry_out_in(tx, caller, known, mode)
+            return done if await tx.revocations.save(known, done.revocation) else None
+
+        done = await self.context.store.write(work)
+        if done is not None:
+            self.settle(done)
+
+
+def plain(token: Token) -> Revocation | None:
+    """The revocation of a token that was revoked without a record; None if it is not revoked."""
+    if token.state is not State.REVOKED:
+        return None
+    return Revocation(
+        organization_id=token.organization_id,
+        id=RevocationId(token.id),
+        token_id=token.id,
+        change=Change.REVOKE,
+        mode=Mode.STOP_JOINING,
+        networks="",
+        deadline=0,
+        committed_at=token.ended_at,
+        effective_at=token.ended_at,
+        finished_at=token.ended_at,
+        by=token.ended_by,
+        reason=token.ended_reason,
     )
-    found = await tx.tokens.find(token.organization_id, token.id)
-    if found is None:
-        raise NotFound("No agent token found")
-    return found

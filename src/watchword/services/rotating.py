@@ -29,9 +29,9 @@ from watchword.domain.securitypolicy import Grant
 from watchword.domain.tokens import DAY_US, State, Token
 from watchword.services.attention import Attention, tell_rotation
 from watchword.services.context import LOCAL, Caller, Context
+from watchword.services.ending import end_token
 from watchword.services.idempotency import keep, kept
 from watchword.services.issuing import mint_value
-from watchword.services.revoking import end_token
 from watchword.services.sealedvalues import keep_copy
 from watchword.store.base import Duplicate, Page, Transaction
 

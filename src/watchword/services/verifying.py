@@ -13,7 +13,7 @@ from watchword.crypto.jwt import JobClaims, read_claims, signature_holds
 from watchword.crypto.keys import Purpose
 from watchword.crypto.values import MAX_VALUE, Recogniser, digest
 from watchword.domain.errors import Refused
-from watchword.domain.events import TOPIC_TOKEN_CHANGED, TOPIC_TOKEN_ENDED, Notice
+from watchword.domain.events import TOPIC_TOKEN_CHANGED, TOPIC_TOKEN_ENDED, TOPIC_TOKEN_IMPORTED, Notice
 from watchword.domain.ids import JobId, OrganizationId, TokenId
 from watchword.domain.kinds import KINDS, Body, Kind, Shape, kinds_of
 from watchword.domain.pipelines import Job
@@ -23,7 +23,7 @@ from watchword.domain.use import HOUR_US
 from watchword.services.blocking import Blocks
 from watchword.services.context import Context
 from watchword.services.ledger import Ledger
-from watchword.services.refusing import MESSAGES, ended_reason
+from watchword.services.refusing import MESSAGES, ended_message, ended_reason
 from watchword.services.refusing import refusal as refusal  # noqa: PLC0414 - handed on to the surfaces
 from watchword.services.watching import Watch
 from watchword.store.base import Transaction
@@ -111,8 +111,17 @@ class Verifier:
         self._watch: Watch | None = None
         self._special: Collection[TokenId] = ()
         self._waiting: Sized = ()
+        # Values that are being looked up; a notice that comes meanwhile takes its value out.
+        self._loading: dict[bytes, object] = {}
+        # Digests of values that were issued elsewhere: these alone may have any shape.
+        self._imported: set[bytes] = set()
         context.feed.follow(TOPIC_TOKEN_ENDED, self._forget)
         context.feed.follow(TOPIC_TOKEN_CHANGED, self._forget)
+        context.feed.follow(TOPIC_TOKEN_IMPORTED, self._take_over)
+
+    async def load(self) -> None:
+        """Read at a start which values were issued elsewhere."""
+        self._imported.update(await self._context.store.read(lambda tx: tx.tokens.imported()))
 
     def heed(self, watch: Watch) -> None:
         """Have a watch look at the uses of its special tokens."""
@@ -149,13 +158,7 @@ class Verifier:
             key = digest(value) if len(value) <= MAX_VALUE else b""
             presented = self._cache.get(key)
             if presented is None or presented.kind not in kinds:
-                # Whatever is in the cache passed shape and checksum on its way in, and stands under the
-                # SHA-256 of its value: what is found there need not be taken apart again.
-                shape = self._recognise(value, kinds)
-                if shape.body is Body.JWT:
-                    presented = await self._job(value, key, now)
-                elif presented is None:
-                    presented = await self._load(key)
+                presented = await self._look_up(value, key, presented, kinds, now)
             known = presented
             if presented.token is not None:
                 self._check(presented, presented.token, kinds, now, address, check_address)
@@ -222,6 +225,19 @@ class Verifier:
         self._cache.clear()
         self._signed.clear()
 
+    async def _look_up(
+        self, value: str, key: bytes, cached: Presented | None, kinds: Collection[Kind], now: int
+    ) -> Presented:
+        """What stands for a value that the cache does not have for one of these kinds.
+
+        Whatever is in the cache passed shape and checksum on its way in, and stands under the SHA-256 of
+        its value: what is found there need not be taken apart again. A value that was issued elsewhere
+        may have any shape.
+        """
+        if key not in self._imported and self._recognise(value, kinds).body is Body.JWT:
+            return await self._job(value, key, now)
+        return cached or await self._load(key)
+
     def _recognise(self, value: str, kinds: Collection[Kind]) -> Shape:
         shape = self._recogniser.shape_of(value)
         if shape is None:
@@ -234,11 +250,17 @@ class Verifier:
         async def work(tx: Transaction) -> Token | None:
             return await tx.tokens.by_digest(key)
 
-        token = await self._context.store.read(work)
+        mark = self._loading[key] = object()
+        try:
+            token = await self._context.store.read(work)
+        finally:
+            fresh = self._loading.get(key) is mark
+            if fresh:
+                del self._loading[key]
         if token is None:
             raise refusal(Reason.UNKNOWN)
         presented = look_at(token)
-        if token.state is State.ACTIVE:
+        if token.state is State.ACTIVE and fresh:
             if len(self._cache) >= CACHE_SIZE:
                 for old in list(self._cache)[: CACHE_SIZE // 8]:
                     del self._cache[old]
@@ -257,7 +279,7 @@ class Verifier:
         if presented.kind not in kinds:
             raise _wrong_kind(KINDS[presented.kind].title, kinds)
         if token.state is not _ACTIVE:
-            raise refusal(ended_reason(token))
+            raise refusal(ended_reason(token), ended_message(token))
         if token.expires_at and now >= token.expires_at:
             raise refusal(Reason.EXPIRED)
         if now < token.not_before:
@@ -346,7 +368,12 @@ class Verifier:
             self._watch.moved(presented.holder, former, address)
 
     def _forget(self, notice: Notice) -> None:
-        self._cache.pop(bytes.fromhex(notice.payload), None)
+        key = bytes.fromhex(notice.payload)
+        self._cache.pop(key, None)
+        self._loading.pop(key, None)
+
+    def _take_over(self, notice: Notice) -> None:
+        self._imported.add(bytes.fromhex(notice.payload))
 
 
 def _wrong_kind(found: str, kinds: Collection[Kind]) -> Refused:

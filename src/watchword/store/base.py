@@ -18,8 +18,6 @@ from watchword.domain.ids import (
     TokenId,
     UserId,
 )
-from watchword.domain.kinds import Kind
-from watchword.domain.tokens import State, Token
 from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
@@ -32,9 +30,11 @@ from watchword.store.base_people import Mails, People, SealedValues, Sessions
 from watchword.store.base_pipelines import Pipelines
 from watchword.store.base_policies import Policies
 from watchword.store.base_queues import Queues, Secrets
+from watchword.store.base_revocations import Revocations
 from watchword.store.base_rotations import Incidents, Rotations
 from watchword.store.base_steps import Steps
 from watchword.store.base_teams import Appointment, Teams
+from watchword.store.base_tokens import Tokens
 from watchword.store.base_trail import Trail
 from watchword.store.base_work import Builds, Logs
 from watchword.store.page import EVERYTHING, Duplicate, Page
@@ -63,6 +63,7 @@ __all__ = [
     "Policies",
     "Queues",
     "Replay",
+    "Revocations",
     "Rotations",
     "SealedValues",
     "Secrets",
@@ -77,46 +78,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-
-class Tokens(Protocol):
-    """Tokens of all kinds, and the directory of their digests."""
-
-    async def add(self, token: Token) -> None:
-        """Insert. Raises `Duplicate` where the digest is known."""
-
-    async def find(self, organization_id: OrganizationId, token_id: TokenId) -> Token | None:
-        """One token of an organization."""
-
-    async def by_digest(self, digest: bytes) -> Token | None:
-        """The token of a value's digest, in whatever state."""
-
-    async def list(
-        self, organization_id: OrganizationId, kind: Kind, cluster_id: ClusterId | None, page: Page
-    ) -> Sequence[Token]:
-        """Tokens that are neither revoked nor superseded, oldest first; expired ones are listed."""
-
-    async def edit(
-        self, organization_id: OrganizationId, token_id: TokenId, description: str, restrictions: str
-    ) -> bool:
-        """Change what may be changed of an active token."""
-
-    async def end(
-        self,
-        organization_id: OrganizationId,
-        token_id: TokenId,
-        state: State,
-        at: int,
-        by: UserId | None,
-        reason: str,
-    ) -> bool:
-        """Revoke or supersede an active token, and drop its sealed value; False if it had ended before."""
-
-    async def take_use(self, organization_id: OrganizationId, token_id: TokenId, now: int) -> bool:
-        """Count one use if the token is active at `now` and has one left: one conditional UPDATE."""
-
-    async def return_use(self, organization_id: OrganizationId, token_id: TokenId) -> None:
-        """Give back a use that came to nothing."""
 
 
 class Accounts(Protocol):
@@ -304,6 +265,10 @@ class Transaction(Protocol):
     @property
     def sealed(self) -> SealedValues:
         """Values that may be revealed."""
+
+    @property
+    def revocations(self) -> Revocations:
+        """Revocations."""
 
     @property
     def fleet(self) -> Fleet:

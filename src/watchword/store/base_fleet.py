@@ -29,6 +29,12 @@ class Fleet(Protocol):
     async def live(self) -> Sequence[Agent]:
         """Registered and connected agents of all organizations, for a start."""
 
+    async def joined(self, organization_id: OrganizationId, token_id: TokenId) -> Sequence[Agent]:
+        """Live agents that joined with a token, registered or connected, oldest first."""
+
+    async def drain(self, organization_id: OrganizationId, agent_id: AgentId, at: int) -> bool:
+        """A live agent, connected or not yet, is to leave after its job; False if it is to already."""
+
     async def never_connected(
         self, organization_id: OrganizationId, token_id: TokenId, name: str, hostname: str
     ) -> Agent | None:

@@ -22,6 +22,18 @@ _ADD = Statement(insert(agents))
 _FIND = Statement(select(*AGENTS.columns).where(_ONE))
 _LIST = select(*AGENTS.columns).where(_a.organization_id == bindparam("organization_id_"))
 _LIVE = Statement(select(*AGENTS.columns).where(_NOT_ENDED, one_of(_a.state, _LIVE_STATES)).order_by(_a.id))
+_JOINED = Statement(
+    select(*AGENTS.columns)
+    .where(
+        _a.organization_id == bindparam("organization_id_"), _a.token_id == bindparam("token_id_"), _NOT_ENDED
+    )
+    .order_by(_a.id)
+)
+_DRAIN = Statement(
+    update(agents)
+    .where(_ONE, one_of(_a.state, _LIVE_STATES), _a.stopping_at == 0)
+    .values(stopping_at=bindparam("at_"))
+)
 _NEVER_CONNECTED = Statement(
     select(*AGENTS.columns).where(
         _a.organization_id == bindparam("organization_id_"),
@@ -119,6 +131,14 @@ class FleetRows:
 
     async def live(self) -> Sequence[Agent]:
         return [AGENTS.decode(row) for row in await self._cx.all(_LIVE, {})]
+
+    async def joined(self, organization_id: OrganizationId, token_id: TokenId) -> Sequence[Agent]:
+        parameters = {"organization_id_": organization_id, "token_id_": token_id}
+        return [AGENTS.decode(row) for row in await self._cx.all(_JOINED, parameters)]
+
+    async def drain(self, organization_id: OrganizationId, agent_id: AgentId, at: int) -> bool:
+        parameters = {"organization_id_": organization_id, "id_": agent_id, "at_": at}
+        return await self._cx.run(_DRAIN, parameters) == 1
 
     async def never_connected(
         self, organization_id: OrganizationId, token_id: TokenId, name: str, hostname: str

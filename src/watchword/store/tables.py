@@ -26,6 +26,8 @@ from watchword.store.tables_people import user_sign_ins as user_sign_ins  # noqa
 from watchword.store.tables_people import web_sessions as web_sessions  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import security_policies as security_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import token_grants as token_grants  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_revocations import blocked_registrations as blocked_registrations  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_revocations import revocations as revocations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_rotations import incidents as incidents  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_rotations import rotations as rotations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_secrets import secrets as secrets  # noqa: PLC0414 - a table like those here
@@ -130,6 +132,7 @@ tokens = _owned(
     _number("ended_at"),
     _text("ended_by", null=True),
     _text("ended_reason"),
+    _later_number("imported"),
     # Sessions are not listed: an index over them would cost every registration a page.
     Index(
         "tokens_listed",
@@ -146,6 +149,12 @@ tokens = _owned(
         "id",
         sqlite_where=text("expires_at > 0"),
         postgresql_where=text("expires_at > 0"),
+    ),
+    Index(
+        "tokens_imported",
+        "digest",
+        sqlite_where=text("imported = 1"),
+        postgresql_where=text("imported = 1"),
     ),
 )
 

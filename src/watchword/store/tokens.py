@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, insert, or_, select, text, update
+from sqlalchemy import and_, bindparam, insert, or_, select, text, update
 
 from watchword.domain.ids import ClusterId, OrganizationId, TokenId, UserId
 from watchword.domain.kinds import Kind
@@ -44,6 +44,29 @@ _LIST = (
     .limit(bindparam("limit_"))
     .offset(bindparam("offset_"))
 )
+_LIST_IN = (
+    select(*TOKENS.columns)
+    .where(_t.organization_id == bindparam("organization_id_"), _t.kind == bindparam("kind_"), _LISTED)
+    .order_by(_t.id)
+    .limit(bindparam("limit_"))
+    .offset(bindparam("offset_"))
+)
+_OVER = (_t.expires_at > 0, _t.expires_at <= bindparam("now_"))
+_SEEN = {
+    None: (),
+    State.ACTIVE: (_ACTIVE, ~and_(*_OVER)),
+    State.EXPIRED: (_ACTIVE, *_OVER),
+    State.REVOKED: (_t.state == State.REVOKED.value,),
+    State.SUPERSEDED: (_t.state == State.SUPERSEDED.value,),
+}
+_LISTS_IN = {
+    (state, here): Statement(
+        _LIST_IN.where(*seen, *((_t.cluster_id == bindparam("cluster_id_"),) if here else ()))
+    )
+    for state, seen in _SEEN.items()
+    for here in (False, True)
+}
+_IMPORTED = Statement(select(_t.digest).where(text("tokens.imported = 1")))
 _LIST_ALL = Statement(_LIST)
 _LIST_CLUSTER = Statement(_LIST.where(_t.cluster_id == bindparam("cluster_id_")))
 _EDIT = Statement(
@@ -111,6 +134,29 @@ class TokenRows:
         }
         statement = _LIST_ALL if cluster_id is None else _LIST_CLUSTER
         return [TOKENS.decode(row) for row in await self._cx.all(statement, parameters)]
+
+    async def list_in(
+        self,
+        organization_id: OrganizationId,
+        kind: Kind,
+        cluster_id: ClusterId | None,
+        state: State | None,
+        now: int,
+        page: Page,
+    ) -> Sequence[Token]:
+        parameters = {
+            "organization_id_": organization_id,
+            "kind_": kind.value,
+            "cluster_id_": cluster_id,
+            "now_": now,
+            "limit_": page.limit,
+            "offset_": page.offset,
+        }
+        statement = _LISTS_IN[state, cluster_id is not None]
+        return [TOKENS.decode(row) for row in await self._cx.all(statement, parameters)]
+
+    async def imported(self) -> Sequence[bytes]:
+        return [bytes(row[0]) for row in await self._cx.all(_IMPORTED, {})]
 
     async def edit(
         self, organization_id: OrganizationId, token_id: TokenId, description: str, restrictions: str

@@ -18,6 +18,7 @@ from watchword.store.people import PeopleRows, SessionRows
 from watchword.store.pipelines import PipelineRows
 from watchword.store.policies import PolicyRows
 from watchword.store.queues import QueueRows
+from watchword.store.revocations import RevocationRows
 from watchword.store.rotations import IncidentRows, RotationRows
 from watchword.store.sealed import SealedRows
 from watchword.store.secrets import SecretRows
@@ -46,6 +47,7 @@ class Rows:
         self.sealed = SealedRows(connection)
         self.members = MemberRows(connection)
         self.teams = TeamRows(connection)
+        self.revocations = RevocationRows(connection)
         self.fleet = FleetRows(connection)
         self.builds = BuildRows(connection)
         self.steps = StepRows(connection)

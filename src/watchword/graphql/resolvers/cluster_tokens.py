@@ -13,11 +13,12 @@ from watchword.graphql.connections import listed
 from watchword.graphql.finding import node, organization_id
 from watchword.graphql.resolvers.clusters import cluster_of
 from watchword.graphql.resolvers.users import by
+from watchword.services.editing import edit_agent_token
 from watchword.services.issuing import Issued, TokenRequest, is_agent_token, issue_agent_token
 from watchword.services.lookups import EVERYTHING, token_by_id
 from watchword.services.narrowing import EVERYWHERE, narrow, networks_text
 from watchword.services.queries import Access, Unit, agent_tokens_of, find_cluster
-from watchword.services.revoking import edit_agent_token, revoke
+from watchword.services.revoking import revoke
 
 MISSING = "No cluster token found"
 
