@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.clients import join, registration
+from bench.cut_rows import cut
 from bench.machine import free_port, memory, process, python
 from bench.report import Goal, Row, show
 from bench.seeding import save, seed, values
@@ -375,4 +376,5 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "claim": claim,
     "logs": logs,
     "agents": agents,
+    "revoke": cut,
 }

@@ -10,6 +10,7 @@ from watchword.domain import accounts, tokens
 from watchword.domain.ids import UserId
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.clusters import CLUSTER
+from watchword.rest.formats import Site
 from watchword.rest.tokenshapes import (
     AgentTokenChange,
     ImportedAgentToken,
@@ -56,16 +57,25 @@ class CreatedAgentToken(AgentToken, kw_only=True):
 
 
 def show_token(
+    site: Site,
+    organization: accounts.Organization,
+    token: tokens.Token,
+    known: Mapping[UserId, accounts.User],
+    now: int = 0,
+) -> AgentToken:
+    """An agent token as JSON, its last use aside; an expiry that is over shows from `now` on."""
+    cluster_url = site.rest("organizations", organization.slug, "clusters", token.cluster_id)
+    url = f"{cluster_url}/tokens/{token.id}"
+    return AgentToken(cluster_url=cluster_url, **token_fields(token, known, now, "ClusterToken", url))
+
+
+def _show(
     call: Call,
     organization: accounts.Organization,
     token: tokens.Token,
     known: Mapping[UserId, accounts.User],
 ) -> AgentToken:
-    """An agent token as JSON, its last use aside."""
-    cluster_url = call.site.rest("organizations", organization.slug, "clusters", token.cluster_id)
-    url = f"{cluster_url}/tokens/{token.id}"
-    fields = token_fields(token, known, call.context.clock.now(), "ClusterToken", url)
-    return AgentToken(cluster_url=cluster_url, **fields)
+    return show_token(call.site, organization, token, known, call.context.clock.now())
 
 
 def _finder(call: Call) -> Find:
@@ -91,7 +101,7 @@ async def list_tokens(request: RestRequest) -> Response[list[AgentToken]]:
             rows = await agent_tokens_in(tx, access.id, cluster, state, now, window)
         page = call.page.cut(rows)
         known = await persons(tx, *page)
-        return rows, [show_token(call, access.organization, token, known) for token in page]
+        return rows, [_show(call, access.organization, token, known) for token in page]
 
     rows, items = await call.read(work)
     shown = [await used(call, row.organization_id, item) for row, item in zip(rows, items, strict=False)]
@@ -105,7 +115,7 @@ async def get_token(request: RestRequest) -> AgentToken:
 
     async def work(tx: Unit, access: Access) -> tuple[tokens.Token, AgentToken]:
         token = await _finder(call)(tx, access, revoked=False)
-        return token, show_token(call, access.organization, token, await persons(tx, token))
+        return token, _show(call, access.organization, token, await persons(tx, token))
 
     token, shown = await call.read(work)
     return await used(call, token.organization_id, shown)
@@ -121,7 +131,7 @@ async def create_token(request: RestRequest) -> Response[CreatedAgentToken]:
     async def work(tx: Unit, access: Access) -> CreatedAgentToken:
         cluster = await find_cluster(tx, access.id, call.path("cluster"))
         token, value = await issue_as_asked(call, tx, access, cluster.id)
-        shown = show_token(call, access.organization, token, {access.user.id: access.user})
+        shown = _show(call, access.organization, token, {access.user.id: access.user})
         return CreatedAgentToken(**msgspec.structs.asdict(shown), token=value.reveal())
 
     return await call.create(work)
@@ -139,7 +149,7 @@ async def import_token(request: RestRequest) -> Response[AgentToken]:
     async def work(tx: Unit, access: Access) -> AgentToken:
         cluster = await find_cluster(tx, access.id, call.path("cluster"))
         token = await import_as_asked(call, tx, access, cluster.id)
-        return show_token(call, access.organization, token, {access.user.id: access.user})
+        return _show(call, access.organization, token, {access.user.id: access.user})
 
     return await call.create(work)
 
@@ -154,7 +164,7 @@ async def import_token(request: RestRequest) -> Response[AgentToken]:
 async def update_token(request: RestRequest) -> Response[AgentToken | BlastRadius]:
     """Change description or networks of an agent token; a dry run says what narrower networks touch."""
     call = await Call.with_body(request)
-    return await update_as_asked(call, _finder(call), show_token)
+    return await update_as_asked(call, _finder(call), _show)
 
 
 @delete(
