@@ -53,5 +53,4 @@ claims: ready debian ## 100,000 claims by 32 workers under kills and pauses, on 
 	$(RUN) python bench/claims.py
 
 golden: ready ## write the golden files anew; read the difference before you commit it
-	$(RUN) pytest --write-golden tests/golden tests/docs tests/authz/test_rest_routes.py tests/authz/test_graphql_fields.py tests/surfaces/test_rest_description.py
-	$(RUN) pytest --write-golden tests/golden tests/docs tests/authz/test_rest_routes.py tests/surfaces/test_rest_description.py tests/cli/test_cli_overview.py
+	$(RUN) pytest --write-golden tests/golden tests/docs tests/authz/test_rest_routes.py tests/authz/test_graphql_fields.py tests/surfaces/test_rest_description.py tests/cli/test_cli_overview.py
