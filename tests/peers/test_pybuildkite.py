@@ -18,7 +18,7 @@ from pybuildkite.builds import Builds, BuildState
 from pybuildkite.jobs import Jobs, LogFormat
 from pybuildkite.pipelines import Pipelines
 
-from support import FakeAgent, LiveServer
+from support import Client, FakeAgent, LiveServer
 from surfaces.artifact_agent import describe, exchange, form_of
 from watchword.domain.scopes import ALL_SCOPES
 from watchword.services.context import LOCAL
@@ -117,6 +117,16 @@ def test_organizations_users_meta_and_emojis(server: LiveServer, buildkite: Buil
     assert isinstance(nobody.meta().get_meta_information()["webhook_ips"], list)
     with pytest.raises(requests.HTTPError, match="404"):
         buildkite.organizations().get_org("none")
+
+
+def test_teams(server: LiveServer, buildkite: Buildkite) -> None:
+    made = Client(server.url, server.first.api_token.value.reveal(), "Bearer").call(
+        "POST", "/v2/organizations/acme/teams", {"name": "Platform"}
+    )
+    assert made.status == 201, made
+    assert "platform" in [one["slug"] for one in buildkite.teams().list_teams("acme")]
+    mine = buildkite.teams().list_teams("acme", user_id=server.first.admin.id, page=1, with_pagination=True)
+    assert isinstance(mine.body, list)
 
 
 def test_agents(server: LiveServer, buildkite: Buildkite, agent: FakeAgent) -> None:

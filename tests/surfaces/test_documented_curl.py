@@ -1,8 +1,8 @@
 """The commands of the vendor's pages on tokens, clusters, queues and agents, by the real `curl`.
 
 A row is a documented command with only host and ids changed: method, path, and the documented keys with
-values of the same kind. Two are not here: queues of hosted agents, which need machines that the vendor
-runs, and the removal of a maintainer as its page prints it, which names the cluster's own path.
+values of the same kind. One is not here: a queue of hosted agents, which need machines that the vendor
+runs.
 """
 
 import json
@@ -115,6 +115,16 @@ PAGES: dict[str, list[Row]] = {
         Row("GET", "pipelines"),
         Row("PATCH", "pipelines/app", '{ "cluster_id": "{cluster}" }'),
     ],
+    "maintainers": [
+        Row("POST", "clusters", CLUSTER % "", 201, "cluster"),
+        Row("POST", "teams", '{ "name": "Platform" }', 201, "team"),
+        Row("POST", "clusters/{cluster}/maintainers", '{ "team": "{team}" }', 201, "maintainer"),
+        Row("GET", "clusters/{cluster}/maintainers"),
+        Row("GET", "clusters/{cluster}/maintainers/{maintainer}"),
+        Row("DELETE", "clusters/{cluster}/maintainers/{maintainer}", status=204),
+        # As the page prints it, which deletes the cluster.
+        Row("DELETE", "clusters/{cluster}", status=204),
+    ],
     "secrets": [
         Row("POST", "clusters", CLUSTER % "", 201, "cluster"),
         Row(
@@ -202,7 +212,8 @@ def test_commands_of_the_page_work(server: LiveServer, page: str) -> None:
             known[row.keep] = answer["id"]
             asked = json.loads((row.body or "{}").replace('",\n}', '"\n}'))
             shown = {name: answer[name] for name in asked if name in answer}
-            asked.pop("value", None)
+            for unseen in ("value", "team"):
+                asked.pop(unseen, None)
             assert shown == asked, row
     if page.startswith("the end"):
         assert curl(server, Row("GET", "/v2/user"), {})[0] == 401
