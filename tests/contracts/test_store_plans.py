@@ -14,11 +14,14 @@ from watchword.store import (
     claims,
     fleet,
     hygiene,
+    invitations,
     jobs,
     logs,
+    maintainers,
     postgres_session,
     rotations,
     steps,
+    teams,
     tokens,
 )
 from watchword.store.engine import Statement
@@ -67,6 +70,13 @@ PLANS = [
     (hygiene._CALLERS, "uses_hour (organization_id=? AND token_id=? AND hour>?)"),
     (hygiene._EXPIRING, "tokens_expiry (expires_at>? AND expires_at<?)"),
     (logs._CHUNKS, "log_chunks USING PRIMARY KEY (organization_id=? AND job_id=?)"),
+    (teams._PLACES, "team_members_user (organization_id=? AND user_id=?)"),
+    (teams._MEMBERS, "team_members USING PRIMARY KEY (organization_id=? AND team_id=?)"),
+    (maintainers._OF_USER, "maintainers_user (organization_id=? AND user_id=?)"),
+    (maintainers._OF_TEAM, "maintainers_team (organization_id=? AND team_id=?)"),
+    (maintainers._LIST_CLUSTER, "maintainers_cluster (organization_id=? AND cluster_id=?)"),
+    (invitations._LIST_PENDING, "invitations_pending (organization_id=?)"),
+    (invitations._BY_DIGEST, "invitations_digest (digest=?)"),
 ]
 
 
@@ -130,6 +140,37 @@ ROWS = {
             "id": "n::text",
             "token_id": "(n / 7)::text || CASE n % 1000 WHEN 0 THEN n::text ELSE '' END",
             "state": "CASE n % 1000 WHEN 0 THEN 'open' ELSE 'closed' END",
+        },
+    ),
+    "users": (20_000, {"id": "n::text", "email": "n::text"}),
+    "teams": (900, {"organization_id": "(n % 3)::text", "id": "n::text", "slug": "n::text"}),
+    "team_members": (
+        20_000,
+        {
+            "organization_id": "(n % 3)::text",
+            "team_id": "(n / 60)::text",
+            "user_id": "n::text",
+            "id": "n::text",
+        },
+    ),
+    "maintainers": (
+        20_000,
+        {
+            "organization_id": "(n % 3)::text",
+            "id": "n::text",
+            "cluster_id": "(n % 700)::text",
+            "user_id": "(n / 5)::text",
+            "team_id": "(n / 4)::text",
+        },
+    ),
+    "invitations": (
+        20_000,
+        {
+            "organization_id": "(n % 3)::text",
+            "id": "n::text",
+            "email": "n::text",
+            "digest": "int8send(n)",
+            "state": "CASE n % 1000 WHEN 0 THEN 'pending' ELSE 'accepted' END",
         },
     ),
     "log_chunks": (20_000, {"organization_id": "(n % 3)::text", "job_id": "(n / 9)::text", "sequence": "n"}),

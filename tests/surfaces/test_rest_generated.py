@@ -15,6 +15,10 @@ from schemathesis.specs.openapi.checks import (
 
 from support import Client, FakeAgent, LiveServer
 from watchword.rest.app import openapi
+from watchword.services.context import LOCAL
+from watchword.services.teammembers import add_team_member
+from watchword.services.teams import TeamRequest, create_team
+from watchword.store.base import Transaction
 
 SCHEMA = schemathesis.openapi.from_dict(openapi(None))
 # The presented token itself would be revoked, and every later call refused.
@@ -29,6 +33,18 @@ def ids_of_more(server: LiveServer, names: dict[str, str]) -> dict[str, str]:
     build = f"{home}/pipelines/app/builds/{names['number']}"
     note = client.call("POST", f"{build}/annotations", {"body": "x"})
     return {"secret": secret.body["id"], "annotation": note.body["id"]}
+
+
+def make_team(server: LiveServer) -> str:
+    """A team that the administrator is in."""
+    context, organization = server.authority.context, server.first.organization.id
+
+    async def work(tx: Transaction) -> str:
+        team = await create_team(context, tx, LOCAL, organization, TeamRequest("Generated"), None)
+        await add_team_member(context, tx, LOCAL, team, server.first.admin.id, None, None)
+        return team.id
+
+    return server.run(context.store.write(work))
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +62,8 @@ def world_of_things(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
         "pipeline": "app",
         "number": str(build.number),
         "job": job.id,
+        "team": make_team(server),
+        "user": server.first.admin.id,
     }
     names |= ids_of_more(server, names)
     yield server, names

@@ -84,7 +84,7 @@ async def create_organization(
         for action, kind, subject in (
             (Action.ORGANIZATION_CREATED, "organization", organization.id),
             (Action.USER_CREATED, "user", admin.id),
-            (Action.MEMBER_ADDED, "user", admin.id),
+            (Action.MEMBER_ADDED, "member", admin.id),
         ):
             await context.record(tx, caller, action, organization.id, (kind, subject))
         cluster = await add_cluster(

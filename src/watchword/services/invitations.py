@@ -21,6 +21,7 @@ from watchword.domain.invitations import (
 from watchword.domain.teams import Team, TeamRole
 from watchword.services.access import Access
 from watchword.services.context import Caller, Context
+from watchword.services.mail import queue_mail
 from watchword.services.members import join
 from watchword.services.teammembers import change_team_role, enrol
 from watchword.store.base import Duplicate, Page, Transaction
@@ -157,7 +158,7 @@ async def _invite(
             f"Validation failed: {email} has already been invited", code="already_invited"
         ) from None
     await _record(context, tx, access.caller, Action.INVITATION_CREATED, invitation)
-    return Invited(invitation, secret)
+    return await _send(context, tx, access, Invited(invitation, secret))
 
 
 async def resend(context: Context, tx: Transaction, access: Access, invitation: Invitation) -> Invited:
@@ -173,7 +174,7 @@ async def resend(context: Context, tx: Transaction, access: Access, invitation: 
     ):
         raise _not_pending()
     await _record(context, tx, access.caller, Action.INVITATION_RESENT, renewed)
-    return Invited(renewed, secret)
+    return await _send(context, tx, access, Invited(renewed, secret))
 
 
 async def revoke_invitation(
@@ -247,6 +248,19 @@ async def _enrol(
             await change_team_role(context, tx, caller, there, place.role)
         else:
             await enrol(context, tx, caller, team, member, place.role, invitation.created_by)
+
+
+async def _send(context: Context, tx: Transaction, access: Access, made: Invited) -> Invited:
+    """Queue the mail; the secret stands behind `#`, so that no server on the way sees or logs it."""
+    name = access.organization.name
+    link = f"{context.installation.url}/invitations/accept#{made.secret.reveal()}"
+    text = (
+        f"{access.user.name} invites you to join {name} as {made.invitation.role.value}.\n\n"
+        f"Accept within seven days, once, with this address:\n\n  {link}\n\n"
+        "If you do not know what this is about, do nothing.\n"
+    )
+    await queue_mail(context, tx, made.invitation.email, f"Invitation to {name}", text, "")
+    return made
 
 
 def _secret() -> Secret:

@@ -27,7 +27,7 @@ _ADD = Statement(insert(invitations))
 _FIND = Statement(select(*INVITATIONS.columns).where(*_ONE))
 _BY_DIGEST = Statement(select(*INVITATIONS.columns).where(_i.digest == bindparam("digest_")))
 _LIST = Statement(_ALL.limit(bindparam("limit_")).offset(bindparam("offset_")))
-_LIST_PENDING = Statement(_ALL.where(*_LIVE))
+_LIST_PENDING = Statement(select(*INVITATIONS.columns).where(_OWN, *_LIVE))
 _EXPIRE = Statement(
     update(invitations)
     .where(_OWN, _PENDING, _i.expires_at <= bindparam("now_"))
@@ -80,7 +80,8 @@ class InvitationRows:
 
     async def pending(self, organization_id: OrganizationId, now: int) -> Sequence[Invitation]:
         parameters = {"organization_id_": organization_id, "now_": now}
-        return [INVITATIONS.decode(row) for row in await self._cx.all(_LIST_PENDING, parameters)]
+        found = [INVITATIONS.decode(row) for row in await self._cx.all(_LIST_PENDING, parameters)]
+        return sorted(found, key=lambda one: one.id, reverse=True)
 
     async def expire(self, organization_id: OrganizationId, now: int) -> None:
         await self._cx.run(_EXPIRE, {"organization_id_": organization_id, "now_": now})

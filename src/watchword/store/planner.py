@@ -44,6 +44,20 @@ STATISTICS = (
     ("incidents", "incidents_open", "100 5 1"),
     ("queues", "queues", "1000 50 1"),
     ("queues", "queues_key", "1000 50 10 1"),
+    ("members", "members", "10000 200 1"),
+    ("members", "members_user", "10000 2"),
+    ("teams", "teams", "1000 50 1"),
+    ("teams", "teams_slug", "1000 50 1"),
+    ("team_members", "team_members", "10000 500 20 1"),
+    ("team_members", "team_members_id", "10000 500 1"),
+    ("team_members", "team_members_user", "10000 500 3 1"),
+    ("maintainers", "maintainers", "1000 100 1"),
+    ("maintainers", "maintainers_cluster", "1000 100 5 1"),
+    ("maintainers", "maintainers_user", "1000 100 2 1"),
+    ("maintainers", "maintainers_team", "1000 100 2 1"),
+    ("invitations", "invitations", "10000 500 1"),
+    ("invitations", "invitations_pending", "200 10 1"),
+    ("invitations", "invitations_digest", "10000 1"),
 )
 
 

@@ -43,7 +43,7 @@ maintainers = owned_table(
     text_column("team_id", null=True),
     number_column("created_at"),
     text_column("created_by", null=True),
-    Index("maintainers_cluster", "organization_id", "cluster_id"),
+    Index("maintainers_cluster", "organization_id", "cluster_id", "id"),
     Index("maintainers_user", "organization_id", "user_id", "cluster_id", unique=True),
     Index("maintainers_team", "organization_id", "team_id", "cluster_id", unique=True),
 )

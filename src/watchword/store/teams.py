@@ -65,11 +65,12 @@ _MEMBERS = Statement(
     select(*PLACES.columns, *_USERS.columns)
     .join(users, users.c.id == _m.user_id)
     .where(_IN, _m.team_id == bindparam("team_id_"))
-    .order_by(_m.id)
+    .order_by(_m.created_at, _m.user_id)
     .limit(bindparam("limit_"))
     .offset(bindparam("offset_"))
 )
-_PLACES = Statement(select(*PLACES.columns).where(_IN, _m.user_id == bindparam("user_id_")).order_by(_m.id))
+# Ordered here, it would be read by the order's index: every place in the organization.
+_PLACES = Statement(select(*PLACES.columns).where(_IN, _m.user_id == bindparam("user_id_")))
 _SET_ROLE = Statement(update(team_members).where(*_PLACE).values(role=bindparam("role_")))
 _REMOVE_MEMBER = Statement(delete(team_members).where(*_PLACE))
 
@@ -152,7 +153,7 @@ class TeamRows(MaintainerRows):
 
     async def places(self, organization_id: OrganizationId, user_id: UserId) -> Sequence[TeamMember]:
         rows = await self._cx.all(_PLACES, {"organization_id_": organization_id, "user_id_": user_id})
-        return [PLACES.decode(row) for row in rows]
+        return sorted(map(PLACES.decode, rows), key=lambda place: place.id)
 
     async def set_role(
         self, organization_id: OrganizationId, team_id: TeamId, user_id: UserId, role: TeamRole

@@ -81,7 +81,7 @@ def _maintainers() -> None:
         *_texts("created_by", null=True),
         sqlite_with_rowid=False,
     )
-    op.create_index("maintainers_cluster", "maintainers", ["organization_id", "cluster_id"])
+    op.create_index("maintainers_cluster", "maintainers", ["organization_id", "cluster_id", "id"])
     for name in ("user", "team"):
         columns = ["organization_id", f"{name}_id", "cluster_id"]
         op.create_index(f"maintainers_{name}", "maintainers", columns, unique=True)
