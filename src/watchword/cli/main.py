@@ -29,6 +29,10 @@ _COMMANDS = {
     "queue": ("watchword.cli.queues:app", "List, create, update, delete, pause and resume queues."),
     "fleet": ("watchword.cli.fleetcommands:app", "List, show, stop, pause and resume agents."),
     "secret": ("watchword.cli.secrets:app", "List, create, update and delete secrets of a cluster."),
+    "member": ("watchword.cli.members:app", "List, change and remove members of the organization."),
+    "invitation": ("watchword.cli.invitations:app", "List, create and revoke invitations."),
+    "team": ("watchword.cli.teams:app", "Manage teams and who is in them."),
+    "maintainer": ("watchword.cli.maintainers:app", "Give clusters to people and teams, and take them."),
     "pipeline": (
         "watchword.cli.pipelines:app",
         "List, show, create, update, archive and delete pipelines.",
