@@ -7,7 +7,8 @@ import pytest
 from graphql import parse
 
 from graphql_client import Graph
-from support import World
+from support import SECOND_US, World
+from watchword.domain.ratelimits import Surface
 from watchword.graphql import cost, engine, limits
 from watchword.graphql.asking import Asked
 from watchword.graphql.failures import TooDear
@@ -132,3 +133,32 @@ def test_documents_of_clients_are_far_within_the_limits() -> None:
     assert documents
     for path in documents:
         limits.check(parse(path.read_text()))
+
+
+def test_points_are_spent_by_organization_and_person_until_the_window_ends(world: World) -> None:
+    limits_of = world.authority.context.installation.rate_limits
+    treasurer, first = world.authority.budgets, world.first
+    graph = Graph(world)
+    query = '{ organization(slug: "acme") { clusters(first: 10) { edges { node { name } } } } }'
+    headers = graph(query).headers
+    assert headers["ratelimit-scope"] == "graphql"
+    assert headers["ratelimit-user-scope"] == "graphql_user"
+    assert int(headers["ratelimit-user-remaining"]) == limits_of.graphql_user - 4
+    assert 0 < int(headers["ratelimit-reset"]) <= 300
+    graph("{ nonsense }")  # what is refused is not free either
+    left = int(graph(query).headers["ratelimit-user-remaining"])
+    assert left == limits_of.graphql_user - 9
+    treasurer.spend(Surface.GRAPHQL, first.organization.id, first.admin.id, left)
+    answered = graph(query)
+    assert answered.status == 429
+    assert answered.codes == ["rate_limited"]
+    text = f"You have exceeded your per-user limit of {limits_of.graphql_user} complexity points."
+    assert answered.messages[0].startswith(text + " Please try again in ")
+    assert answered.headers["retry-after"] == answered.headers["ratelimit-user-reset"]
+    world.clock.forward(301 * SECOND_US)
+    assert graph(query).status == 200
+    treasurer.spend(Surface.GRAPHQL, first.organization.id, None, limits_of.graphql_organization)
+    answered = graph(query)
+    assert answered.messages[0].startswith(
+        f"Your organization has exceeded the limit of {limits_of.graphql_organization} complexity points."
+    )

@@ -39,6 +39,8 @@ class Outcome(StrEnum):
 
 WALLS = (StepType.WAIT, StepType.BLOCK)
 GATES = (StepType.BLOCK, StepType.INPUT)
+_GATE_STATES = {Outcome.ERRORED: "blocked_failed", Outcome.CANCELED: "canceled", Outcome.NEUTRAL: "broken"}
+_WAIT_STATES = {Outcome.ERRORED: "waiting_failed", Outcome.CANCELED: "canceled", Outcome.NEUTRAL: "broken"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,15 @@ class BuildStep:
     def blocked(self) -> bool:
         """Whether it waits for a person."""
         return self.step.type in GATES and self.state is StepState.READY
+
+    @property
+    def shown_state(self) -> str:
+        """State of a wait, block or input as clients see it among the jobs (contract agent-api §5.6)."""
+        if self.step.type in GATES:
+            if self.ended:
+                return _GATE_STATES.get(self.outcome, "unblocked")
+            return "blocked" if self.blocked else "waiting"
+        return _WAIT_STATES.get(self.outcome, "finished") if self.ended else "waiting"
 
 
 class UploadState(StrEnum):

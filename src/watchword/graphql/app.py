@@ -8,6 +8,7 @@ from watchword.domain.errors import Refused, WatchwordError
 from watchword.domain.kinds import Kind
 from watchword.domain.scopes import GRAPHQL
 from watchword.edge.http import Asgi, ClientGone, Receive, Request, Response, Scope, Send
+from watchword.graphql import spending
 from watchword.graphql.asking import MAX_BODY, ask
 from watchword.graphql.call import Call
 from watchword.graphql.engine import Engine, Outcome, refused
@@ -71,12 +72,15 @@ class GraphQL:
             response.headers.append((b"allow", b"POST"))
             return response
         presented = await self._verify(request)
+        spending.require(self._authority.budgets, presented)
         outcome = await self._execute(request, presented)
+        budgets = spending.spend(self._authority.budgets, presented, outcome.actual)
         if request.headers.get(_STATS, b"").lower() == b"true":
             stats = {"requestedComplexity": outcome.requested, "actualComplexity": outcome.actual}
             outcome.content["stats"] = stats
         response = Response.json(outcome.content)
         response.headers += [
+            *spending.headers(budgets),
             (b"ratelimit-complexity-requested", str(outcome.requested).encode()),
             (b"ratelimit-complexity-actual", str(outcome.actual).encode()),
         ]
@@ -118,6 +122,8 @@ def _refusal(error: WatchwordError) -> Response:
     response = Response.json({"errors": [shape(error)]}, error.status)
     if isinstance(error, Refused) and error.status == _UNAUTHENTICATED:
         response.headers.append((b"www-authenticate", b'Bearer realm="watchword"'))
+    if isinstance(error, spending.PointsSpent):
+        response.headers += spending.headers(error.budgets)
     if error.retry_after:
         response.headers.append((b"retry-after", str(error.retry_after).encode()))
     return response

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from watchword.domain import accounts, fleet, pipelines
-from watchword.domain.buildsteps import GATES, BuildStep, Outcome
+from watchword.domain.buildsteps import GATES, BuildStep
 from watchword.domain.ids import AgentId, ClusterId, StepId, UserId
 from watchword.domain.pipelines import JobState
 from watchword.domain.steps import StepType
@@ -198,19 +198,6 @@ def show_job(
     )
 
 
-_GATE_STATES = {Outcome.ERRORED: "blocked_failed", Outcome.CANCELED: "canceled", Outcome.NEUTRAL: "broken"}
-_WAIT_STATES = {Outcome.ERRORED: "waiting_failed", Outcome.CANCELED: "canceled", Outcome.NEUTRAL: "broken"}
-
-
-def _step_state(row: BuildStep) -> str:
-    """State of a wait, block or input as a job's."""
-    if row.step.type in GATES:
-        if row.ended:
-            return _GATE_STATES.get(row.outcome, "unblocked")
-        return "blocked" if row.blocked else "waiting"
-    return _WAIT_STATES.get(row.outcome, "finished") if row.ended else "waiting"
-
-
 def show_waiting(place: Place, row: BuildStep, people: Mapping[UserId, accounts.User]) -> Job:
     """A wait, block or input as JSON: clients find them among the jobs, by the step's id."""
     gate = row.step.type in GATES
@@ -221,7 +208,7 @@ def show_waiting(place: Place, row: BuildStep, people: Mapping[UserId, accounts.
         name=row.step.label or None,
         step_key=row.step.key or None,
         agent_query_rules=[],
-        state=_step_state(row),
+        state=row.shown_state,
         build_url=place.url(),
         web_url=f"{place.page}#{row.id}",
         log_url=None,

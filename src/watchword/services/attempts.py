@@ -51,6 +51,26 @@ class Attempts:
         )
         return await tx.builds.job(made.organization_id, made.id) or made, moved
 
+    async def cancel_in(self, tx: Transaction, caller: Caller, job: Job) -> tuple[Job, Moved]:
+        """Cancel one job: a waiting one ends at once, of a running one its agent hears.
+
+        Raises:
+            Conflict: it has ended.
+            NotFound: it is gone.
+        """
+        await tx.builds.enter_build(job.organization_id, job.build_id)
+        current = await tx.builds.job(job.organization_id, job.id)
+        if current is None:
+            raise NotFound("No job found")
+        if current.state.ended:
+            raise Conflict("Job can't be canceled because it's already finished.", code="job_ended")
+        moved = await self.scheduler.cancel_job_in(tx, current, self.context.clock.now())
+        moved += await self.scheduler.advance_in(
+            tx, job.organization_id, job.build_id, (current.concurrency_group,)
+        )
+        await self.context.record(tx, caller, Action.JOB_CANCELING, job.organization_id, ("job", job.id))
+        return await tx.builds.job(job.organization_id, job.id) or current, moved
+
     async def retry_failed_in(
         self, tx: Transaction, caller: Caller, build: Build, failures: frozenset[str]
     ) -> tuple[int, Moved]:

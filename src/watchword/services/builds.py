@@ -280,26 +280,34 @@ class Builder:
         )
         return await self.create_in(tx, caller, pipeline, Document(steps=steps), request, created_by)
 
-    async def cancel(self, caller: Caller, build: Build, reason: str = "") -> Build:
+    async def cancel_in(
+        self, tx: Transaction, caller: Caller, build: Build, reason: str = ""
+    ) -> tuple[Build, Moved]:
         """Cancel a build: waiting jobs end at once, running ones are told by their agents.
+
+        It is part of a unit of work; `Scheduler.settle` follows it.
 
         Raises:
             Conflict: it has ended.
         """
+        entered = await tx.builds.enter_build(build.organization_id, build.id)
+        if entered is None or entered.state.ended:
+            raise Conflict("Build can't be canceled because it's already finished.", code="build_ended")
         now = self.context.clock.now()
+        await tx.builds.cancel_build(build.organization_id, build.id, now, reason)
+        await self.context.record(
+            tx, caller, Action.BUILD_CANCELED, build.organization_id, ("build", build.id)
+        )
+        moved = await self.scheduler.advance_in(tx, build.organization_id, build.id)
+        return await _again(tx, build), moved
 
-        async def work(tx: Transaction) -> tuple[Build, Moved]:
-            entered = await tx.builds.enter_build(build.organization_id, build.id)
-            if entered is None or entered.state.ended:
-                raise Conflict("Build can't be canceled because it's already finished.", code="build_ended")
-            await tx.builds.cancel_build(build.organization_id, build.id, now, reason)
-            await self.context.record(
-                tx, caller, Action.BUILD_CANCELED, build.organization_id, ("build", build.id)
-            )
-            moved = await self.scheduler.advance_in(tx, build.organization_id, build.id)
-            return await _again(tx, build), moved
+    async def cancel(self, caller: Caller, build: Build, reason: str = "") -> Build:
+        """`cancel_in` as a unit of its own.
 
-        canceled, moved = await self.context.store.write(work)
+        Raises:
+            Conflict: it has ended.
+        """
+        canceled, moved = await self.context.store.write(lambda tx: self.cancel_in(tx, caller, build, reason))
         self.scheduler.settle(moved)
         return canceled
 

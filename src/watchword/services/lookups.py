@@ -3,12 +3,29 @@
 Each answers None for what is absent and for what belongs to another organization.
 """
 
+from collections.abc import Callable
+
 from watchword.domain.accounts import Member, Queue, User
-from watchword.domain.ids import OrganizationId, QueueId, TokenId, UserId
+from watchword.domain.artifacts import Artifact
+from watchword.domain.ids import (
+    ArtifactId,
+    BuildId,
+    JobId,
+    OrganizationId,
+    PipelineId,
+    QueueId,
+    SecretId,
+    TokenId,
+    UserId,
+)
 from watchword.domain.kinds import Kind
+from watchword.domain.pipelines import Build, Job, Pipeline
+from watchword.domain.secrets import ClusterSecret
 from watchword.domain.tokens import Token
-from watchword.services.queries import Unit
+from watchword.services.queries import MAX_SIFTED, Page, Unit
 from watchword.store.base import EVERYTHING as EVERYTHING  # noqa: PLC0414 - handed on to the surfaces
+
+_BUILDS = 50
 
 
 async def token_by_id(tx: Unit, organization_id: OrganizationId, token_id: TokenId) -> Token | None:
@@ -33,3 +50,52 @@ async def member_by_id(
 async def unclustered_tokens(tx: Unit, organization_id: OrganizationId) -> list[Token]:
     """Unclustered agent tokens that are not revoked, oldest first."""
     return list(await tx.tokens.list(organization_id, Kind.UNCLUSTERED_AGENT, None, EVERYTHING))
+
+
+async def pipeline_by_id(
+    tx: Unit, organization_id: OrganizationId, pipeline_id: PipelineId
+) -> Pipeline | None:
+    """A pipeline."""
+    return await tx.builds.pipeline(organization_id, pipeline_id) if pipeline_id else None
+
+
+async def build_by_id(tx: Unit, organization_id: OrganizationId, build_id: BuildId) -> Build | None:
+    """A build of any pipeline."""
+    return await tx.builds.build(organization_id, build_id) if build_id else None
+
+
+async def job_by_id(tx: Unit, organization_id: OrganizationId, job_id: JobId) -> Job | None:
+    """A job of any build."""
+    return await tx.builds.job(organization_id, job_id) if job_id else None
+
+
+async def secret_by_id(
+    tx: Unit, organization_id: OrganizationId, secret_id: SecretId
+) -> ClusterSecret | None:
+    """A secret of any cluster; its value stays sealed."""
+    return await tx.secrets.find(organization_id, secret_id) if secret_id else None
+
+
+async def artifact_by_id(
+    tx: Unit, organization_id: OrganizationId, artifact_id: ArtifactId
+) -> Artifact | None:
+    """An artifact of any build."""
+    return await tx.artifacts.find(organization_id, artifact_id) if artifact_id else None
+
+
+async def jobs_of_organization(
+    tx: Unit, organization_id: OrganizationId, page: Page, fits: Callable[[Job], bool]
+) -> list[Job]:
+    """Jobs that fit, of the newest builds first; at most `MAX_SIFTED` jobs are looked at."""
+    found: list[Job] = []
+    wanted, seen, start = page.offset + page.limit, 0, 0
+    while seen < MAX_SIFTED and len(found) < wanted:
+        builds = await tx.builds.builds(organization_id, None, Page(_BUILDS, start))
+        for build in builds:
+            jobs = await tx.builds.jobs(organization_id, build.id)
+            seen += len(jobs)
+            found += [job for job in jobs if fits(job)]
+        if len(builds) < _BUILDS:
+            break
+        start += _BUILDS
+    return found[page.offset : wanted]

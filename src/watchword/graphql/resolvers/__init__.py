@@ -3,9 +3,15 @@
 from watchword.graphql.resolvers import absent as absent
 from watchword.graphql.resolvers import agent_tokens as agent_tokens
 from watchword.graphql.resolvers import agents as agents
+from watchword.graphql.resolvers import audit as audit
+from watchword.graphql.resolvers import builds as builds
 from watchword.graphql.resolvers import cluster_tokens as cluster_tokens
 from watchword.graphql.resolvers import clusters as clusters
+from watchword.graphql.resolvers import jobs as jobs
+from watchword.graphql.resolvers import kept as kept
 from watchword.graphql.resolvers import nodes as nodes
 from watchword.graphql.resolvers import organizations as organizations
+from watchword.graphql.resolvers import pipelines as pipelines
 from watchword.graphql.resolvers import queues as queues
+from watchword.graphql.resolvers import settings as settings
 from watchword.graphql.resolvers import users as users

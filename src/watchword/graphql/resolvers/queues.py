@@ -6,7 +6,7 @@ from watchword.domain import accounts
 from watchword.domain.errors import Invalid
 from watchword.domain.ids import ClusterId, QueueId
 from watchword.graphql import ids
-from watchword.graphql.binding import Arguments, Thing, field, mutation, nothing, refuse
+from watchword.graphql.binding import Arguments, Thing, field, mutation, nothing
 from watchword.graphql.call import Call, Order
 from watchword.graphql.connections import listed
 from watchword.graphql.finding import node, organization_id
@@ -15,10 +15,9 @@ from watchword.graphql.resolvers.users import by
 from watchword.services.accounts import add_queue
 from watchword.services.lookups import EVERYTHING, queue_by_id
 from watchword.services.queries import Access, Unit, find_cluster, queues_of
+from watchword.services.queues import delete_queue, read_affinity, update_queue
 
 MISSING = "No queue found"
-# The only way in which this version retries.
-_AFFINITY = "prefer-warmest"
 
 
 def show_queue(queue: accounts.Queue) -> Thing:
@@ -33,7 +32,7 @@ def show_queue(queue: accounts.Queue) -> Thing:
         "dispatchPausedNote": queue.paused_note or None,
         "hosted": False,
         "hostedAgents": None,
-        "retryAgentAffinity": _AFFINITY,
+        "retryAgentAffinity": queue.retry_agent_affinity.value,
         "stackHealth": None,
     }
     return Thing("ClusterQueue", queue.organization_id, queue, values)
@@ -112,8 +111,6 @@ def _refuse_hosted(order: Order) -> None:
 async def create(order: Order) -> Mapping[str, object]:
     """Create a self-hosted queue."""
     _refuse_hosted(order)
-    if order.text("retryAgentAffinity") not in ("", _AFFINITY):
-        raise Invalid(f"Validation failed: queues retry as {_AFFINITY} in this version", code="unsupported")
 
     async def work(tx: Unit, access: Access) -> accounts.Queue:
         cluster = await find_cluster(tx, access.id, ids.uuid_of(order.text("clusterId"), "Cluster"))
@@ -125,6 +122,7 @@ async def create(order: Order) -> Mapping[str, object]:
             cluster,
             order.text("key"),
             description=order.text("description"),
+            affinity=_affinity(order, accounts.Affinity.WARMEST),
             created_by=access.user.id,
         )
 
@@ -171,4 +169,44 @@ async def resume(order: Order) -> Mapping[str, object]:
     return await _dispatch(order, change)
 
 
-refuse("Mutation", "clusterQueueUpdate", "clusterQueueDelete")
+async def _find(order: Order, tx: Unit, access: Access) -> accounts.Queue:
+    """The queue that the input names, and the right to change it."""
+    queue = await find_one(tx, access, ids.uuid_of(str(order.input["id"]), "ClusterQueue"))
+    return order.found(access, queue, MISSING, _cluster)
+
+
+@mutation("clusterQueueUpdate", "queue.update")
+async def update(order: Order) -> Mapping[str, object]:
+    """Change what the input names; the cluster's default queue stays what it is."""
+    _refuse_hosted(order)
+
+    async def work(tx: Unit, access: Access) -> accounts.Queue:
+        queue = await _find(order, tx, access)
+        return await update_queue(
+            order.context,
+            tx,
+            access.caller,
+            queue,
+            description=order.text("description") if "description" in order.input else None,
+            affinity=_affinity(order, queue.retry_agent_affinity),
+        )
+
+    return {"clusterQueue": show_queue(await order.write(organization_id(order), work, defer=True))}
+
+
+def _affinity(order: Order, otherwise: accounts.Affinity) -> accounts.Affinity:
+    return read_affinity(order.input.get("retryAgentAffinity"), otherwise)
+
+
+@mutation("clusterQueueDelete", "queue.delete")
+async def delete(order: Order) -> Mapping[str, object]:
+    """Delete a queue that nobody uses."""
+
+    async def work(tx: Unit, access: Access) -> accounts.Queue:
+        queue = await _find(order, tx, access)
+        await delete_queue(order.context, tx, access.caller, queue)
+        return queue
+
+    queue = await order.write(organization_id(order), work, defer=True)
+    order.call.authority.controller.forget_queue(queue)
+    return {"deletedClusterQueueId": ids.encode("ClusterQueue", queue.id)}
