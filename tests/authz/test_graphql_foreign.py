@@ -11,6 +11,7 @@ from watchword.domain.operations import OPERATIONS
 from watchword.graphql import ids
 from watchword.graphql.binding import GUARDED
 from watchword.graphql.finding import NODES
+from watchword.graphql.resolvers.members import member_uuid
 from watchword.graphql.schema import executable
 from watchword.services.accounts import create_organization
 from watchword.services.context import LOCAL
@@ -25,7 +26,7 @@ def things(world: World) -> dict[str, str]:
         "ClusterQueue": first.queue.id,
         "ClusterToken": first.agent_token.token.id,
         "User": first.admin.id,
-        "OrganizationMember": first.admin.id,
+        "OrganizationMember": member_uuid(first.organization.id, first.admin.id),
     }
 
 

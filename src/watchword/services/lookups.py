@@ -10,19 +10,25 @@ from watchword.domain.artifacts import Artifact
 from watchword.domain.ids import (
     ArtifactId,
     BuildId,
+    InvitationId,
     JobId,
     OrganizationId,
     PipelineId,
     QueueId,
     SecretId,
+    TeamMemberId,
     TokenId,
     UserId,
 )
+from watchword.domain.invitations import Invitation
 from watchword.domain.kinds import Kind
 from watchword.domain.pipelines import Build, Job, Pipeline
 from watchword.domain.secrets import ClusterSecret
+from watchword.domain.teams import Team, TeamMember
 from watchword.domain.tokens import Token
+from watchword.services.access import Access
 from watchword.services.queries import MAX_SIFTED, Page, Unit
+from watchword.services.teams import sees
 from watchword.store.base import EVERYTHING as EVERYTHING  # noqa: PLC0414 - handed on to the surfaces
 
 _BUILDS = 50
@@ -99,3 +105,19 @@ async def jobs_of_organization(
             break
         start += _BUILDS
     return found[page.offset : wanted]
+
+
+async def invitation_by_id(
+    tx: Unit, organization_id: OrganizationId, invitation_id: InvitationId
+) -> Invitation | None:
+    """An invitation as it was written: whether it has expired is the clock's to say."""
+    return await tx.members.invitation(organization_id, invitation_id) if invitation_id else None
+
+
+async def team_place(tx: Unit, access: Access, member_id: TeamMemberId) -> tuple[TeamMember, Team] | None:
+    """A place in a team that the person sees, and the team."""
+    place = await tx.teams.member_by_id(access.id, member_id) if member_id else None
+    team = await tx.teams.find(access.id, place.team_id) if place is not None else None
+    if place is None or team is None or not await sees(tx, access, team):
+        return None
+    return place, team

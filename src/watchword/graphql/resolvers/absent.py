@@ -44,40 +44,5 @@ _absent(
     "ssoProvider",
 )
 
-# What comes with the services that carry it out.
-refuse(
-    "Mutation",
-    "organizationApiAccessTokenRevoke",
-    "organizationMemberUpdate",
-    "organizationMemberDelete",
-    "organizationInvitationCreate",
-    "organizationInvitationRevoke",
-    "organizationInvitationResend",
-    "organizationApiIpAllowlistUpdate",
-    "organizationRevokeInactiveTokensAfterUpdate",
-    "organizationEnforceTwoFactorAuthenticationForMembersUpdate",
-    "organizationBannerUpsert",
-    "organizationBannerDelete",
-    "teamCreate",
-    "teamUpdate",
-    "teamDelete",
-    "teamMemberCreate",
-    "teamMemberUpdate",
-    "teamMemberDelete",
-)
-refuse(
-    "Query",
-    "organizationMember",
-    "organizationInvitation",
-    "notificationService",
-    "team",
-)
-refuse(
-    "Organization",
-    "apiAccessTokens",
-    "banners",
-    "invitations",
-    "isTeamsEnabled",
-    "members",
-    "teams",
-)
+# What this server does not serve yet.
+refuse("Query", "notificationService")

@@ -3,7 +3,7 @@
 from watchword.domain import accounts
 from watchword.domain.ids import OrganizationId, is_uuid
 from watchword.graphql import ids
-from watchword.graphql.binding import Arguments, Thing, field, nothing, query
+from watchword.graphql.binding import Arguments, Thing, field, query
 from watchword.graphql.call import Call
 from watchword.graphql.connections import empty, listed
 from watchword.graphql.finding import denied, maybe, node, permission
@@ -99,4 +99,3 @@ def _empty(*names: str) -> None:
 
 
 _empty("pipelineTemplates", "registries", "rules", "ssoProviders", "suites")
-nothing("OrganizationMember", "lastSeenAt")
