@@ -403,3 +403,32 @@ def test_viewer_is_the_person_behind_the_token(graph: Graph) -> None:
     assert viewer["user"]["id"] == ids.encode("User", admin)
     assert viewer["organizations"] == {"count": 1, "edges": [{"node": {"slug": "acme"}}]}
     assert viewer["emails"]["edges"] == [{"node": {"address": "admin@example.com", "primary": True}}]
+
+
+def test_a_token_is_rotated_followed_extended_and_the_rotation_ends(graph: Graph, names: Names) -> None:
+    shown = "rotation { state moved total deadline holders { uuid } predecessorUuid successorUuid cause }"
+    given = {"id": names.token}
+    start = f"""mutation($i: TokenRotationStartInput!) {{ clusterAgentTokenRotationStart(input: $i) {{
+        tokenValue successorId {shown} }} }}"""
+    before = len(actions(graph.world))
+    made = graph.ok(start, {"i": given})["clusterAgentTokenRotationStart"]
+    assert made["tokenValue"].startswith("bkct_")
+    assert (made["rotation"]["state"], made["rotation"]["total"]) == ("OPEN", 0)
+    assert actions(graph.world)[before:] == ["rotation.started"]
+    query = f"query($i: ID!) {{ node(id: $i) {{ ... on ClusterToken {{ {shown} }} }} }}"
+    for one in (names.token, made["successorId"]):
+        assert graph.ok(query, {"i": one})["node"]["rotation"] == made["rotation"]
+
+    def changed(name: str, **more: Any) -> Any:
+        text = f"""mutation($i: TokenRotation{name}Input!) {{
+            clusterAgentTokenRotation{name}(input: $i) {{ {shown} }} }}"""
+        return graph(text, {"i": {**given, **more}})
+
+    later = changed("Extend", deadline="2027-01-20T00:00:00Z")
+    extended = later.data["clusterAgentTokenRotationExtend"]["rotation"]
+    assert extended["deadline"] == "2027-01-20T00:00:00.000Z"
+    finished = changed("Finish").data["clusterAgentTokenRotationFinish"]["rotation"]
+    assert (finished["state"], finished["cause"] is not None) == ("COMMITTED", True)
+    assert changed("Abort").data == {"clusterAgentTokenRotationAbort": None}
+    other = "mutation($i: TokenRotationStartInput!) { agentTokenRotationStart(input: $i) { tokenValue } }"
+    assert graph(other, {"i": given}).messages == ["No agent token found"]
