@@ -22,6 +22,7 @@ from watchword.graphql.finding import NODES
 from watchword.graphql.resolvers.members import member_uuid
 from watchword.graphql.schema import executable
 from watchword.services.context import LOCAL
+from watchword.services.notifying import ServiceChange, SettingsChange, create_in
 from watchword.services.secrets import create_secret
 
 # What this server has none of, so that no object of it can be asked for; and what needs another test.
@@ -56,6 +57,14 @@ def things(world: World) -> dict[str, str]:
     secret = world.run(
         world.context.store.write(
             lambda tx: create_secret(world.context, tx, LOCAL, first.cluster, "KEY", Secret("value"))
+        )
+    )
+
+    asked = ServiceChange(settings=SettingsChange(url="https://hooks.example.com/in"))
+    organization_id, admin = first.organization.id, first.admin.id
+    service = world.run(
+        world.context.store.write(
+            lambda tx: create_in(world.context, tx, LOCAL, organization_id, admin, "webhook", asked)
         )
     )
 
@@ -126,6 +135,7 @@ def things(world: World) -> dict[str, str]:
         "JobTypeCommand": ids.encode("JobTypeCommand", job.id),
         "JobTypeBlock": jobs["JobTypeBlock"],
         "JobTypeWait": jobs["JobTypeWait"],
+        "NotificationServiceWebhook": ids.encode("NotificationServiceWebhook", service.id),
         "Secret": ids.encode("Secret", secret.id),
         "AuditEvent": graph.ok(events)["organization"]["auditEvents"]["edges"][0]["node"]["id"],
     }

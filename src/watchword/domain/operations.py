@@ -187,7 +187,7 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
         "notification_service.read",
         "read_notification_services",
         _ADMIN,
-        False,
+        True,
         "See webhooks and other notification services",
     ),
     (

@@ -18,6 +18,7 @@ from watchword.graphql.resolvers import organizations as organizations
 from watchword.graphql.resolvers import pipelines as pipelines
 from watchword.graphql.resolvers import queues as queues
 from watchword.graphql.resolvers import rotations as rotations
+from watchword.graphql.resolvers import services as services
 from watchword.graphql.resolvers import settings as settings
 from watchword.graphql.resolvers import team_members as team_members
 from watchword.graphql.resolvers import teams as teams

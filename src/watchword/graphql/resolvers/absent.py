@@ -43,6 +43,3 @@ _absent(
     "rule",
     "ssoProvider",
 )
-
-# What this server does not serve yet.
-refuse("Query", "notificationService")

@@ -27,6 +27,11 @@ _SUBJECTS = {
     "SECRET": "Secret",
     "USER": "User",
     "TEAM": "Team",
+    "ORGANIZATION_INVITATION": "OrganizationInvitation",
+    "ORGANIZATION_BANNER": "OrganizationBanner",
+    "API_ACCESS_TOKEN": "APIAccessToken",
+    "TEAM_MEMBER": "TeamMember",
+    "NOTIFICATION_SERVICE": "NotificationServiceWebhook",
 }
 _ACTORS = {"user": ("USER", "User"), "agent": ("AGENT", "Agent")}
 
