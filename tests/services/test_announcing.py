@@ -21,6 +21,7 @@ from watchword.services.builds import BuildRequest, create_pipeline
 from watchword.services.context import LOCAL
 from watchword.services.revoking import revoke
 from watchword.services.sealing import Sealer
+from watchword.services.teams import TeamRequest, create_team
 from watchword.store.base import Transaction
 from watchword.workers.headhooks import HeadHooks
 
@@ -185,11 +186,15 @@ def test_scope_and_branches_narrow_pipelines_and_leave_agents_alone(scene: HookS
     )
     assert pipeline is not None
     events = ("build.scheduled", "agent.connected")
+    context, asked = scene.authority.context, TeamRequest(name="Ops")
+    team = scene.run(
+        context.store.write(lambda tx: create_team(context, tx, LOCAL, scene.organization_id, asked, None))
+    )
     cluster = scene.first.cluster.id
     services = {
         "mine": scene.hook(URL, *events, scope="some_projects", scope_uuids=(pipeline.id.upper(),)),
         "cluster": scene.hook(URL, *events, scope="some_clusters", scope_uuids=(cluster,)),
-        "teams": scene.hook(URL, *events, scope="some_teams", scope_uuids=(cluster,)),
+        "teams": scene.hook(URL, *events, scope="some_teams", scope_uuids=(team.id,)),
         "branch": scene.hook(URL, *events, branch_configuration="main release/*"),
         "not main": scene.hook(URL, *events, branch_configuration="!main"),
         "agents": scene.hook(URL, "agent.connected"),

@@ -167,6 +167,12 @@ def test_a_change_is_merged_key_by_key(rest: Rest, method: str) -> None:
         {
             "provider": "webhook",
             "settings": {"url": URL},
+            "scope": "some_teams",
+            "scope_uuids": ["01890000-0000-7000-8000-000000000000"],
+        },
+        {
+            "provider": "webhook",
+            "settings": {"url": URL},
             "scope_uuids": ["01890000-0000-7000-8000-000000000000"],
         },
         {"provider": "webhook", "settings": {"url": URL}, "description": "x" * 256},

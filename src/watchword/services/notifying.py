@@ -17,6 +17,7 @@ from watchword.domain.ids import (
     OrganizationId,
     PipelineId,
     ServiceId,
+    TeamId,
     UserId,
     is_uuid,
 )
@@ -279,6 +280,8 @@ async def _scope(
             found = await tx.builds.pipeline(old.organization_id, PipelineId(uuid))
         elif scope is Scope.CLUSTERS:
             found = await tx.accounts.cluster(old.organization_id, ClusterId(uuid))
+        elif scope is Scope.TEAMS:  # kept; no pipeline belongs to a team, so that none of its events fit
+            found = await tx.teams.find(old.organization_id, TeamId(uuid))
         if found is None:
             raise Invalid(f"Validation failed: scope_uuids: there is no {uuid}", code="invalid_scope")
     return scope, uuids
