@@ -8,10 +8,10 @@ import pytest
 
 from support import Client, LiveServer
 from watchword.domain.accounts import Member, Role
+from watchword.domain.events import Action
 from watchword.services.accounts import FirstThings, create_organization
 from watchword.services.context import LOCAL
 from watchword.services.issuing import Issued, issue_api_token
-from watchword.services.reach import post_reach_changed
 from watchword.store.base import Transaction
 from watchword.store.engine import Statement
 from watchword.store.tables import members
@@ -79,7 +79,7 @@ def test_a_person_who_left_neither_asks_nor_is_alive(server: LiveServer) -> None
     async def leave(tx: Any) -> None:
         gone = members.delete().where(members.c.organization_id == owner, members.c.role == "member")
         await tx.tokens._cx.run(Statement(gone), {})
-        await post_reach_changed(context, tx, owner)
+        await context.record(tx, LOCAL, Action.MEMBER_REMOVED, owner, ("user", server.first.admin.id))
 
     server.run(context.store.write(leave))
     assert introspect(server, theirs, value) == {"active": False}

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from graphql_client import Graph
 from rest_client import Rest, api_token
 from support import MINUTE_US, World
 from watchword.domain.accounts import Member, Role
@@ -386,6 +387,15 @@ def test_an_organization_is_removed_from_a_token_for_good(world: World) -> None:
     (event,) = events(world, Action.TOKEN_ORGANIZATION_REMOVED)
     assert event.subject_id == token.token.id
     assert json.loads(event.data)["owner"] == world.first.admin.id
+
+
+def test_graphql_refuses_a_removed_organization_at_once(world: World) -> None:
+    token = wide_token(world, second_organization(world))
+    graph = Graph(world, token.value)
+    query = '{ here: organization(slug: "acme") { slug } there: organization(slug: "other") { slug } }'
+    assert graph.ok(query) == {"here": {"slug": "acme"}, "there": {"slug": "other"}}
+    Rest(world)("DELETE", f"{TOKENS}/{token.token.id}/organization")
+    assert graph.ok(query) == {"here": None, "there": {"slug": "other"}}
 
 
 def test_the_owner_of_a_removed_token_cannot_bring_it_back(world: World) -> None:

@@ -8,9 +8,12 @@ from rest_client import Rest, api_token
 from support import World
 from watchword.domain.accounts import Role
 from watchword.domain.hygiene import REASONS, Flag
+from watchword.domain.kinds import Kind
 from watchword.domain.people import SignInData
 from watchword.domain.scopes import ALL_SCOPES
 from watchword.domain.tokens import DAY_US
+from watchword.services.context import LOCAL
+from watchword.services.exchanging import Registration, register
 
 AUDIT = "api-access-audit"
 COLUMNS = [
@@ -142,3 +145,23 @@ def test_no_cell_of_the_audit_is_run_as_a_formula(world: World) -> None:
         )
         (row,) = audit_csv(rest)
         assert row["Token Description"] == f"'{description}"
+
+
+def test_agents_show_their_token_and_their_sessions_last_use(world: World) -> None:
+    authority, first = world.authority, world.first
+    value = first.agent_token.value.reveal()
+    presented = world.run(authority.verifier.verify(value, (Kind.AGENT,), address="192.0.2.7"))
+    asked = Registration(name="one", version="3.100.0")
+    joined = world.run(register(authority.context, authority.fleet, LOCAL, presented, asked))
+    rest = Rest(world)
+    path = f"agents/{joined.agent.id}"
+    shown = rest("GET", path).json()
+    assert (shown["agent_token_id"], shown["session_last_used_at"]) == (first.agent_token.token.id, None)
+    session = joined.value.reveal()
+    world.run(authority.verifier.verify(session, (Kind.AGENT_SESSION,), address="192.0.2.8"))
+    for flush in (False, True):
+        if flush:
+            world.run(authority.flush())
+        shown = rest("GET", path).json()
+        assert shown["session_last_used_at"] == "2027-01-15T08:00:00.000Z"
+        assert shown["session_last_used_from"] == "192.0.2.8"

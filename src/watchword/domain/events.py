@@ -117,6 +117,23 @@ class Action(StrEnum):
     ANNOTATION_DELETED = "annotation.deleted"
 
 
+# After these an API access token may reach other organizations, or be called from elsewhere, than before.
+REACH_CHANGES = frozenset(
+    {
+        Action.MEMBER_ADDED,
+        Action.MEMBER_REMOVED,
+        Action.INVITATION_ACCEPTED,
+        Action.ORGANIZATION_SECURITY_UPDATED,
+        Action.TOKEN_ORGANIZATION_REMOVED,
+        Action.USER_DISABLED,
+        Action.USER_ENABLED,
+        Action.USER_TOTP_ENABLED,
+        Action.USER_TOTP_DISABLED,
+        Action.USER_RECOVERED,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who did it: `kind` is user, agent, job, token or system."""

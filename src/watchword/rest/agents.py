@@ -33,7 +33,11 @@ FILTERS = ("name", "hostname", "version", "cluster_queue_id")
 
 
 class Agent(msgspec.Struct, kw_only=True):
-    """An agent; `agent_token_id`, the token it joined with, is Watchword's own."""
+    """An agent.
+
+    `agent_token_id`, the token it joined with, and what follows it, its session token's last use, are
+    Watchword's own.
+    """
 
     id: str
     graphql_id: str
@@ -64,6 +68,8 @@ class Agent(msgspec.Struct, kw_only=True):
     paused_note: str | None
     paused_timeout_in_minutes: int | None
     agent_token_id: str
+    session_last_used_at: str | None = None
+    session_last_used_from: str | None = None
 
 
 class StopAgent(Body):
@@ -142,18 +148,17 @@ async def show_agents(call: Call, tx: Unit, access: Access, agents: Sequence[fle
     keys = await queue_keys(tx, agents)
     creators = await token_creators(tx, agents)
     found = await people(tx, [*creators.values(), *(agent.paused_by for agent in agents)])
-    return [
-        show_agent(
-            call.site,
-            access.organization,
-            agent,
-            keys,
-            found,
-            creators.get(agent.token_id),
-            await _job(call, tx, access, agent),
-        )
-        for agent in agents
-    ]
+    sessions = [(agent.organization_id, agent.session_id) for agent in agents]
+    uses = await call.authority.ledger.last_uses_in(tx, sessions)
+    shown = []
+    for agent, session in zip(agents, sessions, strict=True):
+        creator, job = creators.get(agent.token_id), await _job(call, tx, access, agent)
+        one = show_agent(call.site, access.organization, agent, keys, found, creator, job)
+        if (used := uses.get(session)) is not None:
+            one.session_last_used_at = instant(used.last_at)
+            one.session_last_used_from = used.address or None
+        shown.append(one)
+    return shown
 
 
 async def _job(call: Call, tx: Unit, access: Access, agent: fleet.Agent) -> Job | None:

@@ -28,7 +28,6 @@ from watchword.services.access import Access, enter_by_id
 from watchword.services.context import Context
 from watchword.services.issuing import Issued, issue_api_token
 from watchword.services.letters import tell_removed
-from watchword.services.reach import post_reach_changed
 from watchword.services.revoking import revoke
 from watchword.store.base import Transaction
 from watchword.store.base_hygiene import Reaching as Reaching  # noqa: PLC0414 - handed on to the surfaces
@@ -296,7 +295,6 @@ async def remove_organization(context: Context, tx: Transaction, access: Access,
     if not await tx.policies.end_grant(access.id, token.id, context.clock.now(), access.user.id):
         raise NotFound(_NOT_FOUND)
     await _post_changed(context, tx, token)
-    await post_reach_changed(context, tx, access.id)
     data = {"description": token.description, "owner": token.user_id}
     await _record(context, tx, access, token, Action.TOKEN_ORGANIZATION_REMOVED, data)
     await tell_removed(context, tx, found.owner, access.organization, token)

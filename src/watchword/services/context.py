@@ -12,7 +12,7 @@ from watchword.crypto.values import Recogniser
 from watchword.domain.destinations import Reach
 from watchword.domain.errors import Unavailable
 from watchword.domain.eventcatalogue import PRIVILEGED
-from watchword.domain.events import SYSTEM, Action, Actor, Event
+from watchword.domain.events import REACH_CHANGES, SYSTEM, TOPIC_REACH_CHANGED, Action, Actor, Event
 from watchword.domain.ids import RANDOM_BYTES, EventId, OrganizationId, uuid7
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
 from watchword.domain.notifications import Occurrence
@@ -185,6 +185,8 @@ class Context:
             token_id=caller.token_id,
         )
         await tx.audit.add(event)
+        if action in REACH_CHANGES:
+            await tx.audit.post(organization_id, TOPIC_REACH_CHANGED, action.value, event.at)
         words = self.announcer.wanted_of(organization_id, EVENTS_OF.get(action, ()))
         if words:
             await self._announce(tx, words, organization_id, subject, caller, data or {})

@@ -16,7 +16,6 @@ from watchword.services.apitokens import organizations_of
 from watchword.services.context import LOCAL, Context
 from watchword.services.ledger import Ledger
 from watchword.services.letters import tell_expiry, tell_inactive
-from watchword.services.reach import post_reach_changed
 from watchword.services.revoking import revoke
 from watchword.store.base import Page, Transaction
 from watchword.store.base_hygiene import Reaching
@@ -140,7 +139,6 @@ async def _take_away(
     now = context.clock.now()
     await tx.policies.end_grant(organization_id, token.id, now, None)
     await tx.audit.post(token.organization_id, TOPIC_TOKEN_CHANGED, token.digest.hex(), now)
-    await post_reach_changed(context, tx, organization_id)
     data = {"description": token.description, "owner": token.user_id, "reason": reason}
     subject = ("token", token.id)
     await context.record(tx, LOCAL, Action.TOKEN_ORGANIZATION_REMOVED, organization_id, subject, data)

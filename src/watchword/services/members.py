@@ -5,7 +5,6 @@ from watchword.domain.errors import Conflict, Forbidden, NotFound
 from watchword.domain.events import Action
 from watchword.domain.ids import OrganizationId, UserId, is_uuid
 from watchword.services.context import Caller, Context
-from watchword.services.reach import post_reach_changed
 from watchword.services.teammembers import enrol, remove_team_member
 from watchword.store.base import Duplicate, Page, Transaction
 
@@ -44,7 +43,6 @@ async def join(context: Context, tx: Transaction, caller: Caller, member: Member
         await tx.accounts.add_member(member)
     except Duplicate:
         raise Conflict("You already are a member of this organization.", code="already_member") from None
-    await post_reach_changed(context, tx, member.organization_id)
     await _record(context, tx, caller, Action.MEMBER_ADDED, member, {"role": member.role.value})
     for team in await tx.teams.defaults(member.organization_id):
         await enrol(context, tx, caller, team, member, None, None)
@@ -114,7 +112,6 @@ async def remove_member(
             ("maintainer", maintainer.id),
             {"cluster_id": maintainer.cluster_id, "user_id": user_id},
         )
-    await post_reach_changed(context, tx, organization_id)
     await _record(context, tx, caller, Action.MEMBER_REMOVED, member, {"role": member.role.value})
 
 

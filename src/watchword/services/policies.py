@@ -14,7 +14,6 @@ from watchword.domain.use import HOUR_US, Use
 from watchword.services.access import Access
 from watchword.services.context import Context
 from watchword.services.ledger import Ledger
-from watchword.services.reach import post_reach_changed
 from watchword.services.second_factor import has_second_factor
 from watchword.store.base import Transaction
 
@@ -103,7 +102,6 @@ async def change_policy(
         return before
     after = replace(wanted, updated_at=context.clock.now(), updated_by=access.user.id)
     await tx.policies.save(after)
-    await post_reach_changed(context, tx, access.id)
     said = asdict(wanted)
     data = {name: said[name] for name in changes if getattr(before, name) != said[name]}
     subject = ("organization", access.id)

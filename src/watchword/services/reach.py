@@ -6,7 +6,7 @@ from contextlib import suppress
 from watchword.domain.addresses import Block, contains, parse_address
 from watchword.domain.errors import Forbidden
 from watchword.domain.events import TOPIC_REACH_CHANGED, Notice
-from watchword.domain.ids import OrganizationId, UserId
+from watchword.domain.ids import OrganizationId
 from watchword.domain.kinds import Kind
 from watchword.domain.restrictions import parse_networks
 from watchword.services.access import reachable
@@ -20,7 +20,7 @@ Reached = Mapping[OrganizationId, tuple[Block, ...]]
 
 
 class Reach:
-    """Answers from memory; whoever changes a reach posts it, see `post_reach_changed`."""
+    """Answers from memory, which `domain.events.REACH_CHANGES` empty before they are acknowledged."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -88,14 +88,3 @@ async def _reached(tx: Transaction, presented: Presented) -> Reached:
             require_person(policy, data)
             reached[organization.id] = parse_networks(policy.allowed_networks)
     return reached
-
-
-async def post_person_changed(context: Context, tx: Transaction, user_id: UserId) -> None:
-    """Tell every process that a person was disabled or enabled, or has another second factor."""
-    for member in await tx.people.memberships(user_id):
-        await post_reach_changed(context, tx, member.organization_id)
-
-
-async def post_reach_changed(context: Context, tx: Transaction, organization_id: OrganizationId) -> None:
-    """Tell every process that memberships, grants or networks of an organization have changed."""
-    await tx.audit.post(organization_id, TOPIC_REACH_CHANGED, organization_id, context.clock.now())
