@@ -8,6 +8,7 @@ import pytest
 
 from graphql_client import Graph
 from rest_client import api_token
+from services.scene import SESSIONS, Scene
 from support import MINUTE_US, World
 from watchword.domain.accounts import Role
 from watchword.domain.ids import UserId
@@ -432,3 +433,89 @@ def test_a_token_is_rotated_followed_extended_and_the_rotation_ends(graph: Graph
     assert changed("Abort").data == {"clusterAgentTokenRotationAbort": None}
     other = "mutation($i: TokenRotationStartInput!) { agentTokenRotationStart(input: $i) { tokenValue } }"
     assert graph(other, {"i": given}).messages == ["No agent token found"]
+
+
+RADIUS = "connectedAgentsCount busyAgentsCount runningJobsCount runningJobUuids callersCount lastUsedFrom"
+RECEIPT = (
+    "mode committedAt effectiveAt agentsCount agentsCutCount jobsLostCount remainingAgentsCount nodesCount"
+)
+
+
+def test_what_an_end_would_touch_is_told_before_and_a_dry_run_changes_nothing(
+    graph: Graph, names: Names
+) -> None:
+    scene = Scene(graph.world)
+    joined = scene.agent()
+    job = scene.running(joined).job
+    scene.present(joined.value.reveal(), SESSIONS)
+    query = f"""query($i: ID!, $n: String) {{ node(id: $i) {{ ... on ClusterToken {{
+        blastRadius(allowedIpAddresses: $n) {{ {RADIUS} callers {{ address count }} }}
+        revocation {{ mode }} }} }} }}"""
+    found = graph.ok(query, {"i": names.token})["node"]
+    assert found["revocation"] is None
+    radius = found["blastRadius"]
+    assert (radius["connectedAgentsCount"], radius["busyAgentsCount"]) == (1, 1)
+    assert radius["runningJobUuids"] == [job.id]
+    inside = graph.ok(query, {"i": names.token, "n": "192.0.2.0/24"})["node"]["blastRadius"]
+    assert inside["connectedAgentsCount"] == 0
+    given = {"organizationId": names.organization, "id": names.token, "dryRun": True, "mode": "CUT"}
+    shown = f"blastRadius {{ {RADIUS} }} revocation {{ mode }}"
+    made, written = change(graph, "clusterAgentTokenRevoke", shown, **given)
+    assert made["blastRadius"]["runningJobsCount"] == 1
+    assert (made["revocation"], written) == (None, [])
+    assert graph.ok("query($i: ID!) { node(id: $i) { id } }", {"i": names.token})["node"]
+
+
+def test_a_revocation_has_a_mode_and_a_receipt_and_may_become_stronger(graph: Graph, names: Names) -> None:
+    scene = Scene(graph.world)
+    joined = scene.agent()
+    given = {"organizationId": names.organization, "id": names.token}
+    shown = f"deletedClusterAgentTokenId revocation {{ {RECEIPT} reason revokedBy {{ name }} }}"
+    drain = {"mode": "DRAIN", "deadlineInMinutes": 30, "reason": "laptop lost"}
+    made, written = change(graph, "clusterAgentTokenRevoke", shown, **given, **drain)
+    receipt = made["revocation"]
+    assert (receipt["mode"], receipt["remainingAgentsCount"], receipt["reason"]) == (
+        "DRAIN",
+        1,
+        "laptop lost",
+    )
+    assert receipt["revokedBy"] == {"name": "Ada Admin"}
+    assert receipt["effectiveAt"] >= receipt["committedAt"]
+    assert "token.revoked" in written
+    assert refused(graph, "clusterAgentTokenRevoke", **given)[0] == "not_found"
+    made, _ = change(graph, "clusterAgentTokenRevoke", shown, **given, mode="CUT")
+    assert (made["revocation"]["mode"], made["revocation"]["agentsCutCount"]) == ("CUT", 1)
+    assert scene.reason(joined.value.reveal()) == "session_ended"
+    wrong = {**given, "mode": "CUT", "deadlineInMinutes": 5}
+    assert refused(graph, "clusterAgentTokenRevoke", **wrong)[0] == "invalid_deadline"
+
+
+def test_narrower_networks_ask_for_the_same_choice(graph: Graph, names: Names) -> None:
+    scene = Scene(graph.world)
+    joined = scene.agent()
+    given = {"organizationId": names.organization, "id": names.token, "description": "d"}
+    shown = f"revocation {{ {RECEIPT} change allowedIpAddresses }}"
+    made, _ = change(
+        graph, "clusterAgentTokenUpdate", shown, **given, allowedIpAddresses="10.0.0.0/8", mode="CUT"
+    )
+    receipt = made["revocation"]
+    assert (receipt["change"], receipt["allowedIpAddresses"]) == ("narrow", "10.0.0.0/8")
+    assert receipt["agentsCutCount"] == 1
+    assert scene.reason(joined.value.reveal()) == "session_ended"
+    made, _ = change(graph, "clusterAgentTokenUpdate", shown, **given)
+    assert made["revocation"] is None
+
+
+def test_known_clients_make_an_unclustered_token_without_a_description(graph: Graph, names: Names) -> None:
+    shown = "agentTokenEdge { node { id description } }"
+    made, _ = change(graph, "agentTokenCreate", shown, organizationID=names.organization, description=None)
+    assert made["agentTokenEdge"]["node"]["description"] is None
+    blank = {"organizationID": names.organization, "description": " "}
+    assert refused(graph, "agentTokenCreate", **blank)[0] == "description_missing"
+    query = """query($r: Boolean) { organization(slug: "acme") { agentTokens(first: 50, revoked: $r) {
+        count edges { node { id } } } } }"""
+    one = made["agentTokenEdge"]["node"]["id"]
+    change(graph, "agentTokenRevoke", "agentToken { id }", id=one, reason="over")
+    asked = (None, True, False)
+    counts = [graph.ok(query, {"r": one})["organization"]["agentTokens"]["count"] for one in asked]
+    assert counts == [1, 1, 0]

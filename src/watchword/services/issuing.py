@@ -40,6 +40,7 @@ class TokenRequest:
     Attributes:
         cluster_id: None for an unclustered agent token.
         max_uses: registrations it allows; 0 means any number.
+        described: whether it must say what it is for; known clients make unclustered tokens without that.
     """
 
     organization_id: OrganizationId
@@ -49,6 +50,7 @@ class TokenRequest:
     not_before: int = 0
     expires_at: int = 0
     max_uses: int = 0
+    described: bool = True
 
     @property
     def kind(self) -> Kind:
@@ -131,7 +133,8 @@ async def build_agent_token(
         Invalid: description, expiry or number of uses is not acceptable.
         NotFound: the organization has no such cluster.
     """
-    description = check_description(request.description)
+    described = request.described or request.description.strip()
+    description = check_description(request.description) if described else ""
     check_expiry(request.expires_at, context.clock.now())
     if request.expires_at and request.not_before >= request.expires_at:
         raise Invalid("Validation failed: Not before must lie ahead of the expiry", code="never_valid")

@@ -21,7 +21,6 @@ from watchword.domain.ids import (
     UserId,
 )
 from watchword.domain.invitations import Invitation
-from watchword.domain.kinds import Kind
 from watchword.domain.pipelines import Build, Job, Pipeline
 from watchword.domain.secrets import ClusterSecret
 from watchword.domain.teams import Team, TeamMember
@@ -51,11 +50,6 @@ async def member_by_id(
     member = await tx.accounts.member(organization_id, user_id) if user_id else None
     user = await tx.accounts.user(user_id) if member is not None else None
     return (member, user) if member is not None and user is not None else None
-
-
-async def unclustered_tokens(tx: Unit, organization_id: OrganizationId) -> list[Token]:
-    """Unclustered agent tokens that are not revoked, oldest first."""
-    return list(await tx.tokens.list(organization_id, Kind.UNCLUSTERED_AGENT, None, EVERYTHING))
 
 
 async def pipeline_by_id(

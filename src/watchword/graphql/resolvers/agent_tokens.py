@@ -1,9 +1,9 @@
 """Unclustered agent tokens (contract rest-graphql §3.4, §3.5)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from watchword.domain import accounts, tokens
-from watchword.domain.errors import Conflict
 from watchword.domain.ids import TokenId
 from watchword.domain.kinds import Kind
 from watchword.graphql import ids
@@ -13,10 +13,10 @@ from watchword.graphql.connections import encode, listed
 from watchword.graphql.finding import at_slug, node, organization_id, permission
 from watchword.graphql.resolvers.organizations import owned, show_organization
 from watchword.graphql.resolvers.users import by
+from watchword.graphql.resolvers.withdrawals import Ended, asked, end_in, settled
 from watchword.services.issuing import Issued, TokenRequest, issue_agent_token
-from watchword.services.lookups import token_by_id, unclustered_tokens
-from watchword.services.queries import Access, Unit
-from watchword.services.revoking import revoke
+from watchword.services.lookups import EVERYTHING, token_by_id
+from watchword.services.queries import Access, Unit, agent_tokens_in
 
 MISSING = "No agent token found"
 
@@ -73,7 +73,8 @@ async def tokens_of_organization(
     call: Call, organization: accounts.Organization, arguments: Arguments
 ) -> object:
     """Newest first; revoked and live alike, unless `revoked` says which."""
-    rows = await call.read(lambda tx: unclustered_tokens(tx, organization.id))
+    now = call.context.clock.now()
+    rows = await call.read(lambda tx: agent_tokens_in(tx, organization.id, None, None, now, EVERYTHING))
     wanted = arguments.get("revoked")
     kept = [
         token for token in rows[::-1] if wanted is None or (token.state is tokens.State.REVOKED) is wanted
@@ -87,7 +88,10 @@ async def create(order: Order) -> Mapping[str, object]:
 
     async def work(tx: Unit, access: Access) -> tuple[Issued, accounts.Organization]:
         wanted = TokenRequest(
-            organization_id=access.id, cluster_id=None, description=order.text("description")
+            organization_id=access.id,
+            cluster_id=None,
+            description=order.text("description"),
+            described="description" in order.input and order.input["description"] is not None,
         )
         issued = await issue_agent_token(order.context, tx, access.caller, wanted, access.user.id)
         return issued, access.organization
@@ -103,20 +107,16 @@ async def create(order: Order) -> Mapping[str, object]:
 
 @mutation("agentTokenRevoke", "unclustered_agent_token.revoke")
 async def revoke_one(order: Order) -> Mapping[str, object]:
-    """Revoke an unclustered agent token; one that was revoked before stays as it is.
-
-    Raises:
-        Conflict: it was.
-    """
+    """Revoke an unclustered agent token; `mode` says what becomes of connected agents."""
+    wanted = asked(order)
     uuid = ids.uuid_of(str(order.input["id"]), "AgentToken")
 
     async def look(tx: Unit, access: Access) -> tokens.Token | None:
         return await find_one(tx, access, uuid)
 
-    async def work(tx: Unit, access: Access, token: tokens.Token) -> tokens.Token:
-        if token.state is tokens.State.REVOKED:
-            raise Conflict("This agent token has already been revoked", code="token_ended")
-        await revoke(order.context, tx, access.caller, token, access.user.id, order.text("reason"))
-        return await find_one(tx, access, uuid) or token
+    async def work(tx: Unit, access: Access, token: tokens.Token) -> Ended:
+        ended = await end_in(order, tx, access, token, wanted, reasoned=True)
+        return replace(ended, token=await find_one(tx, access, uuid) or token)
 
-    return {"agentToken": show_token(await order.write_found(look, MISSING, work))}
+    ended = await order.write_found(look, MISSING, work)
+    return {"agentToken": show_token(ended.token), **await settled(order, ended)}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from watchword.domain import accounts, tokens
 from watchword.domain.formats import read_time, whole_seconds
 from watchword.domain.ids import ClusterId, TokenId
+from watchword.domain.kinds import Kind
 from watchword.domain.restrictions import load
 from watchword.graphql import ids
 from watchword.graphql.binding import Arguments, Thing, field, mutation
@@ -13,12 +14,12 @@ from watchword.graphql.connections import listed
 from watchword.graphql.finding import node, organization_id
 from watchword.graphql.resolvers.clusters import cluster_of
 from watchword.graphql.resolvers.users import by
-from watchword.services.editing import edit_agent_token
-from watchword.services.issuing import Issued, TokenRequest, is_agent_token, issue_agent_token
+from watchword.graphql.resolvers.withdrawals import Ended, asked, confirmed, end_in, settled
+from watchword.services.editing import Edited
+from watchword.services.issuing import Issued, TokenRequest, issue_agent_token
 from watchword.services.lookups import EVERYTHING, token_by_id
 from watchword.services.narrowing import EVERYWHERE, narrow, networks_text
 from watchword.services.queries import Access, Unit, agent_tokens_of, find_cluster
-from watchword.services.revoking import revoke
 
 MISSING = "No cluster token found"
 
@@ -45,12 +46,16 @@ by("ClusterToken", "createdBy", "created_by")
 cluster_of("ClusterToken")
 
 
+async def find_one(tx: Unit, access: Access, uuid: str) -> tokens.Token | None:
+    """An agent token of a cluster, revoked or not."""
+    token = await token_by_id(tx, access.id, TokenId(uuid))
+    return token if token is not None and token.kind is Kind.AGENT else None
+
+
 async def find_live(tx: Unit, access: Access, uuid: str) -> tokens.Token | None:
     """An agent token of a cluster that is not revoked."""
-    token = await token_by_id(tx, access.id, TokenId(uuid))
-    if token is None or not is_agent_token(token) or token.cluster_id is None:
-        return None
-    return token if token.state is not tokens.State.REVOKED else None
+    token = await find_one(tx, access, uuid)
+    return token if token is not None and token.state is not tokens.State.REVOKED else None
 
 
 def _cluster(token: tokens.Token) -> ClusterId | None:
@@ -106,27 +111,35 @@ async def _find(order: Order, tx: Unit, access: Access) -> tokens.Token:
 @mutation("clusterAgentTokenUpdate", "agent_token.update")
 async def update(order: Order) -> Mapping[str, object]:
     """Change description and networks; networks that are left out stay."""
+    editor, wanted = order.call.authority.editor, asked(order)
+    given = order.text("allowedIpAddresses")
+    networks = networks_text(given) if "allowedIpAddresses" in order.input else None
 
-    async def work(tx: Unit, access: Access) -> tokens.Token:
+    async def work(tx: Unit, access: Access) -> Edited:
         token = await _find(order, tx, access)
-        networks = (
-            networks_text(order.text("allowedIpAddresses")) if "allowedIpAddresses" in order.input else None
-        )
-        description = order.text("description")
-        return await edit_agent_token(order.context, tx, access.caller, token, description, networks)
+        description, by = order.text("description"), access.user.id
+        return await editor.edit_in(tx, access.caller, token, by, description, networks, wanted)
 
     changed = await order.write(organization_id(order), work, defer=True)
-    return {"clusterAgentToken": show_token(changed)}
+    editor.settle(changed)
+    receipt = await confirmed(order, changed.withdrawn)
+    return {"clusterAgentToken": show_token(changed.token), "revocation": receipt}
 
 
 @mutation("clusterAgentTokenRevoke", "agent_token.revoke")
 async def revoke_one(order: Order) -> Mapping[str, object]:
-    """Revoke an agent token: it starts no new agent; connected agents stay."""
+    """Revoke an agent token: it starts no new agent; `mode` says what becomes of connected ones.
 
-    async def work(tx: Unit, access: Access) -> tokens.Token:
-        token = await _find(order, tx, access)
-        await revoke(order.context, tx, access.caller, token, access.user.id, "revoked through GraphQL")
-        return token
+    One that was revoked before is found only where a mode is named, which may be a stronger one.
+    """
+    wanted = asked(order, "revoked through GraphQL")
+    uuid = ids.uuid_of(str(order.input["id"]), "ClusterToken")
+    look = find_one if order.input.get("mode") else find_live
 
-    token = await order.write(organization_id(order), work, defer=True)
-    return {"deletedClusterAgentTokenId": ids.encode("ClusterToken", token.id)}
+    async def work(tx: Unit, access: Access) -> Ended:
+        token = order.found(access, await look(tx, access, uuid), MISSING, _cluster)
+        return await end_in(order, tx, access, token, wanted, reasoned=False)
+
+    ended = await order.write(organization_id(order), work, defer=True)
+    done = await settled(order, ended)
+    return {"deletedClusterAgentTokenId": ids.encode("ClusterToken", ended.token.id), **done}
