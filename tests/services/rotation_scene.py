@@ -82,10 +82,15 @@ class Rotations:
         alarms, by = self.scene.authority.alarms, self.scene.first.admin.id
         return self._write(lambda tx: alarms.close_in(tx, LOCAL, incident, by, "looked at"))
 
-    def respond(self, response: ReuseResponse, longest_days: int = 0) -> None:
+    def respond(
+        self, response: ReuseResponse, longest_days: int = 0, revealable: tuple[str, ...] = ()
+    ) -> None:
         """Set what follows a reuse."""
         policy = SecurityPolicy(
-            self.organization_id, reuse_response=response, maximum_api_token_days=longest_days
+            self.organization_id,
+            reuse_response=response,
+            maximum_api_token_days=longest_days,
+            revealable=revealable,
         )
 
         async def work(tx: Transaction) -> None:

@@ -18,6 +18,7 @@ from watchword.domain.tokens import DAY_US, State
 from watchword.services.context import LOCAL
 from watchword.services.exchanging import Joined
 from watchword.services.revoking import revoke
+from watchword.services.sealedvalues import open_copy
 from watchword.store.base import Transaction
 
 
@@ -90,6 +91,17 @@ def test_the_grants_of_an_api_token_are_its_successors_too(scene: Scene, rotatio
     grants = scene.run(scene.world.store.read(lambda tx: tx.policies.grants_of(successor.id)))
     assert {grant.organization_id for grant in grants} == {scene.organization_id, elsewhere}
     assert (successor.scopes, successor.user_id) == (old.token.scopes, old.token.user_id)
+
+
+def test_a_successor_can_be_revealed_where_the_policy_says_so(scene: Scene, rotations: Rotations) -> None:
+    old = scene.token()
+    rotations.respond(ReuseResponse.ALARM, revealable=("agent",))
+    started = rotations.start(old.token)
+    copy = scene.run(
+        scene.world.store.read(lambda tx: tx.sealed.find(scene.organization_id, started.successor.id))
+    )
+    assert copy is not None
+    assert open_copy(scene.authority.context, started.successor, copy) == started.value
 
 
 @pytest.mark.parametrize(("days", "longest"), [(0, 30), (7, 7), (60, 30)])

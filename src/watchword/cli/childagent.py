@@ -50,3 +50,36 @@ async def start_agent(
         )
     finally:
         os.close(reader)
+
+
+async def start_crew(
+    url: str, token_file: Path, folder: Path, name: str, count: int
+) -> asyncio.subprocess.Process:
+    """Start `watchword agent start` with several agents that follow a token file every second.
+
+    Args:
+        url: the server's address.
+        token_file: holds the agent token.
+        folder: where their jobs run, and where their output goes.
+        name: what their names begin with.
+        count: how many they are.
+    """
+    with (folder / f"{name}.log").open("wb") as output:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "watchword",
+            "agent",
+            "start",
+            f"--token-file={token_file}",
+            "--token-refresh=1",
+            f"--endpoint={url}/v3",
+            f"--build-path={folder / 'builds'}",
+            f"--name={name}-%spawn",
+            f"--spawn={count}",
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name not in _SERVERS_OWN},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+        )

@@ -7,15 +7,18 @@ from cyclopts import App, Parameter
 from watchword.cli.client import AsJson, Client, CommandError, CredentialsFile
 from watchword.cli.output import clean, show_fields, show_json, show_table
 from watchword.cli.patterns import patterns
+from watchword.cli.rotations import rotate, rotation
 from watchword.cli.spans import expiry
 from watchword.cli.tokenlife import edit, import_token, revoke, token_path, tokens_path
 
-app = App(name="token", help="Create, import, list, change and revoke agent tokens.")
+app = App(name="token", help="Create, import, list, change, rotate and revoke agent tokens.")
 app.command(patterns)
 app.command("watchword.cli.abilities:token_can", name="can")
 app.command(import_token, name="import")
 app.command(edit)
 app.command(revoke)
+app.command(rotate)
+app.command(rotation)
 
 _Text = Annotated[str | None, Parameter(show_default=False)]
 _Texts = Annotated[list[str] | None, Parameter(negative=(), show_default=False)]
