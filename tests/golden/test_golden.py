@@ -28,6 +28,7 @@ COMMANDS = [
     "admin user enable",
     "admin two-factor reset",
     "admin api-token create",
+    "tour rotation",
     "token",
     "token create",
     "token import",

@@ -24,6 +24,17 @@ def tour() -> None:
     play(_play)
 
 
+@app.command
+def rotation() -> None:
+    """Play a rotation, a drain and a cut with 14 agents: none locked out, no job lost, refusal at once.
+
+    Everything happens in a temporary folder with a server of its own; nothing is left behind.
+    """
+    from watchword.cli.rotationtour import play_rotation  # noqa: PLC0415 - the other tour needs none of it
+
+    play(play_rotation)
+
+
 async def _play(stage: Stage) -> None:
     stage.say("1. Issue an agent token, and join with it")
     issued = await stage.issue("tour machines")
