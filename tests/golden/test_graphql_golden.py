@@ -13,6 +13,7 @@ from graphql import (
     validate,
 )
 
+from watchword.graphql.binding import GUARDED, NOT_SUPPORTED
 from watchword.graphql.schema import executable
 
 FOLDER = Path(__file__).parent
@@ -30,6 +31,12 @@ def test_schema(request: pytest.FixtureRequest) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_documents_of_the_known_kinds_of_clients_validate(path: Path) -> None:
     assert validate(executable(), parse(path.read_text())) == []
+
+
+def test_the_documents_name_every_mutation_that_is_there_for_clients_alone() -> None:
+    named = "\n".join(path.read_text() for path in DOCUMENTS)
+    refused = [name for name, one in GUARDED["Mutation"].items() if one.operation == NOT_SUPPORTED]
+    assert [name for name in refused if f"{name}(" not in named] == ["apiAccessTokenCodeAuthorize"]
 
 
 def test_every_type_is_described() -> None:

@@ -174,6 +174,8 @@ def _refuse_unkept(order: Order) -> None:
     for name in ("cancelIntermediateBuilds", "skipIntermediateBuilds"):
         if order.input.get(name) is True:
             raise unsupported(name)
+    if order.input.get("allowRebuilds") is False:
+        raise unsupported("A pipeline that refuses rebuilds")
     if order.input.get("visibility") == "PUBLIC":
         raise unsupported("A public pipeline")
 
