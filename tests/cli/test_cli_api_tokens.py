@@ -1,7 +1,9 @@
 """`api-token`, `token can`, `hygiene`, `access-audit` and `settings`."""
 
+import hashlib
 import re
 import time
+from pathlib import Path
 
 from cli_harness import Shell
 from rest_client import api_token
@@ -110,3 +112,17 @@ def test_settings(shell: Shell) -> None:
     both = shell("settings", "set", "--network", "192.0.2.0/24", "--network", "::1", "--json").json
     assert both["allowed_ip_addresses"] == "192.0.2.0/24 ::1"
     assert shell("settings", "set", "--anywhere", "--json").json["allowed_ip_addresses"] is None
+
+
+def test_a_value_is_imported_from_a_file(shell: Shell, tmp_path: Path) -> None:
+    value = "0123456789abcdef0123456789abcdef01234567"
+    file = tmp_path / "value"
+    file.write_text(value + "\n")
+    words = ("api-token", "import", "--description", "old", "--scope", "read_agents")
+    made = shell(*words, "--value-file", str(file))
+    assert (made.code, made.out.startswith("Imported ")) == (0, True)
+    assert value not in made.out + made.err
+    assert "value_known" in shell(*words, "--value-file", str(file)).err
+    assert "invalid_import" in shell(*words).err
+    digest = hashlib.sha256(b"another value from elsewhere").hexdigest()
+    assert shell(*words, "--digest", digest, "--json").json["value_digest"] == digest

@@ -73,6 +73,7 @@ COMMANDS = [
     "token can",
     "api-token",
     "api-token create",
+    "api-token import",
     "api-token list",
     "api-token show",
     "api-token edit",

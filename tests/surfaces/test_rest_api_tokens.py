@@ -463,3 +463,39 @@ def test_a_wide_token_rotates_a_narrow_one(world: World) -> None:
     assert rest("POST", path).status_code == 201
     assert rest("DELETE", path).status_code == 204
     assert Rest(world, created["token"])("GET", "agents").status_code == 200
+
+
+def test_a_token_issued_elsewhere_is_taken_over(world: World) -> None:
+    rest = Rest(world)
+    value = "0123456789abcdef0123456789abcdef01234567"
+    body = {"description": "old", "scopes": ["read_agents"], "value": value}
+    taken = rest("POST", f"{TOKENS}/import", json=body)
+    assert taken.status_code == 201, taken.text
+    assert value not in taken.text
+    assert Rest(world, value)("GET", "agents").status_code == 200
+    assert refused(rest("POST", f"{TOKENS}/import", json=body)) == (422, "value_known")
+    by_digest = "fedcba9876543210fedcba9876543210"
+    digest = hashlib.sha256(by_digest.encode()).hexdigest()
+    body = {"description": "old", "scopes": ["read_agents"], "digest": digest}
+    assert rest("POST", f"{TOKENS}/import", json=body).status_code == 201
+    assert Rest(world, by_digest)("GET", "agents").status_code == 200
+    flagged = rest("GET", "hygiene?reason=imported").json()["tokens"]
+    assert taken.json()["id"] in [one["id"] for one in flagged]
+    assert len(flagged) == 2
+    assert len(events(world, Action.TOKEN_IMPORTED)) == 2
+
+
+def test_an_import_is_no_way_to_a_wider_token(world: World) -> None:
+    narrow = Rest(world, narrow_token(world, READ, WRITE).value)
+    body = {"description": "d", "scopes": ["read_agents"], "value": "x" * 40}
+    assert refused(narrow("POST", f"{TOKENS}/import", json=body)) == (403, "wider_than_caller")
+    agent = world.first.agent_token.value.reveal()
+    for given, code in (
+        ({}, "invalid_import"),
+        ({"value": "short"}, "invalid_value"),
+        ({"digest": "ab"}, "invalid_digest"),
+        ({"value": agent}, "wrong_shape"),
+    ):
+        answer = Rest(world)("POST", f"{TOKENS}/import", json={"description": "d", "scopes": [], **given})
+        assert refused(answer) == (422, code), given
+        assert agent not in answer.text

@@ -1,5 +1,6 @@
 """`api-token`: create, list, show, change, copy and revoke API access tokens, and ask what one may do."""
 
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ from watchword.cli.asking import confirm
 from watchword.cli.client import AsJson, Client, CommandError, CredentialsFile
 from watchword.cli.output import clean, show_fields, show_json, show_table
 from watchword.cli.spans import expiry
+from watchword.cli.tokenlife import read_value
 
 app = App(name="api-token", help="Create, list, change and revoke API access tokens.")
 app.command("watchword.cli.abilities:api_token_can", name="can")
@@ -83,6 +85,55 @@ def _print_value(made: dict[str, Any], *, quiet: bool, json: bool) -> None:
         print(f"API access token for {clean(made['description'])!r}, shown this once:\n\n  {made['token']}\n")
         print(f"It is good {until}. See what it may do with: watchword api-token can {made['id']}")
         print(f"Revoke it with: watchword api-token revoke {made['id']}")
+
+
+@app.command(name="import")
+def import_token(
+    *,
+    description: str,
+    value_file: Annotated[Path | None, Parameter(show_default=False)] = None,
+    digest: _Text = None,
+    scope: _Texts = None,
+    preset: _Text = None,
+    expires_in: _Text = None,
+    expires_at: _Text = None,
+    network: _Texts = None,
+    json: AsJson = False,
+    credentials: CredentialsFile = None,
+) -> None:
+    """Take over an API access token that was issued elsewhere: its value goes on working here.
+
+    The value is read from a file or from standard input, so that it stands in no list of processes.
+
+    Args:
+        description: What the token is for.
+        value_file: File that holds the value; - for standard input.
+        digest: SHA-256 of the value in hex digits, instead of the value.
+        scope: Scope that it has, as read_agents; may be repeated.
+        preset: Group of scopes: read_only, read_write or full.
+        expires_in: Time until it expires, as 30d, 12h or 15m; at least 10 minutes.
+        expires_at: Moment when it expires, as 2030-01-31T12:00:00Z.
+        network: CIDR block or address from which it may be used; may be repeated.
+        json: Print JSON.
+        credentials: File with the server's address and an API access token.
+    """
+    if (value_file is None) is (digest is None):
+        raise CommandError("give --value-file or --digest, one of the two", code="invalid_import")
+    asked: dict[str, Any] = {
+        "description": description,
+        "value": read_value(value_file) if value_file is not None else None,
+        "digest": digest,
+        "scopes": scope,
+        "preset": preset,
+        "expires_at": expiry(expires_in, expires_at),
+        "allowed_ip_addresses": " ".join(network) if network else None,
+    }
+    body = {name: given for name, given in asked.items() if given is not None}
+    made = Client.connect(credentials).call("POST", "api-access-tokens/import", body)
+    if json:
+        show_json(made)
+    else:
+        print(f"Imported {made['id']} ({clean(made['description'])}): its value works here from now on.")
 
 
 @app.command(name="list")

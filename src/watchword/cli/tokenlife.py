@@ -67,7 +67,7 @@ def import_token(
         raise CommandError("give --value-file or --digest, one of the two", code="invalid_import")
     asked: dict[str, Any] = {
         "description": description,
-        "value": _read_value(value_file) if value_file is not None else None,
+        "value": read_value(value_file) if value_file is not None else None,
         "digest": digest,
         "allowed_ip_addresses": " ".join(network) if network else None,
         "expires_at": expires_at,
@@ -81,7 +81,7 @@ def import_token(
         print(f"Imported {made['id']} ({clean(made['description'])}): agents may join with its value.")
 
 
-def _read_value(file: Path) -> str:
+def read_value(file: Path) -> str:
     """The value in a file or on standard input, blanks around it aside; it appears in no message."""
     try:
         if str(file) == "-":

@@ -6,9 +6,10 @@ import msgspec
 from litestar import Response, delete, get, post, route
 from msgspec import UNSET, UnsetType
 
-from watchword.crypto.values import digest
+from watchword.crypto.values import Secret, digest
 from watchword.domain import accounts
 from watchword.domain.ids import OrganizationId
+from watchword.domain.kinds import Kind
 from watchword.domain.minting import Wish
 from watchword.domain.restrictions import load, parse_networks
 from watchword.rest.bodies import Body
@@ -23,12 +24,14 @@ from watchword.services.apitokens import (
     edit_api_token,
     find_api_token,
     find_by_digest,
+    import_api_token,
     mint,
     organizations_of,
     read_scopes,
     remove_organization,
     revoke_api_token,
 )
+from watchword.services.importing import read_import
 from watchword.services.issuing import Issued
 from watchword.services.narrowing import EVERYWHERE, networks_text
 from watchword.services.queries import Access, Unit, enter
@@ -80,6 +83,13 @@ class NewApiToken(Body):
     expires_at: str | UnsetType | None = UNSET
     allowed_ip_addresses: str | UnsetType | None = UNSET
     organizations: list[str] | None = None
+
+
+class ImportedApiToken(NewApiToken):
+    """A token that was issued elsewhere: its value, or the SHA-256 of it in hex digits."""
+
+    value: str | None = None
+    digest: str | None = None
 
 
 class ApiTokenChange(Body):
@@ -224,21 +234,44 @@ async def create_token(request: RestRequest) -> Response[CreatedApiToken]:
     call = await Call.with_body(request)
 
     async def work(tx: Unit, access: Access) -> CreatedApiToken:
-        asked = call.decode(NewApiToken)
-        networks = asked.allowed_ip_addresses
-        wish = Wish(
-            read_scopes(asked.scopes, asked.preset),
-            None if networks is UNSET else parse_networks(networks_text(networks or "")),
-            _expiry(asked.expires_at),
-        )
-        reached = {access.organization.slug: access}
-        for slug in asked.organizations or ():
-            if slug not in reached:
-                reached[slug] = await enter(tx, call.presented, slug, call.address, call.request_id)
-        wanted = ApiTokenRequest(
-            description=asked.description or "", wish=wish, organizations=tuple(reached.values())
-        )
+        wanted = await _request(call, tx, access, call.decode(NewApiToken))
         return await _created(call, tx, access, await mint(call.context, tx, access, wanted))
+
+    return await call.create(work)
+
+
+async def _request(call: Call, tx: Unit, access: Access, asked: NewApiToken) -> ApiTokenRequest:
+    networks = asked.allowed_ip_addresses
+    wish = Wish(
+        read_scopes(asked.scopes, asked.preset),
+        None if networks is UNSET else parse_networks(networks_text(networks or "")),
+        _expiry(asked.expires_at),
+    )
+    reached = {access.organization.slug: access}
+    for slug in asked.organizations or ():
+        if slug not in reached:
+            reached[slug] = await enter(tx, call.presented, slug, call.address, call.request_id)
+    return ApiTokenRequest(
+        description=asked.description or "", wish=wish, organizations=tuple(reached.values())
+    )
+
+
+@post(
+    TOKENS + "/import",
+    opt=needs("api_token.create", body=ImportedApiToken, keyed=True),
+    summary="Import an API access token",
+)
+async def import_token(request: RestRequest) -> Response[ApiToken]:
+    """Take over a token of one's own that was issued elsewhere; the value is never shown."""
+    call = await Call.with_body(request)
+
+    async def work(tx: Unit, access: Access) -> ApiToken:
+        asked = call.decode(ImportedApiToken)
+        value = Secret(asked.value) if asked.value is not None else None
+        found = read_import(call.context, value, asked.digest or "", (Kind.API_ACCESS,))
+        wanted = await _request(call, tx, access, asked)
+        token = await import_api_token(call.context, tx, access, wanted, found)
+        return await _one(call, tx, access, await find_api_token(tx, access, token.id))
 
     return await call.create(work)
 
@@ -324,5 +357,6 @@ HANDLERS = (
     update_token,
     revoke_token,
     duplicate_token,
+    import_token,
     remove,
 )

@@ -16,6 +16,7 @@ from watchword.rest.tokenshapes import (
     ImportedAgentToken,
     NewAgentToken,
     TokenFields,
+    all_used,
     import_as_asked,
     issue_as_asked,
     persons,
@@ -104,8 +105,7 @@ async def list_tokens(request: RestRequest) -> Response[list[AgentToken]]:
         return rows, [_show(call, access.organization, token, known) for token in page]
 
     rows, items = await call.read(work)
-    shown = [await used(call, row.organization_id, item) for row, item in zip(rows, items, strict=False)]
-    return call.listed(shown, rows)
+    return call.listed(await all_used(call, rows, items), rows)
 
 
 @get(TOKEN, opt=needs("agent_token.read"), summary="Get an agent token")

@@ -1,6 +1,6 @@
 """Agent tokens as JSON, and what their handlers share, in a cluster or in none."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -12,6 +12,7 @@ from watchword.domain import accounts, tokens
 from watchword.domain.errors import Invalid
 from watchword.domain.ids import ClusterId, OrganizationId, TokenId, UserId, is_uuid
 from watchword.domain.restrictions import load, parse_networks
+from watchword.domain.use import Use
 from watchword.rest.bodies import Body
 from watchword.rest.call import Call
 from watchword.rest.formats import graphql_id, instant, maybe_instant, read_time, whole_seconds
@@ -126,11 +127,23 @@ async def persons(tx: Unit, *found: tokens.Token) -> dict[UserId, accounts.User]
 
 async def used(call: Call, organization_id: OrganizationId, shown: S) -> S:
     """Fill in the last use, which the ledger knows."""
-    last = await call.authority.ledger.last_used(organization_id, TokenId(shown.id))
+    _fill(shown, await call.authority.ledger.last_used(organization_id, TokenId(shown.id)))
+    return shown
+
+
+async def all_used(call: Call, rows: Sequence[tokens.Token], shown: list[S]) -> list[S]:
+    """Fill in the last uses of a page, which one look finds; `rows` begin with the tokens shown."""
+    holders = [(row.organization_id, row.id) for row in rows[: len(shown)]]
+    uses = await call.authority.ledger.last_uses(holders)
+    for item, holder in zip(shown, holders, strict=True):
+        _fill(item, uses.get(holder))
+    return shown
+
+
+def _fill(shown: TokenFields, last: Use | None) -> None:
     if last is not None:
         shown.last_used_at = instant(last.last_at)
         shown.last_used_from = last.address or None
-    return shown
 
 
 def token_id_of(call: Call) -> TokenId:

@@ -15,6 +15,7 @@ from watchword.rest.tokenshapes import (
     ImportedAgentToken,
     NewAgentToken,
     TokenFields,
+    all_used,
     import_as_asked,
     issue_as_asked,
     persons,
@@ -92,8 +93,7 @@ async def list_tokens(request: RestRequest) -> Response[list[UnclusteredAgentTok
         return rows, [_show(call, access.organization, token, known) for token in page]
 
     rows, items = await call.read(work)
-    shown = [await used(call, row.organization_id, item) for row, item in zip(rows, items, strict=False)]
-    return call.listed(shown, rows)
+    return call.listed(await all_used(call, rows, items), rows)
 
 
 @get(TOKEN, opt=needs("unclustered_agent_token.read"), summary="Get an unclustered agent token")

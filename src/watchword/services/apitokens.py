@@ -6,6 +6,7 @@ Who presents a token can never make or change one so that it is wider than the p
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from watchword.crypto.values import Secret
 from watchword.domain.accounts import Role
 from watchword.domain.addresses import Block
 from watchword.domain.errors import Conflict, Forbidden, Invalid, NotFound
@@ -26,7 +27,8 @@ from watchword.domain.scopes import PRESETS, canonical
 from watchword.domain.tokens import DAY_US, State, Token, check_description
 from watchword.services.access import Access, enter_by_id
 from watchword.services.context import Context
-from watchword.services.issuing import Issued, issue_api_token
+from watchword.services.importing import take_over
+from watchword.services.issuing import Issued, add_api_token, mint_value
 from watchword.services.letters import tell_removed
 from watchword.services.revoking import revoke
 from watchword.store.base import Transaction
@@ -80,6 +82,36 @@ async def mint(context: Context, tx: Transaction, access: Access, request: ApiTo
         Forbidden: it would be wider, or an organization lets administrators alone create tokens.
         Invalid: description, scopes or expiry are not acceptable.
     """
+    value = mint_value(context, Kind.API_ACCESS)
+    return Issued(await _add(context, tx, access, request, value), value)
+
+
+async def import_api_token(
+    context: Context, tx: Transaction, access: Access, request: ApiTokenRequest, value_digest: bytes
+) -> Token:
+    """Take over an API access token that was issued elsewhere, no wider than the presented one.
+
+    Raises:
+        Conflict: the value is known here already.
+        Forbidden: it would be wider, or an organization lets administrators alone create tokens.
+        Invalid: description, scopes or expiry are not acceptable.
+    """
+
+    async def add() -> Token:
+        return await _add(context, tx, access, request, value_digest)
+
+    return await take_over(context, tx, value_digest, add)
+
+
+async def _add(
+    context: Context, tx: Transaction, access: Access, request: ApiTokenRequest, value: Secret | bytes
+) -> Token:
+    """Write a token for the person behind the presented one.
+
+    Raises:
+        Forbidden: it would be wider, or an organization lets administrators alone create tokens.
+        Invalid: description, scopes or expiry are not acceptable.
+    """
     for reached in request.organizations:
         require_creation(reached)
     days = [reached.policy.maximum_api_token_days for reached in request.organizations]
@@ -87,7 +119,7 @@ async def mint(context: Context, tx: Transaction, access: Access, request: ApiTo
     presented = access.presented
     limits = grant_wish(request.wish, limits_of(presented.holder), context.clock.now(), longest)
     home, *further = request.organizations
-    return await issue_api_token(
+    return await add_api_token(
         context,
         tx,
         access.caller,
@@ -96,6 +128,7 @@ async def mint(context: Context, tx: Transaction, access: Access, request: ApiTo
         request.description,
         limits.scopes,
         limits.expires_at,
+        value,
         restrictions=replace(presented.restrictions, networks=limits.networks),
         parent_id=presented.holder.id,
         further=[reached.id for reached in further],

@@ -74,7 +74,9 @@ async def report(
             owner = standing(token, reaching.role if reaching is not None else None)
             if token.user_id is not None and await disabled(token.user_id):
                 owner = Owner.DISABLED
-            flags = inspect(Inspected(token, used.last_at if used is not None else 0, owner), now)
+            flags = inspect(
+                Inspected(token, used.last_at if used is not None else 0, owner, token.imported), now
+            )
             inspected += 1
             counts.update(flags)
             if flags and (only is None or only in flags):

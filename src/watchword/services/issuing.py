@@ -183,7 +183,46 @@ async def issue_api_token(
     parent_id: TokenId | None = None,
     further: Sequence[OrganizationId] = (),
 ) -> Issued:
-    """Issue an API access token inside a unit of work. What the caller may give away is not asked here.
+    """Issue an API access token inside a unit of work; see `add_api_token`.
+
+    Raises:
+        Invalid: description, a scope or the expiry is not acceptable.
+        NotFound: the person is no member of the organization.
+    """
+    value = mint_value(context, Kind.API_ACCESS)
+    token = await add_api_token(
+        context,
+        tx,
+        caller,
+        organization_id,
+        user_id,
+        description,
+        scopes,
+        expires_at,
+        value,
+        restrictions=restrictions,
+        parent_id=parent_id,
+        further=further,
+    )
+    return Issued(token, value)
+
+
+async def add_api_token(
+    context: Context,
+    tx: Transaction,
+    caller: Caller,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    description: str,
+    scopes: Iterable[str],
+    expires_at: int | None,
+    value: Secret | bytes,
+    *,
+    restrictions: Restrictions = UNRESTRICTED,
+    parent_id: TokenId | None = None,
+    further: Sequence[OrganizationId] = (),
+) -> Token:
+    """Write an API access token inside a unit of work. What the caller may give away is not asked here.
 
     Args:
         context: the ground.
@@ -194,6 +233,7 @@ async def issue_api_token(
         description: what it is for.
         scopes: scope words.
         expires_at: microseconds; None means seven days from now, 0 means never.
+        value: its fresh value, or the digest of one that was issued elsewhere.
         restrictions: what narrows it.
         parent_id: the token that asked for it.
         further: organizations that it opens besides.
@@ -210,7 +250,6 @@ async def issue_api_token(
         raise NotFound("No member found")
     now = context.clock.now()
     until = now + API_ACCESS_DEFAULT_US if expires_at is None else check_expiry(expires_at, now)
-    value = mint_value(context, Kind.API_ACCESS)
     token = build_token(
         context,
         Kind.API_ACCESS,
@@ -224,9 +263,11 @@ async def issue_api_token(
         expires_at=until,
         created_by=user_id,
     )
-    await add_token(context, tx, caller, token, Action.TOKEN_CREATED)
+    await add_token(
+        context, tx, caller, token, Action.TOKEN_IMPORTED if token.imported else Action.TOKEN_CREATED
+    )
     await _grant(context, tx, caller, token, further)
-    return Issued(token, value)
+    return token
 
 
 async def _grant(
