@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import structlog
 from graphql import get_introspection_query
 
 from graphql_client import Graph
@@ -151,9 +152,13 @@ def test_what_we_did_not_foresee_says_nothing_but_the_request(
         raise ZeroDivisionError("secret inner words")
 
     monkeypatch.setattr("watchword.graphql.resolvers.users.holder_of", broken)
-    answered = graph(NAME)
+    with structlog.testing.capture_logs() as logs:
+        answered = graph(NAME)
     assert (answered.status, answered.codes) == (200, ["internal_error"])
     assert answered.messages == ["Something failed here; tell the operator request r-1."]
+    assert [(line["event"], line["error"], line["path"]) for line in logs] == [
+        ("unhandled", "ZeroDivisionError", ["viewer"])
+    ]
 
 
 def test_a_token_is_counted_as_used(graph: Graph) -> None:
