@@ -86,6 +86,10 @@ def test_a_registration_from_outside_is_heard_of_once(server: LiveServer) -> Non
     for _ in range(3):
         refused = FakeAgent(server.url, issued.value.reveal()).registered
         assert (refused.status, refused.body["code"]) == (403, "token_network_blocked")
+    until = time.monotonic() + 10
+    while not events(server, Action.TOKEN_REGISTRATION_BLOCKED):  # the sweep writes it
+        assert time.monotonic() < until
+        time.sleep(0.05)
     (event,) = events(server, Action.TOKEN_REGISTRATION_BLOCKED)
     assert event.subject_id == issued.token.id
     assert "127.0.0.1" in event.data
