@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from databases import Database, PostgresServer, SqliteDatabase
+from properties import property_profiles
 from support import FakeClock, IdleConnection, LiveServer, World
 
-__all__ = ["FakeClock", "LiveServer", "World"]
+__all__ = ["FakeClock", "LiveServer", "World", "property_profiles"]
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,14 @@ from watchword.rest.bodies import Body
 from watchword.rest.call import Call
 from watchword.rest.formats import graphql_id, instant, maybe_instant, read_time, whole_seconds
 from watchword.rest.users import User, show_person
-from watchword.rest.withdrawals import BlastRadius, Find, Withdraw, read_asked, show_radius
+from watchword.rest.withdrawals import (
+    BlastRadius,
+    Find,
+    Withdraw,
+    read_asked,
+    require_token,
+    show_radius,
+)
 from watchword.services.editing import Edited
 from watchword.services.importing import import_agent_token, read_import
 from watchword.services.issuing import TokenRequest, issue_agent_token
@@ -189,6 +196,7 @@ async def import_as_asked(call: Call, tx: Unit, access: Access, cluster_id: Clus
 
 async def update_as_asked(call: Call, find: Find, show: Show[S]) -> Response[S | BlastRadius]:
     """Change the token of the path as body and query ask; a dry run changes nothing."""
+    await require_token(call, find)
     change = call.decode(AgentTokenChange)
     asked = read_asked(call, change)
     given = change.allowed_ip_addresses

@@ -207,6 +207,16 @@ def show_receipt(receipt: lifecycle.Receipt, known: Mapping[UserId, accounts.Use
     )
 
 
+async def require_token(call: Call, find: Find) -> None:
+    """Require right and token before the body is looked at (contract rest-graphql §1.3).
+
+    Raises:
+        Forbidden: the caller may not do this here.
+        NotFound: there is no such token.
+    """
+    await call.read(lambda tx, access: find(tx, access, revoked=True))
+
+
 async def radius_of(call: Call, find: Find) -> BlastRadius:
     """What the token's end would touch."""
 
@@ -240,6 +250,7 @@ async def revoke_token(
         reason: the reason where none is given.
         reasoned: whether one must be.
     """
+    await require_token(call, find)
     asked = read_asked(call, call.decode(RevokeToken))
     if asked.dry_run:
         return _ok(await radius_of(call, find))

@@ -31,6 +31,7 @@ from watchword.services.importing import take_over
 from watchword.services.issuing import Issued, add_api_token, mint_value
 from watchword.services.letters import tell_removed
 from watchword.services.revoking import revoke
+from watchword.services.siblings import require_single, sibling
 from watchword.store.base import Transaction
 from watchword.store.base_hygiene import Reaching as Reaching  # noqa: PLC0414 - handed on to the surfaces
 
@@ -202,7 +203,8 @@ async def edit_api_token(
     of the token: else a narrow token could open up a wide one.
 
     Raises:
-        Conflict: the token has ended, or carries a restriction that this version does not know.
+        Conflict: the token has ended, is part of an open rotation, or carries a restriction that this
+            version does not know.
         Forbidden: the token is somebody else's, or would become wider than the caller.
         Invalid: the description is not acceptable.
     """
@@ -217,7 +219,8 @@ async def edit_api_token(
         caller = limits_of(access.presented.holder)
         require_scopes(limits_of(token).scopes, caller.scopes)
         require_networks(networks, (*caller.networks, *restrictions.networks) if caller.networks else ())
-    if networks is not None:
+    if networks is not None and networks != restrictions.networks:
+        await require_single(tx, token)
         restrictions = replace(restrictions, networks=networks)
     shown = token.description if description is None else check_description(description)
     if not await tx.tokens.edit(token.organization_id, token.id, shown, restrictions.dump()):
@@ -325,8 +328,12 @@ async def remove_organization(context: Context, tx: Transaction, access: Access,
         NotFound: the token does not reach the organization any more.
     """
     token = found.token
-    if not await tx.policies.end_grant(access.id, token.id, context.clock.now(), access.user.id):
+    now = context.clock.now()
+    if not await tx.policies.end_grant(access.id, token.id, now, access.user.id):
         raise NotFound(_NOT_FOUND)
+    other = await sibling(tx, token.organization_id, token.id)
+    if other is not None:  # both values of an open rotation are one token
+        await tx.policies.end_grant(access.id, other, now, access.user.id)
     await _post_changed(context, tx, token)
     data = {"description": token.description, "owner": token.user_id}
     await _record(context, tx, access, token, Action.TOKEN_ORGANIZATION_REMOVED, data)

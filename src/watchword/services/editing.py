@@ -17,6 +17,7 @@ from watchword.domain.restrictions import Restrictions, load, narrower, parse_ne
 from watchword.domain.tokens import State, Token, check_description
 from watchword.services.context import Caller, Context
 from watchword.services.revoking import Revoker
+from watchword.services.siblings import require_single
 from watchword.services.withdrawing import Withdrawn
 from watchword.store.base import Transaction
 
@@ -137,7 +138,8 @@ class Editor:
 
         Raises:
             Invalid: a new value is not acceptable, or a mode is given without networks.
-            Conflict: the token ended meanwhile, or carries a restriction that this version does not know.
+            Conflict: the token ended meanwhile, is part of an open rotation, or carries a restriction that
+                this version does not know.
             NotFound: it vanished meanwhile.
         """
         if networks is None:
@@ -150,6 +152,8 @@ class Editor:
             edit = edit_agent_token(self.context, tx, caller, token, description, None)
             return Edited(await edit)
         former, blocks = require_known(token).networks, parse_networks(networks)
+        if blocks != former:
+            await require_single(tx, token)
         outside = self.revoker.withdrawer.outside(token.organization_id, blocks)
         keep: Fits = (lambda _: False) if asked.mode is Mode.STOP_JOINING else (lambda one: not outside(one))
         changed = await _edit(self.context, tx, caller, token, description, networks, keep)

@@ -16,7 +16,7 @@ from watchword.services.context import Caller, Context
 from watchword.services.fleet import Fleet
 from watchword.services.issuing import build_token, mint_value
 from watchword.services.refusing import ended_reason, refusal
-from watchword.services.rotating import sibling
+from watchword.services.siblings import sibling
 from watchword.services.verifying import Presented
 from watchword.store.base import Transaction
 

@@ -13,7 +13,7 @@ from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, Queu
 from watchword.domain.tokens import MINUTE_US
 from watchword.services.context import Caller, Context
 from watchword.services.ending import end_token
-from watchword.services.rotating import sibling
+from watchword.services.siblings import sibling
 from watchword.store.base import EVERYTHING, Page, Transaction
 
 LOST_AFTER_US = 3 * MINUTE_US

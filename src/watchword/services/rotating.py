@@ -352,14 +352,6 @@ class Rotator:
         await self.context.record(tx, caller, action, rotation.organization_id, subject, details)
 
 
-async def sibling(tx: Transaction, organization_id: OrganizationId, token_id: TokenId) -> TokenId | None:
-    """The other token of an open rotation: what takes something away from one takes it from both."""
-    rotation = await tx.rotations.open_with(organization_id, token_id)
-    if rotation is None:
-        return None
-    return rotation.successor_id if rotation.predecessor_id == token_id else rotation.predecessor_id
-
-
 def _key(rotation: Rotation) -> str:
     return f"rotation:{rotation.successor_id}"
 
