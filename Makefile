@@ -28,6 +28,7 @@ debian:
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing=postgresql; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	command -v curl >/dev/null || missing="$$missing curl"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	[ -z "$$missing" ] && exit 0; \
 	[ "$$(id -u)" = 0 ] || { echo "the tests need: sudo apt-get install $$missing" >&2; exit 1; }; \
 	export DEBIAN_FRONTEND=noninteractive; \
@@ -53,4 +54,4 @@ claims: ready debian ## 100,000 claims by 32 workers under kills and pauses, on 
 	$(RUN) python bench/claims.py
 
 golden: ready ## write the golden files anew; read the difference before you commit it
-	$(RUN) pytest --write-golden tests/golden tests/docs tests/authz/test_rest_routes.py tests/authz/test_graphql_fields.py tests/surfaces/test_rest_description.py tests/cli/test_cli_overview.py
+	$(RUN) pytest --write-golden tests/golden tests/docs tests/authz/test_rest_routes.py tests/authz/test_graphql_fields.py tests/authz/test_web_routes.py tests/surfaces/test_rest_description.py tests/cli/test_cli_overview.py

@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,6 +17,7 @@ from watchword.crypto.keys import KeyRing
 from watchword.domain.ids import JobId
 from watchword.domain.pipelines import Build, Job, JobState
 from watchword.domain.tokens import Token
+from watchword.edge.app import Edge
 from watchword.feed.local import LocalFeed
 from watchword.objects.stored import open_objects
 from watchword.services.accounts import FirstThings, create_organization
@@ -114,11 +115,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# Puts something around the whole server, which sees every request and answer.
+Watch = Callable[[Edge], Edge]
+
+
 class LiveServer:
     """The whole server on a real socket, in a thread with its own loop."""
 
-    def __init__(self, folder: Path, clock: FakeClock | None = None, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, clock: FakeClock | None = None, *, watch: Watch | None = None, **settings: Any
+    ) -> None:
         self.clock = clock
+        self._watch = watch
         given = {"data": folder / "data", "listen": f"127.0.0.1:{free_port()}", **settings}
         self.settings = load_settings(environment={}, given=given)
         self.url = self.settings.public_url
@@ -145,6 +153,8 @@ class LiveServer:
 
     async def _main(self) -> None:
         self.application = await Application.open(self.settings, self.clock)
+        if self._watch is not None:
+            self.application.edge = self._watch(self.application.edge)
         try:
             context = self.application.authority.context
             if not await context.store.read(lambda tx: tx.accounts.organizations()):

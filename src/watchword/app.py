@@ -52,6 +52,7 @@ OBJECTS = "objects"
 MAIL = "mail"
 _REST = "watchword.rest.app"
 _GRAPHQL = "watchword.graphql.app"
+_CONSOLE = "watchword.web.app"
 _PAYLOADS = "watchword.rest.hookshapes"
 # Agents keep idle connections for 90 s (contract agent-api §1.6, trap 22).
 IDLE_MS = 120_000
@@ -123,7 +124,7 @@ class Application:
     database: Opened
     workers: Workers
     sealer: Sealer
-    _graphql: Callable[[], Asgi]
+    _cold: tuple[Callable[[], Asgi], ...]
     _server: Server | None = field(default=None)
 
     @classmethod
@@ -180,7 +181,8 @@ class Application:
         postman = Postman(context, open_post(settings.smtp_url, settings.data / MAIL, settings.mail_sender))
         graphql = _lazy(_GRAPHQL, authority)
         mounts = {"/v2": _lazy(_REST, authority), "/v1": graphql, "/graphql": graphql}
-        edge = Edge(routes, mounts, settings.proxies, meter)
+        console = _lazy(_CONSOLE, authority)
+        edge = Edge(routes, mounts, settings.proxies, meter, console=console)
         sealer = Sealer(
             context,
             [HeadFile(settings.head_file), HeadHooks(context)],
@@ -201,7 +203,7 @@ class Application:
                 Periodic("old sessions", _HOUSE_SECONDS, authority.signing_in.forget),
             ]
         )
-        return cls(settings, authority, edge, routes, meter, database, workers, sealer, graphql)
+        return cls(settings, authority, edge, routes, meter, database, workers, sealer, (graphql, console))
 
     async def serve(self, started: Callable[[], None] | None = None) -> None:
         """Serve until `stop`; returns after the last answer.
@@ -240,7 +242,8 @@ class Application:
                     started()
                 # After the start, beside it: the first call of a person need not wait for these imports.
                 await asyncio.to_thread(import_module, _REST)
-                await asyncio.to_thread(self._graphql)
+                for surface in self._cold:
+                    await asyncio.to_thread(surface)
                 ending = asyncio.create_task(self._end_when_lost())
                 await serving
                 ending.cancel()
@@ -256,7 +259,8 @@ class Application:
         self.stop()
 
     def stop(self) -> None:
-        """Ask `serve` to end."""
+        """Ask `serve` to end; pages that are kept up to date are let go first."""
+        self.authority.following.stop()
         if self._server is not None:
             self._server.stop()  # type: ignore[no-untyped-call] # Granian has no annotation here
 

@@ -102,6 +102,59 @@ _QUEUE_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
+# First parts of paths that programs call (design §2); the console has the others.
+MACHINES = frozenset(
+    {
+        ".well-known",
+        "agentedge.v1.AgentEdgeService",
+        "dagster",
+        "graphql",
+        "healthz",
+        "leaks",
+        "metrics",
+        "oauth",
+        "portal",
+        "readyz",
+        "v1",
+        "v2",
+        "v3",
+    }
+)
+# First parts of the console's own paths; an organization's pages begin with its slug.
+PAGES = frozenset(
+    {
+        "device",
+        "events",
+        "forgot-password",
+        "help",
+        "organizations",
+        "recover",
+        "reset-password",
+        "sign-in",
+        "sign-out",
+        "static",
+        "step-up",
+        "user",
+        "verify-email",
+        "welcome",
+    }
+)
+
+
+def check_organization_slug(text: str) -> str:
+    """Require a slug that is not the first part of another path.
+
+    Raises:
+        Invalid: it is no slug, or it is taken by the server itself.
+    """
+    if check_slug(text) in MACHINES | PAGES:
+        raise Invalid(
+            f"Validation failed: {text!r} is a path of the server itself; take another slug",
+            code="reserved_slug",
+        )
+    return text
+
+
 def check_slug(text: str) -> str:
     """Require lower-case letters, digits and dashes.
 

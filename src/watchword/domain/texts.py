@@ -23,6 +23,16 @@ def refuse_nul_in_json(body: bytes) -> None:
         )
 
 
+def refuse_nul(text: str) -> None:
+    """Refuse a field of a form with a NUL character.
+
+    Raises:
+        Invalid: there is one.
+    """
+    if "\0" in text:
+        raise Invalid("The form holds a NUL character, which no text may have.", code="nul_character")
+
+
 def refuse_nul_in_url(path: bytes, query: bytes) -> None:
     """Refuse a path or query with a NUL character.
 

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 import structlog
 
-from watchword.domain.addresses import Block, client_address
+from watchword.domain.accounts import MACHINES
+from watchword.domain.addresses import Block, client_address, contains, parse_address
 from watchword.domain.errors import Malformed, NotFound, Refused, WatchwordError
 from watchword.domain.texts import refuse_nul_in_url
 from watchword.edge.http import (
@@ -60,6 +61,7 @@ class Edge:
         router: routes of the raw surfaces.
         mounts: applications for whole prefixes, made when the first request for one comes.
         trusted: address blocks of the operator's proxies.
+        console: makes the application for people, which gets every path that no other surface has.
         meter: counts what passes.
         clock: seconds, for durations; replaced by tests.
     """
@@ -71,8 +73,10 @@ class Edge:
         trusted: Sequence[Block],
         meter: Meter,
         clock: Callable[[], float] = time.perf_counter,
+        console: Callable[[], Asgi] | None = None,
     ) -> None:
         self._router = router
+        self._console = console
         self._makers = dict(mounts)
         self._mounted: dict[str, Asgi] = {}
         self._trusted = tuple(trusted)
@@ -94,18 +98,16 @@ class Edge:
             request = Request(scope, receive, headers, self._address(scope, headers), request_id)
             arguments: Mapping[str, str] = {}
             route = self._router.exact(scope["method"], scope["path"])
-            if route is None:
+            if route is None or scope["path"] == "/":
                 path = _raw_path(scope)
                 refuse_nul_in_url(path.encode("latin-1"), scope.get("query_string", b""))
-                mounted = self._mount_of(path)
+                route, arguments, allowed = self._router.find(scope["method"], path)
+                mounted = self._mounted_at(path, headers, known=bool(route or allowed))
                 if mounted is not None:
                     name = mounted[0]
-                    watched = Watched(send, request_id)
-                    scope["watchword"] = {"address": request.address, "request_id": request_id}
-                    await mounted[1](scope, receive, watched)
-                    self._meter.count(name, watched.status, self._clock() - started)
+                    status = await self._pass_on(mounted[1], request, send)
+                    self._meter.count(name, status, self._clock() - started)
                     return
-                route, arguments, allowed = self._router.find(scope["method"], path)
             if route is None:
                 response = _no_route(allowed)
             else:
@@ -143,6 +145,41 @@ class Edge:
         if application is None:
             application = self._mounted[first] = self._makers[first]()
         return first, application
+
+    async def _pass_on(self, application: Asgi, request: Request, send: Send) -> int:
+        """Let a mounted application answer; the status that it gave."""
+        scope, watched = request.scope, Watched(send, request.id)
+        scope["watchword"] = {
+            "address": request.address,
+            "request_id": request.id,
+            "encrypted": self._encrypted(scope, request.headers),
+        }
+        await application(scope, request.receive, watched)
+        return watched.status
+
+    def _mounted_at(
+        self, path: str, headers: Mapping[bytes, bytes], *, known: bool
+    ) -> tuple[str, Asgi] | None:
+        """The application that serves a path, with its name in metrics; None for paths of raw surfaces.
+
+        Browsers that ask for `/` get the console, programs a greeting (contract rest-graphql §1.1).
+        """
+        mounted = self._mount_of(path)
+        if mounted is not None or self._console is None:
+            return mounted
+        front = path == "/" and b"text/html" in headers.get(b"accept", b"")
+        if front or not (known or path.lstrip("/").partition("/")[0] in MACHINES):
+            return "console", self._console()
+        return None
+
+    def _encrypted(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether the client speaks TLS: to us, or to a proxy that we trust and that says so."""
+        if scope.get("scheme") == "https":
+            return True
+        if not self._trusted or headers.get(b"x-forwarded-proto", b"").strip().lower() != b"https":
+            return False
+        peer = parse_address(scope["client"][0]) if scope["client"] else None
+        return peer is not None and contains(self._trusted, peer)
 
     def _address(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str | None:
         """The client's address; None where it is ambiguous.

@@ -66,9 +66,10 @@ class Request:
         headers: header values by lower-case name; the last line where a name came twice.
         address: the client's address by the strict rule, or None where it is ambiguous.
         id: the request's id.
+        receive: ASGI's messages of the body.
     """
 
-    __slots__ = ("_receive", "address", "headers", "id", "scope")
+    __slots__ = ("address", "headers", "id", "receive", "scope")
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class Request:
         request_id: str,
     ) -> None:
         self.scope = scope
-        self._receive = receive
+        self.receive = receive
         self.headers = headers
         self.address = address
         self.id = request_id
@@ -126,7 +127,7 @@ class Request:
         announced = None if length is None or b"transfer-encoding" in self.headers else int(length)
         if announced == 0:
             return b""
-        message = await self._receive()
+        message = await self.receive()
         parts: list[bytes] = []
         size = 0
         while True:
@@ -139,7 +140,7 @@ class Request:
             if size == announced or not message.get("more_body"):
                 return b"".join((*parts, part)) if parts else part
             parts.append(part)
-            message = await self._receive()
+            message = await self.receive()
 
     async def stream(self, limit: int) -> AsyncIterator[bytes]:
         """The body in pieces, no faster than they are used; the client's length is held to.
@@ -156,7 +157,7 @@ class Request:
         if rest > limit:
             raise TooLarge(f"The body takes at most {limit} bytes.", code="body_too_large")
         while rest:
-            message = await self._receive()
+            message = await self.receive()
             if message["type"] != "http.request":
                 raise ClientGone
             part: bytes = message.get("body", b"")

@@ -1,12 +1,12 @@
 """Access: a person inside an organization, as far as the presented token and the policy let them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from watchword.domain.accounts import Member, Organization, Role, User
 from watchword.domain.addresses import contains, parse_address
 from watchword.domain.errors import Forbidden, NotFound
-from watchword.domain.events import Actor
-from watchword.domain.ids import ClusterId, OrganizationId, TeamId
+from watchword.domain.events import SYSTEM, Actor
+from watchword.domain.ids import ClusterId, OrganizationId, TeamId, UserId
 from watchword.domain.operations import OPERATIONS
 from watchword.domain.policy import Standing, allows
 from watchword.domain.restrictions import parse_networks
@@ -23,7 +23,7 @@ class Access:
     """A person inside an organization: what the token opens, cut by what its owner may do.
 
     Attributes:
-        presented: the token behind it.
+        presented: the token behind it; None where the person is signed in on the console.
         policy: the organization's security policy.
     """
 
@@ -33,7 +33,7 @@ class Access:
     caller: Caller
     standing: Standing
     policy: SecurityPolicy
-    presented: Presented
+    presented: Presented | None
 
     @property
     def id(self) -> OrganizationId:
@@ -94,28 +94,69 @@ async def enter_by_id(
     return await _enter(tx, presented, organization, address, request_id, user_agent)
 
 
+async def enter_in_person(tx: Transaction, user: User, slug: str, caller: Caller) -> Access:
+    """Enter an organization as a person who is signed in on the console; see `enter`.
+
+    Raises:
+        NotFound: there is none, or the person does not belong to it.
+        Forbidden: the organization's allowlist does not hold the caller's address; the account is disabled;
+            or it lacks the second factor that the organization requires.
+    """
+    organization = await tx.accounts.organization_by_slug(slug)
+    return await _enter_as(tx, user.id, organization, caller, None)
+
+
+async def enter_too(tx: Transaction, access: Access, organization_id: OrganizationId) -> Access:
+    """Enter a further organization in the same way as a first one.
+
+    Raises:
+        NotFound: it cannot be reached so.
+        Forbidden: as in `enter`.
+    """
+    caller, organization = access.caller, await tx.accounts.organization(organization_id)
+    if access.presented is None:
+        return await _enter_as(tx, access.user.id, organization, caller, None)
+    return await _enter(tx, access.presented, organization, caller.address, caller.request_id)
+
+
 async def _enter(
     tx: Transaction,
     presented: Presented,
     organization: Organization | None,
     address: str | None,
     request_id: str,
-    user_agent: str,
+    user_agent: str = "",
 ) -> Access:
     token = presented.holder
     if organization is None or token.user_id is None:
         raise NotFound("No organization found")
     grant = await tx.policies.grant(organization.id, token.id)
-    member = await tx.accounts.member(organization.id, token.user_id)
-    user = await tx.accounts.user(token.user_id)
-    if grant is None or grant.ended_at or member is None or user is None:
+    if grant is None or grant.ended_at:
+        raise NotFound("No organization found")
+    caller = Caller(SYSTEM, address, request_id, user_agent, token.id)
+    return await _enter_as(tx, token.user_id, organization, caller, presented)
+
+
+async def _enter_as(
+    tx: Transaction,
+    user_id: UserId,
+    organization: Organization | None,
+    caller: Caller,
+    presented: Presented | None,
+) -> Access:
+    """Enter as a person; the caller's actor becomes that person."""
+    if organization is None:
+        raise NotFound("No organization found")
+    member = await tx.accounts.member(organization.id, user_id)
+    user = await tx.accounts.user(user_id)
+    if member is None or user is None:
         raise NotFound("No organization found")
     policy = await tx.policies.policy(organization.id)
-    require_address(policy, address)
-    caller = Caller(user_actor(user), address, request_id, user_agent, token.id)
+    require_address(policy, caller.address)
     require_person(policy, await tx.people.sign_in_data(user.id))
     standing = await standing_of(tx, member)
-    return Access(organization, member, user, caller, standing, policy, presented)
+    named = replace(caller, actor=user_actor(user))
+    return Access(organization, member, user, named, standing, policy, presented)
 
 
 def require_address(policy: SecurityPolicy, address: str | None) -> None:
@@ -146,6 +187,16 @@ async def standing_of(tx: Transaction, member: Member) -> Standing:
 def user_actor(user: User) -> Actor:
     """A person as the audit trail names it."""
     return Actor("user", user.id, user.name)
+
+
+async def belonging(tx: Transaction, user: User) -> list[tuple[Organization, Member]]:
+    """Organizations that a person belongs to with the membership, by name."""
+    found = []
+    for member in await tx.people.memberships(user.id):
+        organization = await tx.accounts.organization(member.organization_id)
+        if organization is not None:
+            found.append((organization, member))
+    return sorted(found, key=lambda each: (each[0].name, each[0].slug))
 
 
 async def reachable(tx: Transaction, presented: Presented) -> list[Organization]:

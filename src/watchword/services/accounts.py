@@ -11,8 +11,8 @@ from watchword.domain.accounts import (
     Role,
     User,
     check_color,
+    check_organization_slug,
     check_queue_key,
-    check_slug,
 )
 from watchword.domain.errors import Conflict, Invalid, NotFound
 from watchword.domain.events import Action
@@ -68,7 +68,7 @@ async def create_organization(
     """
     now = context.clock.now()
     organization = Organization(
-        OrganizationId(context.new_id()), check_slug(slug), check_name(name), None, 0, 0, now
+        OrganizationId(context.new_id()), check_organization_slug(slug), check_name(name), None, 0, 0, now
     )
     admin = User(UserId(context.new_id()), admin_email, check_name(admin_name), "", now)
 

@@ -22,10 +22,10 @@ from watchword.domain.minting import (
     require_scopes,
     within,
 )
-from watchword.domain.restrictions import load
-from watchword.domain.scopes import PRESETS, canonical
+from watchword.domain.restrictions import Restrictions, load
+from watchword.domain.scopes import ALL_SCOPES, PRESETS, canonical
 from watchword.domain.tokens import DAY_US, State, Token, check_description
-from watchword.services.access import Access, enter_by_id
+from watchword.services.access import Access, enter_too
 from watchword.services.context import Context
 from watchword.services.importing import take_over
 from watchword.services.issuing import Issued, add_api_token, mint_value
@@ -76,6 +76,13 @@ def limits_of(token: Token) -> Limits:
     return Limits(frozenset(token.scopes.split()), load(token.restrictions).networks, token.expires_at)
 
 
+def caller_limits(access: Access) -> Limits:
+    """How wide what somebody makes may be: as the presented token; in person on the console, anything."""
+    if access.presented is None:
+        return Limits(ALL_SCOPES)
+    return limits_of(access.presented.holder)
+
+
 async def mint(context: Context, tx: Transaction, access: Access, request: ApiTokenRequest) -> Issued:
     """Make an API access token for the person behind the presented one, no wider than that.
 
@@ -118,7 +125,7 @@ async def _add(
     days = [reached.policy.maximum_api_token_days for reached in request.organizations]
     longest = min((each for each in days if each), default=0)
     presented = access.presented
-    limits = grant_wish(request.wish, limits_of(presented.holder), context.clock.now(), longest)
+    limits = grant_wish(request.wish, caller_limits(access), context.clock.now(), longest)
     home, *further = request.organizations
     return await add_api_token(
         context,
@@ -130,8 +137,10 @@ async def _add(
         limits.scopes,
         limits.expires_at,
         value,
-        restrictions=replace(presented.restrictions, networks=limits.networks),
-        parent_id=presented.holder.id,
+        restrictions=replace(
+            presented.restrictions if presented is not None else Restrictions(), networks=limits.networks
+        ),
+        parent_id=presented.holder.id if presented is not None else None,
         further=[reached.id for reached in further],
     )
 
@@ -216,7 +225,7 @@ async def edit_api_token(
             code="restriction_unknown",
         )
     if networks is not None and not within(networks, restrictions.networks):
-        caller = limits_of(access.presented.holder)
+        caller = caller_limits(access)
         require_scopes(limits_of(token).scopes, caller.scopes)
         require_networks(networks, (*caller.networks, *restrictions.networks) if caller.networks else ())
     if networks is not None and networks != restrictions.networks:
@@ -239,9 +248,9 @@ async def require_rotation(tx: Transaction, access: Access, token: Token) -> Non
         Forbidden: the token is somebody else's, or wider than the presented one.
     """
     require_own(access, token)
-    presented = access.presented.holder
-    if token.id == presented.id:
+    if access.presented is None or access.presented.id == token.id:
         return
+    presented = access.presented.holder
     limits, caller = limits_of(token), limits_of(presented)
     require_scopes(limits.scopes, caller.scopes)
     require_networks(limits.networks, caller.networks)
@@ -289,7 +298,7 @@ async def duplicate(
     model, now = found.token, context.clock.now()
     limits = limits_of(model)
     if expires_at is None:
-        caller, days = access.presented.holder.expires_at, access.policy.maximum_api_token_days
+        caller, days = caller_limits(access).expires_at, access.policy.maximum_api_token_days
         span = now + (model.expires_at - model.created_at) if model.expires_at else 0
         ends = (span, caller, now + days * DAY_US if days else 0)
         expires_at = min((end for end in ends if end), default=0)
@@ -312,9 +321,8 @@ async def _enter_too(tx: Transaction, access: Access, organization_id: Organizat
     Raises:
         Forbidden: the presented token does not reach it.
     """
-    caller = access.caller
     try:
-        return await enter_by_id(tx, access.presented, organization_id, caller.address, caller.request_id)
+        return await enter_too(tx, access, organization_id)
     except NotFound:
         raise Forbidden(
             "The token reaches organizations that your access token does not", code="wider_than_caller"

@@ -16,6 +16,7 @@ from watchword.services.editing import Editor
 from watchword.services.egress import Egress
 from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
+from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.ledger import Ledger
 from watchword.services.making import Maker
@@ -61,6 +62,7 @@ class Authority:
     revoker: Revoker
     editor: Editor
     blast: Blast
+    following: Following
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -109,6 +111,7 @@ class Authority:
             revoker,
             Editor(context, revoker),
             Blast(context, ledger, withdrawer),
+            Following(context),
         )
 
     async def load(self) -> None:

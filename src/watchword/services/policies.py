@@ -161,11 +161,13 @@ async def dry_run(
     stricter = policy.require_two_factor and not before.require_two_factor
     lacking: dict[TokenId, bool] = {}
 
+    def outside(address: str | None) -> bool:
+        parsed = parse_address(address) if address else None
+        return bool(blocks) and (parsed is None or not contains(blocks, parsed))
+
     async def reason(token_id: TokenId, owner: OrganizationId, address: str | None) -> str:
-        if blocks:
-            parsed = parse_address(address) if address else None
-            if parsed is None or not contains(blocks, parsed):
-                return "address_not_allowed"
+        if outside(address):
+            return "address_not_allowed"
         if stricter and token_id not in lacking:
             token = await tx.tokens.find(owner, token_id)
             owner_id = token.user_id if token is not None else None
@@ -181,9 +183,12 @@ async def dry_run(
             found = ShutOut(use.token_id, code, use.address, use.version, use.last_at)
             latest[use.token_id, use.address] = found
     callers = sorted(latest.values(), key=lambda each: each.last_at, reverse=True)
-    own = access.presented.holder
-    caller = await reason(own.id, own.organization_id, access.caller.address)
-    return DryRun(policy, bool(caller), tuple(callers))
+    own, address = access.presented, access.caller.address
+    if own is None:
+        shut_out = outside(address) or (stricter and not await has_second_factor(tx, access.user.id))
+    else:
+        shut_out = bool(await reason(own.holder.id, own.organization_id, address))
+    return DryRun(policy, shut_out, tuple(callers))
 
 
 async def _callers(tx: Transaction, ledger: Ledger, access: Access, since: int) -> list[Use]:

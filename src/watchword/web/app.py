@@ -1,0 +1,83 @@
+"""The console as an ASGI application; it serves every path that no other surface has."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Message, Scope
+
+from watchword.services.authority import Authority
+from watchword.web import clusters, events, home, sign_in, statics
+from watchword.web.failures import answer
+from watchword.web.security import HEADERS, NO_STORE, TRANSPORT
+from watchword.web.visit import COOKIES, before
+
+HANDLERS: tuple[HTTPRouteHandler, ...] = (
+    *statics.HANDLERS,
+    *sign_in.HANDLERS,
+    *events.HANDLERS,
+    *home.HANDLERS,
+    *clusters.HANDLERS,
+)
+MAX_FORM = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One page or form, for the authorization test.
+
+    Attributes:
+        operation: what it performs; "personal" for what signed-in people do with their own; None where
+            nobody needs to be signed in.
+        fresh: whether it needs a proof of the last five minutes.
+    """
+
+    method: str
+    path: str
+    operation: str | None
+    fresh: bool
+
+
+def _plain(path: str) -> str:
+    """A path without the types of its parts."""
+    return path.replace(":str}", "}").replace(":int}", "}")
+
+
+ROUTES: tuple[Route, ...] = tuple(
+    Route(method, _plain(path), handler.opt["operation"], handler.opt["fresh"])
+    for handler in HANDLERS
+    for path in sorted(handler.paths)
+    for method in sorted(handler.http_methods)
+)
+
+
+def build(authority: Authority) -> Litestar:
+    """Make the application."""
+    return Litestar(
+        route_handlers=HANDLERS,
+        before_request=before,
+        exception_handlers={Exception: answer},
+        before_send=[_finish],
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=MAX_FORM,
+        state=State({"authority": authority}),
+        debug=False,
+    )
+
+
+async def _finish(message: Message, scope: Scope) -> None:
+    """Add the headers that every answer has, and the cookies that this one sets."""
+    if message["type"] != "http.response.start":
+        return
+    known = cast("dict[str, Any]", scope)
+    headers = [*message["headers"]]
+    names = {name.lower() for name, _ in headers}
+    added = [*HEADERS, *known.get(COOKIES, ())]
+    if b"cache-control" not in names:
+        added.append(NO_STORE)
+    if (known.get("watchword") or {}).get("encrypted"):
+        added.append(TRANSPORT)
+    message["headers"] = [*headers, *((name.encode(), value.encode()) for name, value in added)]

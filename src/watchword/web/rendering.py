@@ -1,0 +1,81 @@
+"""Templates: one environment, escaping always on, and the few filters that pages need."""
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context as TemplateContext
+
+from watchword.domain.formats import instant
+from watchword.web.statics import address
+
+_SECOND = 1_000_000
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def span(microseconds: int) -> str:
+    """A length of time in its one largest unit: `3 h`; `moments` below a minute."""
+    seconds = abs(microseconds) // _SECOND
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return "moments"
+
+
+@pass_context
+def relative(context: TemplateContext, microseconds: int) -> str:
+    """A time as seen from now: `3 h ago`, `in 6 d`."""
+    now: int = context["now"]
+    text = span(microseconds - now)
+    return f"in {text}" if microseconds > now else f"{text} ago"
+
+
+def absolute(microseconds: int) -> str:
+    """A time for reading, in UTC, to the second."""
+    return f"{datetime.fromtimestamp(microseconds // _SECOND, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def number(value: int) -> str:
+    """A number with thin groups of three."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: `1 agent`, `3 agents`."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def segment(text: object) -> str:
+    """One part of a path."""
+    return quote(str(text), safe="")
+
+
+@cache
+def environment() -> Environment:
+    """The templates of the package."""
+    made = Environment(
+        loader=PackageLoader("watchword.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "relative": relative,
+        "absolute": absolute,
+        "instant": instant,
+        "number": number,
+        "plural": plural,
+        "segment": segment,
+        "span": span,
+    }
+    made.globals["static"] = address
+    return made
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """A page of a template."""
+    return environment().get_template(template).render(values)

@@ -1,0 +1,258 @@
+// The console's script. Every page works without it; it copies, keeps pages up to date, and heeds keys.
+
+const policy = window.trustedTypes?.createPolicy("watchword", { createHTML: (text) => text });
+// Only our own pages, fetched from our own origin, are ever parsed; scripts in them do not run.
+const parse = (text) => new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "text/html");
+
+// -- the status line: one region that stands in every page and is never replaced ------------------
+
+const say = (text) => {
+  const line = document.getElementById("status");
+  if (!line) return;
+  line.textContent = "";
+  requestAnimationFrame(() => { line.textContent = text; });
+};
+
+// -- copy -----------------------------------------------------------------------------------------
+
+class Copy extends HTMLElement {
+  connectedCallback() {
+    const button = this.querySelector("[data-copy]");
+    const field = this.querySelector("input, textarea");
+    if (!button || !field) return;
+    button.hidden = false;
+    field.addEventListener("focus", () => field.select());
+    button.addEventListener("click", async () => {
+      const name = this.querySelector("label")?.textContent ?? "Value";
+      try {
+        await navigator.clipboard.writeText(field.value);
+        say(`${name} is copied.`);
+        this.dispatchEvent(new CustomEvent("ww-copied", { bubbles: true }));
+      } catch {
+        field.focus();
+        field.select();
+        say(`${name} could not be copied by the browser. It is selected: press Ctrl+C or ⌘C.`);
+      }
+    });
+  }
+}
+
+// A value is shown once: leaving asks once, unless it was copied, downloaded or ticked off.
+class Once extends HTMLElement {
+  connectedCallback() {
+    let kept = false;
+    const guard = (event) => { if (!kept) { event.preventDefault(); event.returnValue = ""; } };
+    const keep = () => { kept = true; removeEventListener("beforeunload", guard); };
+    addEventListener("beforeunload", guard);
+    this.addEventListener("ww-copied", keep);
+    this.addEventListener("copy", keep);
+    for (const one of this.querySelectorAll("[data-kept]")) one.addEventListener("click", keep);
+    for (const button of this.querySelectorAll("[data-download]")) {
+      button.hidden = false;
+      button.addEventListener("click", () => {
+        const value = this.querySelector("[data-secret]").value;
+        const url = URL.createObjectURL(new Blob([value + "\n"], { type: "application/octet-stream" }));
+        const link = document.createElement("a");
+        link.href = url;
+        link.download = button.dataset.download;
+        link.click();
+        URL.revokeObjectURL(url);
+        keep();
+        say("The value is downloaded.");
+      });
+    }
+  }
+}
+
+// -- parts that stay up to date -------------------------------------------------------------------
+
+const touched = new Set();
+let waiting = null;
+
+const refresh = async () => {
+  waiting = null;
+  const parts = [...document.querySelectorAll("ww-live")].filter((part) => part.wants(touched));
+  touched.clear();
+  if (!parts.length) return;
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
+  if (!answer?.ok || answer.redirected) return;
+  const page = parse(await answer.text());
+  for (const part of parts) part.take(page.getElementById(part.id));
+};
+
+class Live extends HTMLElement {
+  wants(kinds) {
+    if (kinds.has("*")) return true;
+    return (this.dataset.kinds ?? "").split(" ").some((kind) => kinds.has(kind));
+  }
+
+  // What is being typed, opened or marked stays; only what differs is replaced.
+  take(fresh) {
+    if (!fresh || fresh.innerHTML === this.dataset.last) return;
+    const busy = this.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+    if (busy || this.querySelector("dialog[open], details[open]")) return;
+    this.dataset.last = fresh.innerHTML;
+    const focused = this.contains(document.activeElement) ? document.activeElement : null;
+    const key = focused?.id || focused?.getAttribute("href");
+    this.replaceChildren(...[...fresh.childNodes].map((node) => document.adoptNode(node)));
+    if (key) {
+      const again = this.querySelector(`[id="${CSS.escape(key)}"], [href="${CSS.escape(key)}"]`);
+      (again ?? document.getElementById("main")).focus({ preventScroll: true });
+    }
+  }
+}
+
+const listen = () => {
+  const source = document.body.dataset.events;
+  if (!source || !document.querySelector("ww-live")) return;
+  const stream = new EventSource(source);
+  stream.addEventListener("message", (event) => {
+    for (const kind of event.data.split(" ")) touched.add(kind);
+    waiting ??= setTimeout(refresh, 200);
+  });
+  stream.addEventListener("ended", () => stream.close());
+  addEventListener("pagehide", () => stream.close());
+};
+
+// -- theme ----------------------------------------------------------------------------------------
+
+class Theme extends HTMLElement {
+  connectedCallback() {
+    this.hidden = false;
+    this.querySelector("button").addEventListener("click", () => {
+      const root = document.documentElement;
+      const dark = root.dataset.theme === "dark"
+        || (root.dataset.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+      root.dataset.theme = dark ? "light" : "dark";
+      try { localStorage.setItem("watchword-theme", root.dataset.theme); } catch { /* not kept */ }
+      say(dark ? "Light theme." : "Dark theme.");
+    });
+  }
+}
+
+// -- keys: none while typing, none with a modifier, all of them can be switched off (WCAG 2.1.4) ---
+
+const keysOff = () => { try { return localStorage.getItem("watchword-keys") === "off"; } catch { return false; } };
+
+const rows = () => [...document.querySelectorAll("main tbody tr a:first-of-type, main .cards a")]
+  .filter((link, at, all) => all.findIndex((one) => one.closest("tr, li") === link.closest("tr, li")) === at);
+
+const step = (by) => {
+  const links = rows();
+  if (!links.length) return;
+  const at = links.indexOf(document.activeElement);
+  links[at < 0 ? (by > 0 ? 0 : links.length - 1) : Math.min(Math.max(at + by, 0), links.length - 1)].focus();
+};
+
+class Keys extends HTMLElement {
+  connectedCallback() {
+    addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      if (event.target.matches?.("input, textarea, select, [contenteditable]") || keysOff()) return;
+      const done = this.heed(event.key);
+      if (done) event.preventDefault();
+    });
+  }
+
+  heed(key) {
+    if (key === "j" || key === "k") return step(key === "j" ? 1 : -1), true;
+    if (key === "/") return this.press('[data-key="/"]');
+    if (key === "n") return this.press('[data-key="n"]');
+    if (key === "?") return this.help(), true;
+    return false;
+  }
+
+  press(selector) {
+    const found = document.querySelector(selector);
+    if (!found) return false;
+    if (found.matches("input")) found.focus();
+    else found.click();
+    return true;
+  }
+
+  help() {
+    let dialog = document.getElementById("keys");
+    if (!dialog) {
+      dialog = document.createElement("dialog");
+      dialog.id = "keys";
+      dialog.setAttribute("aria-labelledby", "keys-title");
+      const title = Object.assign(document.createElement("h2"), { id: "keys-title", textContent: "Keys" });
+      const list = document.createElement("dl");
+      list.className = "facts";
+      for (const [key, what] of [["/", "Search"], ["n", "New"], ["j, k", "Next and former row"], ["?", "This list"]]) {
+        list.append(
+          Object.assign(document.createElement("dt"), { textContent: key }),
+          Object.assign(document.createElement("dd"), { textContent: what }),
+        );
+      }
+      const off = Object.assign(document.createElement("button"), { type: "button", className: "button" });
+      off.textContent = "Switch keys off";
+      off.addEventListener("click", () => {
+        try { localStorage.setItem("watchword-keys", "off"); } catch { /* not kept */ }
+        dialog.close();
+        say("Keys are switched off in this browser. Delete this site's data to switch them on again.");
+      });
+      const close = Object.assign(document.createElement("button"), { type: "button", className: "button" });
+      close.textContent = "Close";
+      close.addEventListener("click", () => dialog.close());
+      dialog.append(title, list, off, close);
+      document.body.append(dialog);
+    }
+    const before = document.activeElement;
+    dialog.addEventListener("close", () => before?.focus(), { once: true });
+    dialog.showModal();
+  }
+}
+
+// -- what a one-time link carries behind "#" goes into its form and out of the address -------------
+
+class Fragment extends HTMLElement {
+  connectedCallback() {
+    const value = location.hash.slice(1);
+    if (!value) return;
+    const field = this.querySelector("input");
+    field.value = value;
+    history.replaceState(null, "", location.pathname + location.search);
+    this.closest("form").classList.add("has-link");
+  }
+}
+
+// -- filter a long list of choices ----------------------------------------------------------------
+
+class Filter extends HTMLElement {
+  connectedCallback() {
+    const field = this.querySelector("input[type=search]");
+    if (!field) return;
+    field.closest(".field").hidden = false;
+    field.addEventListener("input", () => {
+      const wanted = field.value.trim().toLowerCase();
+      let shown = 0;
+      for (const one of this.querySelectorAll(".choice")) {
+        one.hidden = wanted !== "" && !one.textContent.toLowerCase().includes(wanted);
+        if (!one.hidden) shown += 1;
+      }
+      say(`${shown} shown.`);
+    });
+  }
+}
+
+customElements.define("ww-copy", Copy);
+customElements.define("ww-once", Once);
+customElements.define("ww-live", Live);
+customElements.define("ww-theme", Theme);
+customElements.define("ww-keys", Keys);
+customElements.define("ww-fragment", Fragment);
+customElements.define("ww-filter", Filter);
+
+document.querySelector("[data-focus]")?.focus();
+// Menus close when the focus or a click goes elsewhere, and on Escape, which gives the focus back.
+for (const menu of document.querySelectorAll("details.menu")) {
+  menu.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && menu.open) { menu.open = false; menu.querySelector("summary").focus(); }
+  });
+  document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
+  menu.addEventListener("focusout", (event) => { if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false; });
+}
+listen();
+
+export { parse, say };

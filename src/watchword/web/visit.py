@@ -1,0 +1,331 @@
+"""A visit: who asks for a page, what they sent, the unit of work that answers, and the page itself.
+
+`before` runs ahead of every handler: it refuses forms of other sites, finds out who is signed in, asks for
+a fresh proof where a handler needs one. Handlers take `Visit.of(request)`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from litestar import Request, Response
+
+from watchword.crypto.values import Secret
+from watchword.domain.accounts import Organization, User
+from watchword.domain.errors import Forbidden, NotFound, Refused, WatchwordError
+from watchword.domain.events import Actor
+from watchword.domain.ids import ClusterId, TeamId
+from watchword.services.access import Access, belonging, enter_in_person
+from watchword.services.authority import Authority
+from watchword.services.context import Caller, Context
+from watchword.services.people import person_caller
+from watchword.services.queries import Unit
+from watchword.services.signing_in import Visitor
+from watchword.web.forms import Form, Problem
+from watchword.web.paging import Paging
+from watchword.web.rendering import render
+from watchword.web.security import (
+    CSRF_FIELD,
+    SESSION_COOKIE,
+    VISIT_COOKIE,
+    Origin,
+    cookie_header,
+    csrf_token,
+    new_key,
+    require_same_site,
+    require_token,
+)
+
+T = TypeVar("T")
+WebRequest = Request[Any, Any, Any]
+Page = Response[str]
+Work = Callable[[Unit, Access], Awaitable[T]]
+
+_VISIT = "watchword_visit"
+# Where `web.app` finds the cookies that an answer sets: Litestar keeps headers in a mapping.
+COOKIES = "watchword_cookies"
+PROOF_FIELD = "proof"
+_NOBODY = Actor("visitor", "", "")
+_SEE_OTHER = 303
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request for a page.
+
+    Attributes:
+        visitor: who is signed in; None for nobody.
+        key: the cookie that the forms are bound to.
+        form: what was posted; empty for a GET.
+        access: the organization that the last unit of work entered; the page's frame shows it.
+        organizations: where the visitor belongs, for the frame.
+        position: how far the organization's trail had come when the page was made.
+        cookies: cookies that the answer sets.
+    """
+
+    request: WebRequest
+    authority: Authority
+    address: str | None
+    request_id: str
+    encrypted: bool
+    visitor: Visitor | None = None
+    key: Secret = field(default_factory=new_key)
+    form: Form = field(default_factory=Form)
+    access: Access | None = None
+    organizations: Sequence[Organization] = ()
+    position: int = 0
+    cookies: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, request: WebRequest) -> "Visit":
+        """The visit that `before` let pass."""
+        return cast("Visit", cast("dict[str, Any]", request.scope)[_VISIT])
+
+    # -- who, where, when ------------------------------------------------------------------------
+
+    @property
+    def context(self) -> Context:
+        """The ground under the services."""
+        return self.authority.context
+
+    @property
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+        return self.context.clock.now()
+
+    @property
+    def signed_in(self) -> Visitor:
+        """Who is signed in.
+
+        Raises:
+            Refused: nobody is.
+        """
+        if self.visitor is None:
+            raise Refused("Sign in to go on.", code="session_ended")
+        return self.visitor
+
+    @property
+    def user(self) -> User:
+        """The person who is signed in.
+
+        Raises:
+            Refused: nobody is.
+        """
+        return self.signed_in.user
+
+    @property
+    def user_agent(self) -> str:
+        """The browser's name."""
+        return self.request.headers.get("user-agent", "")
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks, as the audit trail names it."""
+        if self.visitor is None:
+            return Caller(_NOBODY, self.address, self.request_id, self.user_agent)
+        return person_caller(self.visitor.user, self.address, self.user_agent, self.request_id)
+
+    @property
+    def origin(self) -> Origin:
+        """How the request came."""
+        host = self.request.headers.get("host", "")
+        return Origin(host, self.encrypted, self.context.installation.url)
+
+    @property
+    def operation(self) -> str:
+        """What the handler performs."""
+        return str(self.request.route_handler.opt["operation"])
+
+    @property
+    def here(self) -> str:
+        """The path of this page, its query included."""
+        query = self.request.scope["query_string"].decode("latin-1")
+        return self.request.scope["path"] + (f"?{query}" if query else "")
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the visitor proved within the last five minutes who they are."""
+        return self.visitor is not None and self.visitor.session.escalated(self.now)
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+    @property
+    def query(self) -> Form:
+        """The query's parameters."""
+        return Form(list(self.request.query_params.multi_items()))
+
+    @property
+    def paging(self) -> Paging:
+        """Which page of a list is asked for."""
+        return Paging.of(self.request.scope["path"], self.query)
+
+    # -- units of work ---------------------------------------------------------------------------
+
+    async def enter(self, tx: Unit) -> Access:
+        """Enter the organization of the path, without looking at the handler's right.
+
+        Raises:
+            NotFound: there is none, or the visitor does not belong to it.
+            Forbidden: the organization does not let the visitor in from here, or without a second factor.
+        """
+        slug = self.path("org")
+        self.access = await enter_in_person(tx, self.user, slug, self.caller)
+        self.organizations = [one for one, _ in await belonging(tx, self.user)]
+        self.position = await tx.trail.last(self.access.id)
+        return self.access
+
+    async def read(self, work: Work[T], *, defer: bool = False) -> T:
+        """Answer from the newest committed state.
+
+        Args:
+            work: what answers.
+            defer: whether `work` itself requires the operation's right, of the thing that it finds.
+        """
+        return await self.context.store.read(self._unit(work, defer=defer))
+
+    async def write(self, work: Work[T], *, defer: bool = False) -> T:
+        """Change something, as one unit of work; `defer` as in `read`."""
+        return await self.context.store.write(self._unit(work, defer=defer))
+
+    def _unit(self, work: Work[T], *, defer: bool) -> Callable[[Unit], Awaitable[T]]:
+        async def unit(tx: Unit) -> T:
+            access = await self.enter(tx)
+            if not defer:
+                named = self.request.path_params
+                cluster = ClusterId(str(named["cluster"]).lower()) if "cluster" in named else None
+                team = TeamId(str(named["team"]).lower()) if "team" in named else None
+                access.require(self.operation, cluster=cluster, team=team)
+            return await work(tx, access)
+
+        return unit
+
+    # -- answers ---------------------------------------------------------------------------------
+
+    def show(self, template: str, *, status: int = 200, **values: object) -> Page:
+        """A page of a template; every name of the frame is there too (`templates/base.html`)."""
+        common: dict[str, object] = {
+            "visit": self,
+            "visitor": self.visitor,
+            "access": self.access,
+            "organization": self.access.organization if self.access is not None else None,
+            "csrf": csrf_token(self.key),
+            "now": self.now,
+            "done": self.request.query_params.get("done", ""),
+            "problems": (),
+            "form": self.form,
+            "fresh": self.fresh,
+        }
+        body = render(template, common | values)
+        return Response(body, status_code=status, media_type="text/html")
+
+    def show_again(self, template: str, *errors: WatchwordError | Problem, **values: object) -> Page:
+        """A form once more, filled in as it was sent, with what is wrong with it.
+
+        Raises:
+            NotFound: what the form was about is not there; there is no form to show.
+            Forbidden: the person may not do it at all; the same.
+        """
+        for one in errors:
+            if isinstance(one, (NotFound, Forbidden)):
+                raise one
+        problems = [one if isinstance(one, Problem) else Problem.of(one) for one in errors]
+        status = next((one.status for one in errors if isinstance(one, WatchwordError)), 422)
+        return self.show(template, status=status, problems=problems, **values)
+
+    def go(self, path: str, *, done: str = "") -> Page:
+        """Go on to a page of ours after a form; `done` names a sentence of `templates/macros/done.html`.
+
+        Raises:
+            ValueError: the path leads elsewhere.
+        """
+        if not is_local(path):
+            raise ValueError("a redirect stays on this server")
+        if done:
+            path += ("&" if "?" in path else "?") + f"done={done}"
+        return Response("", status_code=_SEE_OTHER, media_type="text/html", headers={"location": path})
+
+
+def is_local(path: str) -> bool:
+    r"""Whether a path stays on this server: browsers read `//host` and `/\host` as other hosts."""
+    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+
+
+async def before(request: WebRequest) -> Page | None:
+    """Everything that stands before a handler; an answer here ends the request.
+
+    Raises:
+        Forbidden: the form comes from another site or is out of date.
+        Refused: the handler needs somebody signed in, and nobody is.
+        LookupError: the handler does not say what it needs.
+    """
+    needs = request.route_handler.opt
+    if not needs.get("console"):
+        raise LookupError("a page that does not say what it needs opens for nobody")
+    visit = await _arrive(request)
+    cast("dict[str, Any]", request.scope)[_VISIT] = visit
+    require_same_site(request.method, request.headers, request.headers.get("host", ""))
+    if request.method == "POST":
+        visit.form = Form.of(await request.form())
+    require_token(request.method, visit.form.raw(CSRF_FIELD), visit.key)
+    if needs["operation"] is None:
+        return None
+    _ = visit.signed_in
+    return await _prove(visit) if needs["fresh"] else None
+
+
+async def _arrive(request: WebRequest) -> Visit:
+    """Find out who it is."""
+    scope = cast("dict[str, Any]", request.scope)
+    edge = scope.get("watchword") or {}
+    visit = Visit(
+        request,
+        request.app.state.authority,
+        edge.get("address"),
+        edge.get("request_id", ""),
+        bool(edge.get("encrypted")),
+    )
+    scope[COOKIES] = visit.cookies
+    cookie, known = request.cookies.get(SESSION_COOKIE), request.cookies.get(VISIT_COOKIE)
+    if cookie:
+        visit.key = Secret(cookie)
+        try:
+            visit.visitor = await visit.authority.signing_in.authenticate(visit.key)
+        except Refused:
+            visit.visitor = None
+    elif known:
+        visit.key = Secret(known)
+    elif request.method == "GET":
+        visit.cookies.append(cookie_header(VISIT_COOKIE, visit.key.reveal()))
+    return visit
+
+
+async def _prove(visit: Visit) -> Page | None:
+    """Let pass who proved lately who they are; ask anybody else, and keep what they sent meanwhile."""
+    if visit.fresh:
+        return None
+    proof = visit.form.raw(PROOF_FIELD)
+    if not proof:
+        return await ask_for_proof(visit)
+    try:
+        await visit.authority.signing_in.escalate(visit.signed_in, Secret(proof), visit.caller)
+    except WatchwordError as error:
+        return await ask_for_proof(visit, error)
+    visit.visitor = await visit.authority.signing_in.authenticate(visit.key)
+    return None
+
+
+async def ask_for_proof(visit: Visit, *errors: WatchwordError) -> Page:
+    """The page that asks again who one is; it sends on what was sent."""
+    user_id = visit.user.id
+    data = await visit.context.store.read(lambda tx: tx.people.sign_in_data(user_id))
+    posted = visit.request.method == "POST"
+    return visit.show(
+        "step_up.html",
+        status=next((error.status for error in errors), 200),
+        problems=[Problem.of(error, PROOF_FIELD) for error in errors],
+        kept=visit.form.without((CSRF_FIELD, PROOF_FIELD)) if posted else [("to", visit.here)],
+        by_code=data.second_factor,
+        action=visit.here if posted else "/step-up",
+    )
