@@ -34,6 +34,13 @@ def test_chunks_come_by_offset_then_sequence(shelf: Shelf) -> None:
     ):
         after = shelf.read(lambda tx, position=position: tx.logs.chunks_after(ORGANIZATION, JOB, position))  # type: ignore[misc]
         assert [chunk.sequence for chunk in after] == expected
+        for count in (1, 3, 9):
+            some = shelf.read(
+                lambda tx, position=position, count=count: tx.logs.some_chunks_after(  # type: ignore[misc]
+                    ORGANIZATION, JOB, position, count
+                )
+            )
+            assert list(some) == list(after)[:count]
 
 
 def test_a_log_grows(shelf: Shelf) -> None:

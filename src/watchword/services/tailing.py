@@ -1,11 +1,14 @@
 """Tailing: a job's log from a position on, such that what was read once never changes."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from watchword.domain.pipelines import Chunk, Job
 from watchword.services.context import Context
 from watchword.services.logs import read_log, text_of
 from watchword.store.base import Transaction
+
+# Chunks of one look: agents make them of 100 KiB, and other requests come in between.
+_CHUNKS = 16
 
 
 async def read_tail(context: Context, job: Job, position: int) -> bytes:
@@ -29,3 +32,27 @@ async def read_tail(context: Context, job: Job, position: int) -> bytes:
         parts.append(text_of(chunk)[end - chunk.offset :])
         end = max(end, chunk.offset + chunk.size)
     return b"".join(parts)
+
+
+async def read_parts(context: Context, job: Job, position: int) -> AsyncGenerator[tuple[int, bytes], None]:
+    """The log from a position on, part by part, each with its own position; holes are as in `read_tail`.
+
+    Only as much is read as is asked for; close it when done.
+    """
+    while True:
+        start = position
+
+        async def work(tx: Transaction) -> Sequence[Chunk]:
+            return await tx.logs.some_chunks_after(job.organization_id, job.id, start, _CHUNKS)  # noqa: B023
+
+        chunks = await context.store.read(work)
+        for chunk in chunks:
+            if chunk.offset > position and not job.state.ended:
+                return
+            end = chunk.offset + chunk.size
+            if end > position:
+                begin = max(chunk.offset, position)
+                position = end
+                yield begin, text_of(chunk)[begin - chunk.offset :]
+        if len(chunks) < _CHUNKS:
+            return

@@ -187,6 +187,11 @@ class Logs(Protocol):
     ) -> Sequence[Chunk]:
         """Those that hold a byte at or after a position of the log, by offset, then sequence."""
 
+    async def some_chunks_after(
+        self, organization_id: OrganizationId, job_id: JobId, position: int, count: int
+    ) -> Sequence[Chunk]:
+        """The first ones of `chunks_after`."""
+
     async def annotation(
         self, organization_id: OrganizationId, build_id: BuildId, scope: str, scope_id: str, context: str
     ) -> Annotation | None:

@@ -33,7 +33,7 @@ _CHUNKS = Statement(
     .where(_k.organization_id == bindparam("organization_id_"), _k.job_id == bindparam("job_id_"))
     .order_by(_k.offset, _k.sequence)
 )
-_CHUNKS_AFTER = Statement(
+_AFTER = (
     select(*CHUNKS.columns)
     .where(
         _k.organization_id == bindparam("organization_id_"),
@@ -42,6 +42,8 @@ _CHUNKS_AFTER = Statement(
     )
     .order_by(_k.offset, _k.sequence)
 )
+_CHUNKS_AFTER = Statement(_AFTER)
+_SOME_AFTER = Statement(_AFTER.limit(bindparam("count_")))
 _ONE_ANNOTATION = and_(
     _n.organization_id == bindparam("organization_id_"),
     _n.build_id == bindparam("build_id_"),
@@ -109,6 +111,17 @@ class LogRows:
     ) -> Sequence[Chunk]:
         parameters = {"organization_id_": organization_id, "job_id_": job_id, "position_": position}
         return [CHUNKS.decode(row) for row in await self._cx.all(_CHUNKS_AFTER, parameters)]
+
+    async def some_chunks_after(
+        self, organization_id: OrganizationId, job_id: JobId, position: int, count: int
+    ) -> Sequence[Chunk]:
+        parameters = {
+            "organization_id_": organization_id,
+            "job_id_": job_id,
+            "position_": position,
+            "count_": count,
+        }
+        return [CHUNKS.decode(row) for row in await self._cx.all(_SOME_AFTER, parameters)]
 
     async def annotation(
         self, organization_id: OrganizationId, build_id: BuildId, scope: str, scope_id: str, context: str
