@@ -12,7 +12,7 @@ from watchword.crypto.values import Secret
 from watchword.domain.accounts import Member, Role, User
 from watchword.domain.ids import UserId
 from watchword.services.people import person_caller
-from watchword.services.signing_in import SignedIn
+from watchword.services.sessions import SignedIn, open_session
 from watchword.store.base import Transaction
 from watchword.web.app import build
 from watchword.web.security import SESSION_COOKIE, VISIT_COOKIE, csrf_token
@@ -94,11 +94,10 @@ class Console:
 
     def sign_in_as(self, user: User, *, fresh: bool = True) -> SignedIn:
         """A session of a person, as if they had just signed in; `fresh` proofs last five minutes."""
-        signing_in = self.world.authority.signing_in
         caller = person_caller(user, self.transport.address, "tests")
 
         async def work(tx: Transaction) -> SignedIn:
-            return await signing_in._open(tx, user, caller, "password", complete=True)
+            return await open_session(self.world.context, tx, user, caller, "password", complete=True)
 
         signed = self.world.run(self.world.context.store.write(work))
         if not fresh:

@@ -17,7 +17,7 @@ from watchword.domain.accounts import Member, Role, User
 from watchword.domain.ids import UserId
 from watchword.edge.app import Edge
 from watchword.services.people import person_caller
-from watchword.services.signing_in import SignedIn
+from watchword.services.sessions import SignedIn, open_session
 from watchword.store.base import Transaction
 from watchword.web.security import SESSION_COOKIE
 
@@ -134,7 +134,7 @@ class Journey:
 
         async def work(tx: Transaction) -> SignedIn:
             by = person_caller(user, "127.0.0.1", "a browser")
-            return await authority.signing_in._open(tx, user, by, "password", complete=True)
+            return await open_session(authority.context, tx, user, by, "password", complete=True)
 
         signed = self.server.run(authority.context.store.write(work))
         value = signed.cookie.reveal()

@@ -276,7 +276,7 @@ def enable(email: str, /, *, data: DataFolder = None, config: ConfigFile = None)
 
 @factor_app.command
 def reset(email: str, /, *, data: DataFolder = None, config: ConfigFile = None) -> None:
-    """Turn a person's second factor off, with its recovery codes.
+    """Turn a person's second factors off: authenticator app, passkeys and recovery codes.
 
     Args:
         email: Address of the person.

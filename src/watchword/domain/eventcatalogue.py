@@ -29,6 +29,7 @@ PRIVILEGED: frozenset[Action] = frozenset(
         Action.SECRET_VALUE_UPDATED,
         Action.USER_CREATED,
         Action.USER_RECOVERED,
+        Action.USER_FIRST_LINK_MADE,
     }
 )
 

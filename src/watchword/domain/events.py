@@ -103,6 +103,15 @@ class Action(StrEnum):
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
     USER_SESSIONS_ENDED = "user.sessions_ended"
+    USER_PASSKEY_ADDED = "user.passkey_added"
+    USER_PASSKEY_RENAMED = "user.passkey_renamed"
+    USER_PASSKEY_REMOVED = "user.passkey_removed"
+    USER_PASSKEY_REFUSED = "user.passkey_refused"
+    USER_IDENTITY_LINKED = "user.identity_linked"
+    USER_IDENTITY_UNLINKED = "user.identity_unlinked"
+    USER_EMAIL_CHANGE_REQUESTED = "user.email_change_requested"
+    USER_EMAIL_CHANGED = "user.email_changed"
+    USER_FIRST_LINK_MADE = "user.first_link_made"
     NOTIFICATION_SERVICE_CREATED = "notification_service.created"
     NOTIFICATION_SERVICE_UPDATED = "notification_service.updated"
     NOTIFICATION_SERVICE_DELETED = "notification_service.deleted"
@@ -129,6 +138,8 @@ REACH_CHANGES = frozenset(
         Action.USER_ENABLED,
         Action.USER_TOTP_ENABLED,
         Action.USER_TOTP_DISABLED,
+        Action.USER_PASSKEY_ADDED,
+        Action.USER_PASSKEY_REMOVED,
         Action.USER_RECOVERED,
     }
 )

@@ -32,6 +32,7 @@ class SignInData:
         totp_secret: sealed; empty where none was made. It counts only from `totp_confirmed_at` on.
         totp_last_step: the last 30-second step of which a code was taken; none of it passes again.
         disabled_at: since when the person is kept out; 0 while they are not.
+        passkeys: how many they have.
     """
 
     user_id: UserId
@@ -41,11 +42,17 @@ class SignInData:
     totp_last_step: int = 0
     email_verified_at: int = 0
     disabled_at: int = 0
+    passkeys: int = 0
+
+    @property
+    def totp(self) -> bool:
+        """Whether the person has an authenticator app."""
+        return self.totp_confirmed_at > 0
 
     @property
     def second_factor(self) -> bool:
-        """Whether the person has a second factor."""
-        return self.totp_confirmed_at > 0
+        """Whether the person has a second factor: an app, or a passkey."""
+        return self.totp or self.passkeys > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class WebSession:
         seen_at: when it was last used, to the minute.
         expires_at: its end, however much it is used.
         escalated_at: when the person last proved again who they are; 0 for never.
+        method: how the person came in, as the audit trail says it.
     """
 
     id: SessionId
@@ -82,6 +90,7 @@ class WebSession:
     user_agent: str
     ended_at: int = 0
     ended_reason: str = ""
+    method: str = ""
 
     def live(self, now: int, idle: int) -> bool:
         """Whether it is in force at `now`, where it ends after `idle` microseconds without use."""

@@ -20,6 +20,8 @@ from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.ledger import Ledger
 from watchword.services.making import Maker
+from watchword.services.passkey_signing import PasskeySigning
+from watchword.services.passkeys import Passkeys
 from watchword.services.passwords import Resets
 from watchword.services.reach import Reach
 from watchword.services.revoking import Revoker
@@ -57,6 +59,8 @@ class Authority:
     budgets: Treasurer
     reach: Reach
     signing_in: SigningIn
+    passkeys: Passkeys
+    passkey_signing: PasskeySigning
     resets: Resets
     deliverer: Deliverer
     revoker: Revoker
@@ -86,6 +90,7 @@ class Authority:
         runner = Runner(context, dispatcher)
         withdrawer = Withdrawer(context, fleet, finisher, ledger)
         revoker = Revoker(context, withdrawer)
+        signing_in = SigningIn(context)
         return cls(
             context,
             ledger,
@@ -105,7 +110,9 @@ class Authority:
             alarms,
             Treasurer(context),
             Reach(context),
-            SigningIn(context),
+            signing_in,
+            Passkeys(context),
+            PasskeySigning(context, signing_in),
             Resets(context),
             Deliverer(context, Egress(context.installation.reach)),
             revoker,

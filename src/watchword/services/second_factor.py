@@ -1,4 +1,7 @@
-"""The second factor: time-based one-time passwords, recovery codes, and who must have one."""
+"""The second factor: time-based one-time passwords, recovery codes, and who must have one.
+
+A passkey is one too (`services.passkeys`): who has one is not let in by the password alone.
+"""
 
 import hashlib
 import secrets
@@ -31,7 +34,7 @@ class Enrolment:
 
 
 async def has_second_factor(tx: Transaction, user_id: UserId) -> bool:
-    """Whether a person has a confirmed second factor."""
+    """Whether a person has a second factor: a confirmed app, or a passkey."""
     return (await tx.people.sign_in_data(user_id)).second_factor
 
 
@@ -57,11 +60,11 @@ async def enrol(context: Context, tx: Transaction, user: User) -> Enrolment:
     """Make a secret for a person's app, inside a unit of work; one that waits for its first code is replaced.
 
     Raises:
-        Conflict: the person has a second factor; it is turned off first.
+        Conflict: the person has an app; it is turned off first.
     """
     data = await tx.people.sign_in_data(user.id)
-    if data.second_factor:
-        raise Conflict("There is a second factor already; turn it off first.", code="two_factor_enabled")
+    if data.totp:
+        raise Conflict("There is an authenticator app already; turn it off first.", code="two_factor_enabled")
     secret = make_secret()
     sealed = seal(context.keys, secret.reveal().encode(), _bound_to(user.id))
     await tx.people.save_sign_in_data(replace(data, totp_secret=sealed, totp_last_step=0))
@@ -69,14 +72,14 @@ async def enrol(context: Context, tx: Transaction, user: User) -> Enrolment:
 
 
 async def confirm(context: Context, tx: Transaction, caller: Caller, user: User, code: str) -> list[Secret]:
-    """Turn the second factor on with a first code of the app; the recovery codes, shown once.
+    """Turn the app on with a first code of it; fresh recovery codes, shown once.
 
     Raises:
         Conflict: nothing waits to be confirmed.
         Invalid: the code does not fit.
     """
     data = await tx.people.sign_in_data(user.id)
-    if data.second_factor or not data.totp_secret:
+    if data.totp or not data.totp_secret:
         raise Conflict("There is no second factor that waits for a code.", code="two_factor_not_pending")
     step = await _step(context, data, code)
     if not step or not await tx.people.take_totp_step(user.id, step):
@@ -88,14 +91,34 @@ async def confirm(context: Context, tx: Transaction, caller: Caller, user: User,
 
 
 async def disable(context: Context, tx: Transaction, caller: Caller, user_id: UserId) -> bool:
-    """Turn the second factor off, and drop the recovery codes with it; False if there was none."""
+    """Turn every second factor off: app, passkeys and recovery codes; False if there was none."""
+    had_app = await disable_app(context, tx, caller, user_id)
+    had_passkeys = await tx.proofs.remove_passkeys(user_id)
+    if had_passkeys:
+        await _record(context, tx, caller, Action.USER_PASSKEY_REMOVED, user_id, {"count": had_passkeys})
+    await count_passkeys(tx, user_id)
+    return had_app or had_passkeys > 0
+
+
+async def disable_app(context: Context, tx: Transaction, caller: Caller, user_id: UserId) -> bool:
+    """Turn the app off, and drop the recovery codes where no passkey is left; False if there was none."""
     data = await tx.people.sign_in_data(user_id)
-    had = data.second_factor
-    await tx.people.save_sign_in_data(replace(data, totp_secret=b"", totp_confirmed_at=0, totp_last_step=0))
-    await tx.people.replace_recovery_codes(user_id, [])
-    if had:
+    after = replace(data, totp_secret=b"", totp_confirmed_at=0, totp_last_step=0)
+    await tx.people.save_sign_in_data(after)
+    if not after.second_factor:
+        await tx.people.replace_recovery_codes(user_id, [])
+    if data.totp:
         await _record(context, tx, caller, Action.USER_TOTP_DISABLED, user_id)
-    return had
+    return data.totp
+
+
+async def count_passkeys(tx: Transaction, user_id: UserId) -> None:
+    """Note how many passkeys a person has; recovery codes go with the last second factor."""
+    data = await tx.people.sign_in_data(user_id)
+    after = replace(data, passkeys=len(await tx.proofs.passkeys(user_id)))
+    await tx.people.save_sign_in_data(after)
+    if not after.second_factor:
+        await tx.people.replace_recovery_codes(user_id, [])
 
 
 async def make_recovery_codes(
@@ -131,7 +154,7 @@ async def take_code(context: Context, tx: Transaction, user_id: UserId, code: st
     data = await tx.people.sign_in_data(user_id)
     if not data.second_factor:
         return ""
-    step = await _step(context, data, code)
+    step = await _step(context, data, code) if data.totp else 0
     if step and await tx.people.take_totp_step(user_id, step):
         return "totp"
     if await tx.people.take_recovery_code(user_id, _digest(code), context.clock.now()):
@@ -150,9 +173,16 @@ def _bound_to(user_id: UserId) -> str:
     return f"totp:{user_id}"
 
 
-async def _record(context: Context, tx: Transaction, caller: Caller, action: Action, user_id: UserId) -> None:
+async def _record(
+    context: Context,
+    tx: Transaction,
+    caller: Caller,
+    action: Action,
+    user_id: UserId,
+    data: dict[str, object] | None = None,
+) -> None:
     for member in await tx.people.memberships(user_id):
-        await context.record(tx, caller, action, member.organization_id, ("user", user_id))
+        await context.record(tx, caller, action, member.organization_id, ("user", user_id), data)
 
 
 async def require_two_factor(

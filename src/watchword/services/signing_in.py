@@ -4,64 +4,40 @@ Whoever is unknown, disabled or has no password gets the same answer after the s
 password. Refusals are counted in memory and written by `flush`, so that the trail costs the caller nothing.
 """
 
-import secrets
 from dataclasses import dataclass, field
 from functools import partial
 
-from watchword.crypto.values import Secret, digest
+from watchword.crypto.values import Secret
 from watchword.domain.accounts import User
-from watchword.domain.errors import Invalid, Refused
+from watchword.domain.errors import Invalid
 from watchword.domain.events import Action
 from watchword.domain.ids import SessionId, UserId
-from watchword.domain.people import (
-    ESCALATED_US,
-    HOUR_US,
-    LinkPurpose,
-    SignInData,
-    WebSession,
-    normal_email,
-)
+from watchword.domain.people import HOUR_US, LinkPurpose, SignInData, WebSession, normal_email
 from watchword.domain.tokens import DAY_US, MINUTE_US
 from watchword.services.context import Caller, Context
 from watchword.services.onetimelinks import link_owner, take_link
 from watchword.services.passwords import matches, renew_hash
 from watchword.services.people import person_caller, record_person
 from watchword.services.second_factor import take_code
-from watchword.services.throttling import KNOWN_ADDRESS_US, Key, charge, clear, keys, refund
+from watchword.services.sessions import (
+    SignedIn,
+    Visitor,
+    acting,
+    charge_attempt,
+    escalate_session,
+    find_session,
+    open_session,
+    require_escalated,
+    wrong,
+)
+from watchword.services.throttling import KNOWN_ADDRESS_US, Key, clear, refund
 from watchword.store.base import Transaction
 
-# How long the second factor may be on its way.
-_HALFWAY_US = 10 * MINUTE_US
-_COOKIE_BYTES = 32
+__all__ = ["SignedIn", "SigningIn", "Visitor", "require_escalated", "wrong"]
+
 _TOUCH_US = MINUTE_US
-_MAX_USER_AGENT = 255
 _MAX_REFUSED = 10_000
 NOBODY = UserId("")
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A fresh session and its cookie's value, which is seen here and never again.
-
-    The session opens something only once it is complete: `SigningIn.second_factor` goes on where it is not.
-    """
-
-    session: WebSession
-    cookie: Secret
-    user: User
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """A person with a live, complete session."""
-
-    session: WebSession
-    user: User
-
-
-def wrong() -> Refused:
-    """The one answer to whoever does not get in."""
-    return Refused("Email, password or code is wrong.", code="sign_in_refused")
 
 
 @dataclass(slots=True)
@@ -88,14 +64,14 @@ class SigningIn:
         user, data, charged = await self.context.store.write(lambda tx: self._begin(tx, account, caller))
         right = await matches(user.password_hash if user is not None else "", password)
         if user is None or not right or data.disabled_at:
-            self._refuse(user, caller)
+            self.note_refusal(user, caller)
             raise wrong()
         await renew_hash(self.context, user, password)
         complete = not data.second_factor
 
         async def finish(tx: Transaction) -> SignedIn:
             await (clear if complete else refund)(tx, charged)
-            return await self._open(tx, user, caller, "password", complete=complete)
+            return await open_session(self.context, tx, user, caller, "password", complete=complete)
 
         return await self.context.store.write(finish)
 
@@ -106,17 +82,8 @@ class SigningIn:
         user = await tx.people.user_by_email(account)
         user_id = user.id if user is not None else NOBODY
         data = await tx.people.sign_in_data(user_id)
-        charged = await self._charge(tx, account, user_id, caller)
+        charged = await charge_attempt(self.context, tx, account, user_id, caller)
         return user, data, charged
-
-    async def _charge(
-        self, tx: Transaction, account: str, user_id: UserId, caller: Caller
-    ) -> tuple[Key, ...]:
-        now, address = self.context.clock.now(), caller.address or ""
-        known = await tx.sessions.known_address(user_id, address, now - KNOWN_ADDRESS_US)
-        charged = keys(account, address, known=known)
-        await charge(tx, now, charged)
-        return charged
 
     async def second_factor(self, cookie: Secret, code: str, caller: Caller) -> SignedIn:
         """Go on with a code of the app, or a recovery code; the session gets a fresh id and cookie.
@@ -127,8 +94,8 @@ class SigningIn:
         """
 
         async def begin(tx: Transaction) -> tuple[WebSession, User, tuple[Key, ...]]:
-            session, user = await self._find(tx, cookie, complete=False)
-            return session, user, await self._charge(tx, f"code:{user.id}", user.id, caller)
+            session, user = await find_session(self.context, tx, cookie, complete=False)
+            return session, user, await charge_attempt(self.context, tx, f"code:{user.id}", user.id, caller)
 
         session, user, charged = await self.context.store.write(begin)
 
@@ -137,11 +104,11 @@ class SigningIn:
             if not how or not await tx.sessions.end(session.id, self.context.clock.now(), "went on"):
                 return None
             await clear(tx, (*charged, Key("account", _account(user.email))))
-            return await self._open(tx, user, caller, how, complete=True)
+            return await open_session(self.context, tx, user, caller, how, complete=True)
 
         made = await self.context.store.write(finish)
         if made is None:
-            self._refuse(user, caller)
+            self.note_refusal(user, caller)
             raise wrong()
         return made
 
@@ -158,48 +125,11 @@ class SigningIn:
         async def work(tx: Transaction) -> SignedIn:
             user = await link_owner(self.context, tx, value, purpose)
             await take_link(self.context, tx, value, purpose)
-            return await self._open(tx, user, caller, f"link: {purpose.value}", complete=True)
+            return await open_session(self.context, tx, user, caller, f"link: {purpose.value}", complete=True)
 
         return await self.context.store.write(work)
 
-    async def _open(
-        self, tx: Transaction, user: User, caller: Caller, how: str, *, complete: bool
-    ) -> SignedIn:
-        """A fresh session: an id that somebody fixed before is worth nothing."""
-        now = self.context.clock.now()
-        cookie = Secret(secrets.token_urlsafe(_COOKIE_BYTES))
-        lifetime = self.context.installation.session_days * DAY_US if complete else _HALFWAY_US
-        session = WebSession(
-            id=SessionId(self.context.new_id()),
-            digest=digest(cookie.reveal()),
-            user_id=user.id,
-            complete=complete,
-            created_at=now,
-            seen_at=now,
-            expires_at=now + lifetime,
-            escalated_at=now if complete else 0,
-            address=caller.address or "",
-            user_agent=caller.user_agent[:_MAX_USER_AGENT],
-        )
-        await tx.sessions.add(session)
-        if complete:
-            by = person_caller(user, caller.address, caller.user_agent, caller.request_id)
-            data: dict[str, object] = {"by": how, "session_id": session.id}
-            await record_person(self.context, tx, by, Action.USER_SIGNED_IN, user.id, data)
-        return SignedIn(session, cookie, user)
-
     # -- while in --------------------------------------------------------------------------------
-
-    async def _find(self, tx: Transaction, cookie: Secret, *, complete: bool) -> tuple[WebSession, User]:
-        session = await tx.sessions.by_digest(digest(cookie.reveal()))
-        idle = self.context.installation.session_idle_hours * HOUR_US
-        live = session is not None and session.live(self.context.clock.now(), idle)
-        user = await tx.accounts.user(session.user_id) if session is not None and live else None
-        if session is None or user is None or session.complete is not complete:
-            raise Refused("You are not signed in, or not any more.", code="session_ended")
-        if (await tx.people.sign_in_data(user.id)).disabled_at:
-            raise Refused("This account is disabled.", code="user_disabled")
-        return session, user
 
     async def authenticate(self, cookie: Secret) -> Visitor:
         """Who a cookie stands for.
@@ -207,7 +137,9 @@ class SigningIn:
         Raises:
             Refused: the session is unknown, has ended or expired, or lacks the second factor.
         """
-        session, user = await self.context.store.read(lambda tx: self._find(tx, cookie, complete=True))
+        session, user = await self.context.store.read(
+            lambda tx: find_session(self.context, tx, cookie, complete=True)
+        )
         now = self.context.clock.now()
         if now - session.seen_at >= _TOUCH_US:
             await self.context.store.write(lambda tx: tx.sessions.touch(session.id, now))
@@ -223,11 +155,10 @@ class SigningIn:
             Refused: the proof is wrong, or the session has ended.
         """
         user = visitor.user
-        by = person_caller(user, caller.address, caller.user_agent, caller.request_id)
 
         async def begin(tx: Transaction) -> tuple[SignInData, tuple[Key, ...]]:
             data = await tx.people.sign_in_data(user.id)
-            return data, await self._charge(tx, f"proof:{user.id}", user.id, caller)
+            return data, await charge_attempt(self.context, tx, f"proof:{user.id}", user.id, caller)
 
         data, charged = await self.context.store.write(begin)
         right = data.second_factor or await matches(user.password_hash, proof)
@@ -237,14 +168,13 @@ class SigningIn:
                 return False
             if data.second_factor and not await take_code(self.context, tx, user.id, proof.reveal()):
                 return False
-            if not await tx.sessions.escalate(visitor.session.id, self.context.clock.now()):
+            if not await escalate_session(self.context, tx, visitor, caller):
                 return False
             await clear(tx, charged)
-            await record_person(self.context, tx, by, Action.USER_STEPPED_UP, user.id)
             return True
 
         if not await self.context.store.write(finish):
-            self._refuse(user, caller)
+            self.note_refusal(user, caller)
             raise wrong()
 
     # -- out -------------------------------------------------------------------------------------
@@ -262,13 +192,28 @@ class SigningIn:
 
     async def sign_out(self, visitor: Visitor, caller: Caller) -> None:
         """End this session; repeating it changes nothing."""
-        by = person_caller(visitor.user, caller.address, caller.user_agent, caller.request_id)
+        by = acting(visitor.user, caller)
 
         async def work(tx: Transaction) -> None:
             if await tx.sessions.end(visitor.session.id, self.context.clock.now(), "signed out"):
                 await record_person(self.context, tx, by, Action.USER_SIGNED_OUT, visitor.user.id)
 
         await self.context.store.write(work)
+
+    async def end_session(self, visitor: Visitor, session_id: SessionId, caller: Caller) -> bool:
+        """End one of a person's own sessions; False if they have no such live session."""
+        by = acting(visitor.user, caller)
+        now = self.context.clock.now()
+
+        async def work(tx: Transaction) -> bool:
+            own = {one.id for one in await tx.sessions.of_user(visitor.user.id, now)}
+            if session_id not in own or not await tx.sessions.end(session_id, now, "signed out elsewhere"):
+                return False
+            data: dict[str, object] = {"sessions_ended": 1, "session_id": session_id}
+            await record_person(self.context, tx, by, Action.USER_SESSIONS_ENDED, visitor.user.id, data)
+            return True
+
+        return await self.context.store.write(work)
 
     async def sign_out_everywhere(
         self, user_id: UserId, caller: Caller, *, keep: SessionId | None = None
@@ -288,7 +233,7 @@ class SigningIn:
 
     # -- what is counted -------------------------------------------------------------------------
 
-    def _refuse(self, user: User | None, caller: Caller) -> None:
+    def note_refusal(self, user: User | None, caller: Caller) -> None:
         """Count a refusal: for whoever is unknown too, so that memory says nothing of who is."""
         key = (user.id if user is not None else NOBODY, caller.address or "")
         if key in self.refused or len(self.refused) < _MAX_REFUSED:
@@ -309,9 +254,14 @@ class SigningIn:
             await record_person(self.context, tx, by, Action.USER_SIGN_IN_REFUSED, user_id, {"count": count})
 
     async def forget(self) -> None:
-        """Delete expired links, old failures, and sessions that are of no more use."""
+        """Delete expired links and tickets, old failures, and sessions that are of no more use."""
         now = self.context.clock.now()
-        await self.context.store.write(lambda tx: tx.people.forget(now, now - DAY_US, now - KNOWN_ADDRESS_US))
+
+        async def work(tx: Transaction) -> None:
+            await tx.people.forget(now, now - DAY_US, now - KNOWN_ADDRESS_US)
+            await tx.proofs.forget_tickets(now)
+
+        await self.context.store.write(work)
 
 
 def _account(email: str) -> str:
@@ -320,17 +270,3 @@ def _account(email: str) -> str:
         return normal_email(email)
     except Invalid:
         return ""
-
-
-def require_escalated(visitor: Visitor, now: int) -> None:
-    """Require a proof of the last five minutes, before what is hard to undo or shows a secret.
-
-    Raises:
-        Refused: there is none; ask for it and go on with `SigningIn.escalate`.
-    """
-    if not visitor.session.escalated(now):
-        raise Refused(
-            f"Confirm that it is you: this needs a proof of the last {ESCALATED_US // MINUTE_US} minutes.",
-            code="step_up_required",
-            status=403,
-        )

@@ -29,6 +29,7 @@ from watchword.store.base_members import Members
 from watchword.store.base_people import Mails, People, SealedValues, Sessions
 from watchword.store.base_pipelines import Pipelines
 from watchword.store.base_policies import Policies
+from watchword.store.base_proofs import Proofs
 from watchword.store.base_queues import Queues, Secrets
 from watchword.store.base_revocations import Revocations
 from watchword.store.base_rotations import Incidents, Rotations
@@ -61,6 +62,7 @@ __all__ = [
     "People",
     "Pipelines",
     "Policies",
+    "Proofs",
     "Queues",
     "Replay",
     "Revocations",
@@ -257,6 +259,10 @@ class Transaction(Protocol):
     @property
     def sessions(self) -> Sessions:
         """People's sessions."""
+
+    @property
+    def proofs(self) -> Proofs:
+        """Passkeys, identities at single sign-on, used tickets."""
 
     @property
     def mails(self) -> Mails:

@@ -34,6 +34,9 @@ class People(Protocol):
     async def members(self, organization_id: OrganizationId) -> Sequence[Member]:
         """Everybody in an organization, oldest first."""
 
+    async def set_email(self, user_id: UserId, email: str) -> None:
+        """Replace the address. Raises `Duplicate` where it is taken."""
+
     async def set_password(self, user_id: UserId, password_hash: str, at: int) -> None:
         """Replace the password."""
 

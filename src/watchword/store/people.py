@@ -57,6 +57,7 @@ _MEMBERS = Statement(
 _SET_PASSWORD = Statement(
     update(users).where(_u.id == bindparam("user_id_")).values(password_hash=bindparam("hash_"))
 )
+_SET_EMAIL = Statement(update(users).where(_u.id == bindparam("user_id_")).values(email=bindparam("email_")))
 _REHASH = Statement(
     update(users)
     .where(_u.id == bindparam("user_id_"), _u.password_hash == bindparam("former_"))
@@ -163,6 +164,9 @@ class PeopleRows:
     async def members(self, organization_id: OrganizationId) -> Sequence[Member]:
         rows = await self._cx.all(_MEMBERS, {"organization_id_": organization_id})
         return [MEMBERS.decode(row) for row in rows]
+
+    async def set_email(self, user_id: UserId, email: str) -> None:
+        await self._cx.run(_SET_EMAIL, {"user_id_": user_id, "email_": email})
 
     async def set_password(self, user_id: UserId, password_hash: str, at: int) -> None:
         await self._cx.run(_SET_PASSWORD, {"user_id_": user_id, "hash_": password_hash})

@@ -5,7 +5,15 @@ People belong to no organization: these tables are read by all and stay small.
 
 from sqlalchemy import Column, Index, LargeBinary, Table, Text
 
-from watchword.store.columns import bytes_column, metadata, number_column, owned_table, text_column
+from watchword.store.columns import (
+    bytes_column,
+    later_number_column,
+    later_text_column,
+    metadata,
+    number_column,
+    owned_table,
+    text_column,
+)
 
 user_sign_ins = Table(
     "user_sign_ins",
@@ -17,6 +25,7 @@ user_sign_ins = Table(
     number_column("totp_last_step"),
     number_column("email_verified_at"),
     number_column("disabled_at"),
+    later_number_column("passkeys"),
 )
 recovery_codes = Table(
     "recovery_codes",
@@ -41,6 +50,7 @@ web_sessions = Table(
     text_column("user_agent"),
     number_column("ended_at"),
     text_column("ended_reason"),
+    later_text_column("method"),
     Index("web_sessions_user", "user_id", "created_at"),
     Index("web_sessions_expiry", "expires_at"),
 )

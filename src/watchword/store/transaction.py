@@ -17,6 +17,7 @@ from watchword.store.members import MemberRows
 from watchword.store.people import PeopleRows, SessionRows
 from watchword.store.pipelines import PipelineRows
 from watchword.store.policies import PolicyRows
+from watchword.store.proofs import ProofRows
 from watchword.store.queues import QueueRows
 from watchword.store.revocations import RevocationRows
 from watchword.store.rotations import IncidentRows, RotationRows
@@ -43,6 +44,7 @@ class Rows:
         self.secrets = SecretRows(connection)
         self.people = PeopleRows(connection)
         self.sessions = SessionRows(connection)
+        self.proofs = ProofRows(connection)
         self.mails = MailRows(connection)
         self.sealed = SealedRows(connection)
         self.members = MemberRows(connection)
