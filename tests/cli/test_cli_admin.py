@@ -23,6 +23,7 @@ from watchword.domain.people import LinkPurpose
 from watchword.edge.logging import configure
 from watchword.host.sockets import SOCKET, ask
 from watchword.opening import lock_data
+from watchword.services.arriving import arrive
 from watchword.services.context import Caller
 from watchword.services.passwords import set_password_of
 
@@ -101,6 +102,22 @@ def host(
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(PASSWORD + "\n"))
+
+
+def test_the_first_link_lets_the_first_administrator_in_until_somebody_can_sign_in(host: Host) -> None:
+    first, url = host("first-link"), host("first-link")
+    assert "hand it to nobody else" in host.errors
+    server = host.server()
+    context = server.authority.context
+    assert url.startswith(f"{server.url.rpartition(':')[0]}:")
+    assert "/welcome#" in url
+    with pytest.raises(Refused):
+        server.run(arrive(context, Secret(first.rpartition("#")[2]), Secret(PASSWORD), CALLER))
+    value = Secret(url.rpartition("#")[2])
+    signed = server.run(arrive(context, value, Secret(PASSWORD), CALLER))
+    assert signed.user.email == EMAIL
+    assert {event.actor_name for event in host.events(Action.USER_FIRST_LINK_MADE)} == {getpass.getuser()}
+    assert host.refusal("first-link") == "not_first"
 
 
 def test_recovery_signs_the_person_in_and_names_who_ran_it(host: Host) -> None:

@@ -16,6 +16,7 @@ COMMANDS = [
     "tour",
     "admin",
     "admin recover",
+    "admin first-link",
     "admin password",
     "admin sessions",
     "admin mail",

@@ -31,6 +31,7 @@ def test_up_shows_what_to_do_and_the_first_job_runs(installation: Installation) 
     shown = installation.output.read_text()
     assert known["api_access_token"] not in shown
     assert known["agent_token"] not in shown
+    assert shown.count(f"{known['url']}/welcome#") == 1
     done = installation.run("build", "create", "--command", "echo hello $((40+2))", "--watch")
     assert "hello 42" in done.stdout
     failed = installation.run("build", "create", "--command", "exit 7", "--watch", check=False)

@@ -6,6 +6,7 @@ from typing import TypeVar
 import pyotp
 
 from services.scene import ADDRESS, Scene
+from watchword.crypto.sealing import unseal
 from watchword.crypto.values import Secret
 from watchword.domain.accounts import User
 from watchword.domain.errors import WatchwordError
@@ -15,7 +16,7 @@ from watchword.services.context import LOCAL, Caller, Context
 from watchword.services.passwords import set_password
 from watchword.services.second_factor import confirm, enrol
 from watchword.services.signing_in import SignedIn, SigningIn, Visitor
-from watchword.store.base import Transaction
+from watchword.store.base import EVERYTHING, Transaction
 
 T = TypeVar("T")
 PASSWORD = "correct horse battery"
@@ -72,6 +73,19 @@ class Door:
 
     def attempt(self, password: str = "wrong", email: str = EMAIL, caller: Caller = CALLER) -> str:
         return self.refusal(self.service.sign_in(email, Secret(password), caller))
+
+    def letters(self) -> list[tuple[str, str, str]]:
+        """Recipient, subject and text of the mail on its way, oldest first."""
+        found = []
+        for row in reversed(self.write(lambda tx: tx.mails.list(EVERYTHING))):
+            opened = unseal(self.context.keys, row.body, f"mail:{row.id}")
+            assert opened is not None
+            found.append((row.recipient, row.subject, opened.decode()))
+        return found
+
+    def link(self) -> Secret:
+        """The value of the link in the latest mail."""
+        return Secret(self.letters()[-1][2].partition("#")[2].split()[0])
 
     def code(self) -> str:
         """A code of the app, of a step that was not used yet."""

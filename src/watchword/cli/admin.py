@@ -44,6 +44,25 @@ def recover(
     print(made["url"])
 
 
+@app.command(name="first-link")
+def first_link(*, json: _Switch = False, data: DataFolder = None, config: ConfigFile = None) -> None:
+    """Print the link by which the first administrator signs in, once, within 15 minutes.
+
+    A fresh installation has one until somebody can sign in; one that was printed before is dead then.
+
+    Args:
+        json: Print JSON.
+        data: Folder of the installation; watchword-data unless set.
+        config: Settings file (TOML).
+    """
+    made = Installation.find(data, config).call("first-link")
+    if json:
+        show_json(made)
+        return
+    say(f"Signs the first administrator in once, until {made['expires_at']}; hand it to nobody else:")
+    print(made["url"])
+
+
 @app.command
 def password(email: str, /, *, data: DataFolder = None, config: ConfigFile = None) -> None:
     """Set a person's password; it is asked for, or read from standard input, never an argument.

@@ -18,7 +18,9 @@ from watchword.domain.errors import WatchwordError
 from watchword.edge.logging import configure
 from watchword.opening import has_installation
 from watchword.services.accounts import FirstThings, create_organization
+from watchword.services.arriving import first_link, somebody_can_sign_in
 from watchword.services.context import LOCAL
+from watchword.services.onetimelinks import MadeLink
 from watchword.settings import Settings, has_password, load
 
 _Text = Annotated[str | None, Parameter(show_default=False)]
@@ -117,12 +119,34 @@ def _settings(
 async def _serve(settings: Settings) -> None:
     application = await Application.open(settings)
     _on_signals(Ending(application, None))
+    # What is no terminal is a log, and a log is no place for a link that opens something.
+    shown = sys.stderr.isatty()
+    link = await first_link(application.authority.context, LOCAL) if shown else None
+    hint = "" if shown else await _first_hint(application)
+
+    def started() -> None:
+        lines = [f"Watchword serves {settings.public_url}", *_first_lines(link), *([hint] if hint else [])]
+        print("\n".join(lines), file=sys.stderr, flush=True)
+
     try:
-        await application.serve(
-            lambda: print(f"Watchword serves {settings.public_url}", file=sys.stderr, flush=True)
-        )
+        await application.serve(started)
     finally:
         await application.close()
+
+
+async def _first_hint(application: Application) -> str:
+    if await somebody_can_sign_in(application.authority.context):
+        return ""
+    return "Nobody can sign in on the console yet; for a link: watchword admin first-link"
+
+
+def _first_lines(link: MadeLink | None) -> list[str]:
+    if link is None:
+        return []
+    return [
+        "Sign in for the first time, once, within 15 minutes (again: watchword admin first-link):",
+        f"  {link.url.reveal()}",
+    ]
 
 
 async def _up(
@@ -132,11 +156,12 @@ async def _up(
     first = await _first_things(application, slug, email)
     if first is not None and credentials is not None:
         credentials = _write_credentials(settings, first, credentials)
+    link = await first_link(application.authority.context, LOCAL)
     local = LocalAgent(application.authority, settings) if with_agent else None
     _on_signals(Ending(application, local))
 
     def started() -> None:
-        _welcome(settings, first, credentials)
+        _welcome(settings, first, credentials, link)
         if local is not None:
             local.start()
 
@@ -182,7 +207,9 @@ def _write_credentials(settings: Settings, first: FirstThings, path: Path) -> Pa
     return path
 
 
-def _welcome(settings: Settings, first: FirstThings | None, credentials: Path | None) -> None:
+def _welcome(
+    settings: Settings, first: FirstThings | None, credentials: Path | None, link: MadeLink | None
+) -> None:
     """Say where the server is, what is shown once, and what to do next."""
     url = settings.public_url
     lines = [f"Watchword serves {url}   (data: {settings.data})"]
@@ -196,6 +223,7 @@ def _welcome(settings: Settings, first: FirstThings | None, credentials: Path | 
             f"  agent token       {first.agent_token.value.reveal()}",
             f"  API access token  {first.api_token.value.reveal()}   ({first.admin.email}, every scope)",
         ]
+    lines += _first_lines(link)
     hint = f"  export WATCHWORD_URL={url} WATCHWORD_TOKEN=<API access token>"
     if credentials is not None:
         hint = f"  export WATCHWORD_CREDENTIALS={credentials.resolve()}"

@@ -91,6 +91,10 @@ async def _recover(host: Host, email: str) -> Document:
     return _link(await host.recover(email))
 
 
+async def _first_link(host: Host) -> Document:
+    return _link(await host.first_link())
+
+
 async def _users(host: Host) -> Document:
     return {"users": [_person(one) for one in await host.users()]}
 
@@ -157,6 +161,7 @@ async def _reveal_policy(host: Host, organization: str, kind: str, choice: str) 
 
 OPERATIONS: dict[str, Callable[..., Awaitable[Document]]] = {
     "recover": _recover,
+    "first-link": _first_link,
     "user list": _users,
     "user create": _create_user,
     "user disable": _disable_user,

@@ -20,6 +20,7 @@ from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.ledger import Ledger
 from watchword.services.making import Maker
+from watchword.services.own_security import OwnSecurity
 from watchword.services.passkey_signing import PasskeySigning
 from watchword.services.passkeys import Passkeys
 from watchword.services.passwords import Resets
@@ -62,6 +63,7 @@ class Authority:
     passkeys: Passkeys
     passkey_signing: PasskeySigning
     resets: Resets
+    own_security: OwnSecurity
     deliverer: Deliverer
     revoker: Revoker
     editor: Editor
@@ -114,6 +116,7 @@ class Authority:
             Passkeys(context),
             PasskeySigning(context, signing_in),
             Resets(context),
+            OwnSecurity(context, signing_in),
             Deliverer(context, Egress(context.installation.reach)),
             revoker,
             Editor(context, revoker),

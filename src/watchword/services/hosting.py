@@ -13,6 +13,7 @@ from watchword.domain.people import Mail, WebSession
 from watchword.domain.scopes import ALL_SCOPES
 from watchword.domain.tokens import DAY_US, Token
 from watchword.services import people, revealing
+from watchword.services.arriving import first_link
 from watchword.services.authority import Authority
 from watchword.services.context import Caller
 from watchword.services.issuing import Issued, issue_api_token
@@ -54,6 +55,20 @@ class Host:
     async def recover(self, email: str) -> MadeLink:
         """A link that signs a person in once; see `services.people.recover_person`."""
         return await people.recover_person(self.authority.context, self.caller, email)
+
+    async def first_link(self) -> MadeLink:
+        """The link by which the first administrator signs in, where nobody can yet.
+
+        Raises:
+            Conflict: somebody can.
+        """
+        made = await first_link(self.authority.context, self.caller)
+        if made is None:
+            raise Conflict(
+                "Somebody can sign in already; for another way in: watchword admin recover EMAIL",
+                code="not_first",
+            )
+        return made
 
     async def users(self) -> list[people.Person]:
         """Everybody."""

@@ -36,11 +36,11 @@ class MadeLink:
 async def make_link(
     context: Context, tx: Transaction, purpose: LinkPurpose, user: User | None, email: str = ""
 ) -> MadeLink:
-    """Make a link inside a unit of work, for a person, or for an address where nobody is known yet."""
+    """Make a link inside a unit of work, for a person, for an address, or for both."""
     value = Secret(secrets.token_urlsafe(_BYTES))
     now = context.clock.now()
     until = now + LINK_LIFETIME_US[purpose]
-    address = user.email if user is not None else email
+    address = email or (user.email if user is not None else "")
     await tx.people.add_link(
         OneTimeLink(digest(value.reveal()), purpose, user.id if user else None, address, now, until)
     )

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watchword.crypto.passwords import hash_password, needs_rehash, password_matches
 from watchword.crypto.values import Secret
@@ -23,6 +23,8 @@ from watchword.store.base import Transaction
 # Each needs 19 MiB; a flood of attempts waits in line.
 _POOL = ThreadPoolExecutor(2, thread_name_prefix="passwords")
 _WAITING = 1000
+# Links that are dead as soon as there is a fresh password.
+_UNTIL_A_PASSWORD = (LinkPurpose.RESET_PASSWORD, LinkPurpose.FIRST_ADMIN, LinkPurpose.INVITE)
 
 
 async def hashed(password: str) -> str:
@@ -56,17 +58,28 @@ async def set_password(
         Invalid: it is too short, or made of the name or the address.
     """
     fresh = await hashed(check_password(password.reveal(), user.email, user.name))
-    return await context.store.write(lambda tx: _set_in(context, tx, caller, user, fresh, keep))
+    return await context.store.write(lambda tx: set_password_in(context, tx, caller, user, fresh, keep))
 
 
-async def _set_in(
-    context: Context, tx: Transaction, caller: Caller, user: User, fresh: str, keep: SessionId | None
+async def set_password_in(
+    context: Context,
+    tx: Transaction,
+    caller: Caller,
+    user: User,
+    fresh: str,
+    keep: SessionId | None = None,
+    *,
+    tell: bool = True,
 ) -> int:
+    """Set a password that was checked and hashed, inside a unit of work; `tell` mails it to the person."""
     now = context.clock.now()
     await tx.people.set_password(user.id, fresh, now)
-    await tx.people.drop_links(user.id, LinkPurpose.RESET_PASSWORD)
+    for purpose in _UNTIL_A_PASSWORD:
+        await tx.people.drop_links(user.id, purpose)
     ended = await tx.sessions.end_all(user.id, now, "password changed", keep=keep)
     await record_person(context, tx, caller, Action.USER_PASSWORD_CHANGED, user.id, {"sessions_ended": ended})
+    if not tell:
+        return ended
     await queue_mail(
         context,
         tx,
@@ -145,7 +158,10 @@ class Resets:
         async def work(tx: Transaction) -> None:
             await take_link(context, tx, value, LinkPurpose.RESET_PASSWORD)
             by = person_caller(user, caller.address, caller.user_agent, caller.request_id)
-            await _set_in(context, tx, by, user, fresh, None)
+            await set_password_in(context, tx, by, user, fresh)
+            data = await tx.people.sign_in_data(user.id)
+            # The link came by mail.
+            await tx.people.save_sign_in_data(replace(data, email_verified_at=context.clock.now()))
 
         await context.store.write(work)
         return user
