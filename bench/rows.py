@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.clients import join, registration
+from bench.console_rows import console
 from bench.cut_rows import cut
 from bench.machine import free_port, memory, process, python
 from bench.report import Goal, Row, show
@@ -36,7 +37,12 @@ NOOP = Goal(must=0.65, moonshot=0.80)
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How big a run is."""
+    """How big a run is.
+
+    Attributes:
+        shrink: what the console's numbers of things are divided by.
+        opens: how often each of its pages is opened.
+    """
 
     rounds: int
     seconds: int
@@ -50,10 +56,12 @@ class Size:
     streams: int
     chunks: int
     open_loop: int
+    shrink: int
+    opens: int
 
 
-FULL = Size(5, 3, 200_000, 10_000_000, 1_000, 20_000, 5, 12, 5_000, 1_000, 10, 60)
-QUICK = Size(1, 1, 20_000, 200_000, 100, 1_000, 1, 3, 500, 100, 2, 5)
+FULL = Size(5, 3, 200_000, 10_000_000, 1_000, 20_000, 5, 12, 5_000, 1_000, 10, 60, 1, 30)
+QUICK = Size(1, 1, 20_000, 200_000, 100, 1_000, 1, 3, 500, 100, 2, 5, 20, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,4 +385,5 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "logs": logs,
     "agents": agents,
     "revoke": cut,
+    "console": console,
 }
