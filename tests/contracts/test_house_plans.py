@@ -3,7 +3,7 @@
 import pytest
 
 from support import World
-from watchword.store import artifacts, house, pipelines, queues, trail
+from watchword.store import artifacts, house, pipelines, queues, tallies, trail
 from watchword.store.engine import Statement
 from watchword.store.sqlite import _DIALECT, SqliteStore
 
@@ -25,6 +25,7 @@ PLANS = [
     (house._DROP_AGENTS, "USING COVERING INDEX agents_age (ended_at>? AND ended_at<?)"),
     (house._DROP_USES, "SEARCH uses USING"),
     (house._DROP_REFUSALS, "SEARCH refusals USING PRIMARY KEY (hour<?)"),
+    (tallies._DROP, "hourly_counts USING PRIMARY KEY (organization_id=? AND hour<?)"),
     (trail._AT, "SEARCH audit_events USING PRIMARY KEY (organization_id=? AND sequence>?)"),
     (trail._LATEST, "SEARCH audit_events USING PRIMARY KEY (organization_id=?)"),
     (pipelines._COUNT_BUILDS, "builds_open (organization_id=?)"),

@@ -8,6 +8,7 @@ import pytest
 
 from databases import PostgresDatabase, PostgresServer
 from support import World
+from watchword.domain.tokenlists import Order
 from watchword.store import (
     audit,
     builds,
@@ -21,8 +22,10 @@ from watchword.store import (
     postgres_session,
     rotations,
     steps,
+    tallies,
     teams,
     tokens,
+    tokensearch,
 )
 from watchword.store.engine import Statement
 from watchword.store.sqlite import _DIALECT, SqliteStore
@@ -69,6 +72,14 @@ PLANS = [
     (hygiene._LAST_USES, "uses_hour (organization_id=? AND token_id=? AND hour=?)"),
     (hygiene._CALLERS, "uses_hour (organization_id=? AND token_id=? AND hour>?)"),
     (hygiene._EXPIRING, "tokens_expiry (expires_at>? AND expires_at<?)"),
+    *(
+        (statement, "tokens_listed (organization_id=? AND kind=?)")
+        for statement in (*tokensearch.PAGES.values(), tokensearch.COUNTS)
+    ),
+    (tokensearch.COUNTS, "token_grants USING PRIMARY KEY (organization_id=?)"),
+    (tokensearch.PAGES[Order.LAST_USED, True], "uses_hour (organization_id=? AND token_id=?)"),
+    (tallies._SINCE, "hourly_counts USING PRIMARY KEY (organization_id=? AND hour>?)"),
+    (hygiene._DISABLED, "(user_id=?)"),
     (logs._CHUNKS, "log_chunks USING PRIMARY KEY (organization_id=? AND job_id=?)"),
     (teams._PLACES, "team_members_user (organization_id=? AND user_id=?)"),
     (teams._MEMBERS, "team_members USING PRIMARY KEY (organization_id=? AND team_id=?)"),
@@ -142,6 +153,8 @@ ROWS = {
             "state": "CASE n % 1000 WHEN 0 THEN 'open' ELSE 'closed' END",
         },
     ),
+    "hourly_counts": (20_000, {"organization_id": "(n % 3)::text", "hour": "n / 9", "name": "n::text"}),
+    "user_sign_ins": (20_000, {"user_id": "n::text"}),
     "users": (20_000, {"id": "n::text", "email": "n::text"}),
     "teams": (900, {"organization_id": "(n % 3)::text", "id": "n::text", "slug": "n::text"}),
     "team_members": (

@@ -34,8 +34,10 @@ from watchword.store.base_queues import Queues, Secrets
 from watchword.store.base_revocations import Revocations
 from watchword.store.base_rotations import Incidents, Rotations
 from watchword.store.base_steps import Steps
+from watchword.store.base_tallies import Tallies
 from watchword.store.base_teams import Appointment, Teams
 from watchword.store.base_tokens import Tokens
+from watchword.store.base_tokensearch import TokenSearch
 from watchword.store.base_trail import Trail
 from watchword.store.base_work import Builds, Logs
 from watchword.store.page import EVERYTHING, Duplicate, Page
@@ -72,7 +74,9 @@ __all__ = [
     "Sessions",
     "Steps",
     "Store",
+    "Tallies",
     "Teams",
+    "TokenSearch",
     "Tokens",
     "Trail",
     "Transaction",
@@ -311,6 +315,14 @@ class Transaction(Protocol):
     @property
     def hygiene(self) -> Hygiene:
         """What lists of API access tokens and hygiene ask."""
+
+    @property
+    def tallies(self) -> Tallies:
+        """Hourly counts."""
+
+    @property
+    def token_search(self) -> TokenSearch:
+        """One list of tokens of all kinds."""
 
     @property
     def audit(self) -> Audit:

@@ -1,6 +1,6 @@
 """The store's contract for looking at many tokens at once: holders, last uses, expiries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +54,9 @@ class Hygiene(Protocol):
 
     async def last_uses(self, holders: Sequence[Holder]) -> Mapping[Holder, Use]:
         """The latest use of each token that was used, in one statement."""
+
+    async def disabled(self, user_ids: Collection[UserId]) -> frozenset[UserId]:
+        """Those of the people whose accounts are disabled."""
 
     async def callers(self, organization_id: OrganizationId, hour: int, limit: int) -> Sequence[Use]:
         """Uses, since an hour, of API access tokens that reach an organization."""

@@ -1,7 +1,7 @@
 """Looking at many tokens at once, in the database: every list is one statement."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 
 from sqlalchemy import (
@@ -31,12 +31,12 @@ from watchword.store.base_hygiene import FIRST_DIGEST, LAST_DIGEST, Holder, Reac
 from watchword.store.engine import Connection, Row, Statement
 from watchword.store.page import Page
 from watchword.store.policies import GRANTS
-from watchword.store.tables import members, token_digests, token_grants, tokens, users, uses
+from watchword.store.tables import members, token_digests, token_grants, tokens, user_sign_ins, users, uses
 from watchword.store.tables_hygiene import token_reminders
 from watchword.store.tokens import TOKENS
 
-_t, _g, _u, _m, _d, _r = (
-    table.c for table in (tokens, token_grants, users, members, token_digests, token_reminders)
+_t, _g, _u, _m, _d, _r, _s = (
+    table.c for table in (tokens, token_grants, users, members, token_digests, token_reminders, user_sign_ins)
 )
 _OWNER: BindParameter[str] = bindparam("organization_id_")
 _LIVE = and_(_g.ended_at == 0, _t.state != "revoked")
@@ -102,6 +102,23 @@ def _last_uses(dialect: str) -> ClauseElement:
 
 
 _LAST_USES = Statement(_last_uses)
+
+
+def _disabled(dialect: str) -> ClauseElement:
+    """Disabled accounts among the people in a JSON list, each by its key."""
+    if dialect == "postgresql":
+        given = func.jsonb_array_elements_text(cast(bindparam("people_", type_=Text), JSONB))
+    else:
+        given = func.json_each(bindparam("people_", type_=Text))
+    people = given.table_valued("value", name="people")
+    return (
+        select(_s.user_id)
+        .select_from(people.join(user_sign_ins, _s.user_id == people.c.value))
+        .where(_s.disabled_at > 0)
+    )
+
+
+_DISABLED = Statement(_disabled)
 _CALLERS = Statement(
     select(*USES.columns)
     .select_from(
@@ -197,6 +214,12 @@ class HygieneRows:
             if holder not in found or found[holder].last_at < use.last_at:
                 found[holder] = use
         return found
+
+    async def disabled(self, user_ids: Collection[UserId]) -> frozenset[UserId]:
+        if not user_ids:
+            return frozenset()
+        rows = await self._cx.all(_DISABLED, {"people_": json.dumps(sorted(user_ids))})
+        return frozenset(UserId(user_id) for (user_id,) in rows)
 
     async def callers(self, organization_id: OrganizationId, hour: int, limit: int) -> Sequence[Use]:
         parameters = {"organization_id_": organization_id, "hour_": hour, "limit_": limit}

@@ -24,8 +24,10 @@ from watchword.store.rotations import IncidentRows, RotationRows
 from watchword.store.sealed import SealedRows
 from watchword.store.secrets import SecretRows
 from watchword.store.steps import StepRows
+from watchword.store.tallies import TallyRows
 from watchword.store.teams import TeamRows
 from watchword.store.tokens import TokenRows
+from watchword.store.tokensearch import TokenSearchRows
 from watchword.store.trail import TrailRows
 
 
@@ -59,5 +61,7 @@ class Rows:
         self.hooks = HookRows(connection)
         self.house = HouseRows(connection)
         self.hygiene = HygieneRows(connection)
+        self.tallies = TallyRows(connection)
+        self.token_search = TokenSearchRows(connection)
         self.audit = AuditRows(connection, self.posted)
         self.trail = TrailRows(connection)
