@@ -53,7 +53,7 @@ class Sessions:
             joined = await register(self.authority.context, self.authority.fleet, caller, presented, asked)
         except (Refused, Forbidden) as error:
             now = self.authority.context.clock.now()
-            self.authority.ledger.refuse(error.code, request.address, token.id, now)
+            self.authority.ledger.refuse(error.code, request.address, token.id, now, token.organization_id)
             raise
         installation = self.authority.context.installation
         return Response.json(

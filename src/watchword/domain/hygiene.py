@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from watchword.domain.kinds import Kind
 from watchword.domain.operations import OPERATIONS, Right
@@ -115,15 +116,25 @@ def _unused(subject: Inspected, now: int) -> dict[Flag, bool]:
 def _too_broad(subject: Inspected) -> dict[Flag, bool]:
     """Which scopes a token uses is not kept; too broad is what no single task is likely to need."""
     token = subject.token
-    scopes = frozenset(token.scopes.split())
-    everything = scopes >= PRESETS["full"]
-    admin = subject.owner is Owner.ADMIN and any(opens(scopes, operation) for operation in _RULING)
+    everything, deleting, ruling = _breadth(token.scopes)
+    admin = subject.owner is Owner.ADMIN and ruling
     return {
         Flag.ALL_SCOPES: everything,
-        Flag.DELETING: not everything and any(scope.startswith("delete_") for scope in scopes),
+        Flag.DELETING: not everything and deleting,
         Flag.NO_EXPIRY: not token.expires_at,
         Flag.ADMIN_ANYWHERE: admin and not load(token.restrictions).networks,
     }
+
+
+@lru_cache(maxsize=1024)
+def _breadth(words: str) -> tuple[bool, bool, bool]:
+    """Whether scopes are all there are, delete something, let an administrator rule; many are alike."""
+    scopes = frozenset(words.split())
+    return (
+        scopes >= PRESETS["full"],
+        any(scope.startswith("delete_") for scope in scopes),
+        any(opens(scopes, operation) for operation in _RULING),
+    )
 
 
 def reminder_due(token: Token, now: int) -> int:

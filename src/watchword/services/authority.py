@@ -20,6 +20,7 @@ from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.ledger import Ledger
 from watchword.services.making import Maker
+from watchword.services.overview import Overseer
 from watchword.services.own_security import OwnSecurity
 from watchword.services.passkey_signing import PasskeySigning
 from watchword.services.passkeys import Passkeys
@@ -32,6 +33,7 @@ from watchword.services.scheduling import Scheduler
 from watchword.services.sealedvalues import sweep_copies
 from watchword.services.signing_in import SigningIn
 from watchword.services.stepping import Stepper
+from watchword.services.tokensearch import TokenFinder
 from watchword.services.uploading import Uploader
 from watchword.services.verifying import Verifier
 from watchword.services.withdrawing import Withdrawer
@@ -69,6 +71,8 @@ class Authority:
     editor: Editor
     blast: Blast
     following: Following
+    finder: TokenFinder
+    overseer: Overseer
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -93,6 +97,7 @@ class Authority:
         withdrawer = Withdrawer(context, fleet, finisher, ledger)
         revoker = Revoker(context, withdrawer)
         signing_in = SigningIn(context)
+        finder = TokenFinder(context, ledger, fleet, attention)
         return cls(
             context,
             ledger,
@@ -122,6 +127,8 @@ class Authority:
             Editor(context, revoker),
             Blast(context, ledger, withdrawer),
             Following(context),
+            finder,
+            Overseer(context, ledger, fleet, dispatcher, finder),
         )
 
     async def load(self) -> None:

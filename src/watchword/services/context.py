@@ -23,6 +23,7 @@ from watchword.domain.webhooks import EVENTS_OF
 from watchword.feed.base import Feed
 from watchword.objects.base import Nowhere, Objects
 from watchword.services.announcing import Announcer
+from watchword.services.tallying import Tally
 from watchword.store.base import Store, Transaction
 
 
@@ -135,6 +136,7 @@ class Context:
     objects: Objects = field(default_factory=Nowhere)
     gate: AuditGate = field(default_factory=AuditGate)
     announcer: Announcer = field(default_factory=Announcer)
+    tally: Tally = field(default_factory=Tally)
 
     def new_id(self) -> str:
         """A fresh time-ordered id; wrap it in the entity's type."""

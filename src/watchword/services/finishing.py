@@ -11,6 +11,7 @@ from watchword.domain.events import Action
 from watchword.domain.fleet import Agent, AgentState
 from watchword.domain.ids import AgentId, TokenId
 from watchword.domain.pipelines import CANCEL_GRACE_US, START_DEADLINE_US, Job, JobState
+from watchword.domain.tallies import LOST
 from watchword.services.context import Caller, Context
 from watchword.services.dispatching import Dispatcher
 from watchword.services.fleet import Fleet
@@ -269,6 +270,8 @@ class Finisher:
         for live in self.fleet.silent(now):
             state = AgentState.LOST if live.connected else AgentState.REPLACED
             await self.disconnect(caller, live.id, state)
+            if state is AgentState.LOST:
+                self.context.tally.count(live.organization_id, LOST, now)
         for job in list(self.dispatcher.held.values()):
             await self._sweep_job(caller, job, now)
 

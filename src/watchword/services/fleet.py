@@ -4,12 +4,14 @@ A ping touches no database: it reads and writes this memory, which a worker flus
 """
 
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 
 from watchword.domain.errors import TooMany
 from watchword.domain.events import Action, Actor
 from watchword.domain.fleet import Agent, AgentState, Order, knows_time_outs
 from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, QueueId, TokenId
+from watchword.domain.tallies import REGISTERED
 from watchword.domain.tokens import MINUTE_US
 from watchword.services.context import Caller, Context
 from watchword.services.ending import end_token
@@ -141,6 +143,7 @@ class Fleet:
 
         A unit that came after it, to drain or to cut, may have been settled first.
         """
+        self.context.tally.count(agent.organization_id, REGISTERED, agent.registered_at)
         if agent.id not in self.ahead:
             self.add(agent)
             return
@@ -245,6 +248,12 @@ class Fleet:
         await self.context.store.write(work)
         for live, (_, _, at) in zip(changed, seen, strict=True):
             live.flushed_at = at
+
+    def held(self, organization_id: OrganizationId) -> Counter[TokenId]:
+        """How many live agents, connected or about to connect, joined with each token."""
+        return Counter(
+            live.token_id for live in self.agents.values() if live.organization_id == organization_id
+        )
 
     def silent(self, now: int) -> list[LiveAgent]:
         """Agents past their deadline: connected without a sign of life, or registered only."""

@@ -15,6 +15,7 @@ from watchword.domain.events import Action
 from watchword.domain.ids import JobId, OrganizationId, TokenId
 from watchword.domain.pipelines import Build, Job
 from watchword.domain.tokens import DAY_US
+from watchword.domain.use import HOUR_US
 from watchword.services.artifacts import end
 from watchword.services.context import LOCAL, Caller, Context
 from watchword.store.base import Transaction
@@ -28,6 +29,8 @@ _FILES = 50
 _ABANDONED_US = DAY_US
 # Nobody follows the outbox from further back; what it said is in the tables.
 _NOTICES_US = 7 * DAY_US
+# Charts show thirty days.
+_TALLIES_US = 60 * DAY_US
 _PAUSE_SECONDS = 0.01
 
 Piece = Callable[[], Awaitable[int]]
@@ -59,6 +62,7 @@ class House:
         ):
             await _until_none(piece)
         await self._uses()
+        await self._tallies()
         await self._events()
 
     def _before(self, name: str) -> int:
@@ -179,6 +183,14 @@ class House:
     async def _notices(self) -> int:
         before = self.context.clock.now() - _NOTICES_US
         return await self.context.store.write(lambda tx: tx.house.drop_notices(before, _ROWS))
+
+    async def _tallies(self) -> None:
+        before = (self.context.clock.now() - _TALLIES_US) // HOUR_US
+        for organization in await self.context.store.read(lambda tx: tx.accounts.organizations()):
+            await _until_none(partial(self._drop_tallies, organization.id, before))
+
+    async def _drop_tallies(self, owner: OrganizationId, before: int) -> int:
+        return await self.context.store.write(lambda tx: tx.tallies.drop(owner, before, _ROWS))
 
     async def _uses(self) -> None:
         """Walk over all holders; the last use of each token stays."""

@@ -1,23 +1,25 @@
 """Hygiene: which tokens of an organization need attention, and why."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from watchword.domain.accounts import Role, User
 from watchword.domain.hygiene import Flag, Inspected, Owner, inspect
-from watchword.domain.ids import OrganizationId, UserId
+from watchword.domain.ids import OrganizationId
 from watchword.domain.kinds import Kind
 from watchword.domain.tokens import Token
 from watchword.domain.use import Use
 from watchword.services.access import Access
 from watchword.services.ledger import Ledger
-from watchword.store.base import Page, Transaction
+from watchword.store.base import Page, Store, Transaction, Work
 from watchword.store.base_hygiene import Reaching
 
 # One report reads at most this many tokens of a kind; what lies beyond is not found.
 MAX_INSPECTED = 20_000
 _SCAN = 500
+_SCAN_APART = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +59,76 @@ async def report(
         now: microseconds.
         only: leave out tokens that this reason does not concern.
     """
-    counts: Counter[Flag] = Counter()
-    findings = []
-    inspected = 0
-    known: dict[UserId, bool] = {}
 
-    async def disabled(user_id: UserId) -> bool:
-        if user_id not in known:
-            known[user_id] = bool((await tx.people.sign_in_data(user_id)).disabled_at)
-        return known[user_id]
+    async def inside(work: Work[int]) -> int:
+        return await work(tx)
 
-    async for handful in _walk(tx, access.id):
-        uses = await ledger.last_uses_in(tx, [(token.organization_id, token.id) for token, _ in handful])
+    survey = _Survey(ledger, access.id, now, only)
+    await survey.walk(inside, _SCAN)
+    return survey.report()
+
+
+async def report_apart(store: Store, ledger: Ledger, organization_id: OrganizationId, now: int) -> Report:
+    """The same in many small units, so that others are served in between; each sees what is newest."""
+
+    async def apart(work: Work[int]) -> int:
+        await asyncio.sleep(0)
+        return await store.read(work)
+
+    survey = _Survey(ledger, organization_id, now)
+    await survey.walk(apart, _SCAN_APART)
+    return survey.report()
+
+
+@dataclass(slots=True)
+class _Survey:
+    """A report in the making."""
+
+    ledger: Ledger
+    organization_id: OrganizationId
+    now: int
+    only: Flag | None = None
+    inspected: int = 0
+    counts: Counter[Flag] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+    def report(self) -> Report:
+        """What was found so far."""
+        return Report(self.inspected, dict(self.counts), tuple(self.findings))
+
+    async def walk(self, read: Callable[[Work[int]], Awaitable[int]], scan: int) -> None:
+        """Inspect all tokens that people made, a handful in each piece of work."""
+        for kind in (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS):
+            for start in range(0, MAX_INSPECTED, scan):
+                page = Page(scan, start)
+                if await read(lambda tx: self._inspect(tx, kind, page)) < scan:  # noqa: B023 - run at once
+                    break
+
+    async def _inspect(self, tx: Transaction, kind: Kind, page: Page) -> int:
+        """Inspect a handful; how many it were."""
+        handful = await self._handful(tx, kind, page)
+        uses = await self.ledger.last_uses_in(tx, [(token.organization_id, token.id) for token, _ in handful])
+        owners = {token.user_id for token, _ in handful if token.user_id is not None}
+        disabled = await tx.hygiene.disabled(owners)
         for token, reaching in handful:
             used = uses.get((token.organization_id, token.id))
             owner = standing(token, reaching.role if reaching is not None else None)
-            if token.user_id is not None and await disabled(token.user_id):
+            if token.user_id in disabled:
                 owner = Owner.DISABLED
             flags = inspect(
-                Inspected(token, used.last_at if used is not None else 0, owner, token.imported), now
+                Inspected(token, used.last_at if used is not None else 0, owner, token.imported), self.now
             )
-            inspected += 1
-            counts.update(flags)
-            if flags and (only is None or only in flags):
-                findings.append(Finding(token, flags, reaching.owner if reaching is not None else None, used))
-    return Report(inspected, dict(counts), tuple(findings))
+            self.inspected += 1
+            self.counts.update(flags)
+            if flags and (self.only is None or self.only in flags):
+                person = reaching.owner if reaching is not None else None
+                self.findings.append(Finding(token, flags, person, used))
+        return len(handful)
+
+    async def _handful(self, tx: Transaction, kind: Kind, page: Page) -> list[tuple[Token, Reaching | None]]:
+        if kind is Kind.API_ACCESS:
+            return [(each.token, each) for each in await tx.hygiene.reaching(self.organization_id, page)]
+        return [(token, None) for token in await tx.tokens.list(self.organization_id, kind, None, page)]
 
 
 def standing(token: Token, role: Role | None) -> Owner:
@@ -91,20 +138,3 @@ def standing(token: Token, role: Role | None) -> Owner:
     if role is None:
         return Owner.LEFT
     return Owner.ADMIN if role is Role.ADMIN else Owner.MEMBER
-
-
-async def _walk(
-    tx: Transaction, organization_id: OrganizationId
-) -> AsyncIterator[list[tuple[Token, Reaching | None]]]:
-    """Tokens that people made, in handfuls: agent tokens, then API access tokens that reach in."""
-    for kind in (Kind.AGENT, Kind.UNCLUSTERED_AGENT):
-        for start in range(0, MAX_INSPECTED, _SCAN):
-            rows = await tx.tokens.list(organization_id, kind, None, Page(_SCAN, start))
-            yield [(token, None) for token in rows]
-            if len(rows) < _SCAN:
-                break
-    for start in range(0, MAX_INSPECTED, _SCAN):
-        found = await tx.hygiene.reaching(organization_id, Page(_SCAN, start))
-        yield [(each.token, each) for each in found]
-        if len(found) < _SCAN:
-            break

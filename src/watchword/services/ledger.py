@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from watchword.domain.ids import OrganizationId, TokenId
+from watchword.domain.tallies import refused
 from watchword.domain.use import HOUR_US, Refusals, Use
 from watchword.services.context import Context
 from watchword.store.base import Transaction
@@ -48,8 +49,17 @@ class Ledger:
         counter[2] += 1
         return counter
 
-    def refuse(self, reason: str, address: str | None, token_id: str, now: int) -> None:
-        """Count one refusal."""
+    def refuse(
+        self,
+        reason: str,
+        address: str | None,
+        token_id: str,
+        now: int,
+        organization_id: OrganizationId | None = None,
+    ) -> None:
+        """Count one refusal; also in the organization's tally, where it is known whose token it was."""
+        if organization_id is not None:
+            self._context.tally.count(organization_id, refused(reason), now)
         key = (reason, address or "", token_id, now // HOUR_US)
         counter = self._refusals.get(key)
         if counter is None:
@@ -73,13 +83,14 @@ class Ledger:
 
     async def _flush_all(self) -> int:
         taken = {key: tuple(counter) for key, counter in self._uses.items() if counter[2]}
-        refused = {key: tuple(counter) for key, counter in self._refusals.items() if counter[2]}
+        denied = {key: tuple(counter) for key, counter in self._refusals.items() if counter[2]}
         for keys in _batches(list(taken)):
             await self._write({key: taken[key] for key in keys}, {})
-        for refusals in _batches(list(refused)):
-            await self._write({}, {key: refused[key] for key in refusals})
+        for refusals in _batches(list(denied)):
+            await self._write({}, {key: denied[key] for key in refusals})
+        await self._context.tally.flush(self._context.store)
         self._drop_past_hours()
-        return len(taken) + len(refused)
+        return len(taken) + len(denied)
 
     def _drop_past_hours(self) -> None:
         """Forget rows that nothing is added to any more: else the bound is reached and use is lost."""
@@ -88,7 +99,7 @@ class Ledger:
             del self._uses[key]
 
     async def _write(
-        self, taken: dict[UseKey, tuple[int, ...]], refused: dict[RefusalKey, tuple[int, ...]]
+        self, taken: dict[UseKey, tuple[int, ...]], denied: dict[RefusalKey, tuple[int, ...]]
     ) -> None:
         """One unit of work: some rows, so that requests' own writes come in between."""
         uses = [
@@ -97,7 +108,7 @@ class Ledger:
         ]
         refusals = [
             Refusals(reason, address, hour, token_id, *counter)
-            for (reason, address, token_id, hour), counter in refused.items()
+            for (reason, address, token_id, hour), counter in denied.items()
         ]
 
         async def work(tx: Transaction) -> None:
@@ -105,17 +116,17 @@ class Ledger:
             await tx.audit.add_refusals(refusals)
 
         await self._context.store.write(work)
-        self._subtract(taken, refused)
+        self._subtract(taken, denied)
 
     def _subtract(
         self,
         taken: dict[UseKey, tuple[int, ...]],
-        refused: dict[RefusalKey, tuple[int, ...]],
+        denied: dict[RefusalKey, tuple[int, ...]],
     ) -> None:
         """Take what was written off the counters."""
         for key, counter in taken.items():
             self._uses[key][2] -= counter[2]
-        for refusal, counter in refused.items():
+        for refusal, counter in denied.items():
             left = self._refusals[refusal]
             left[2] -= counter[2]
             if not left[2]:

@@ -156,6 +156,15 @@ class Lines:
         """Whether a job is on offer to the agent."""
         return agent_id in self._of_agents
 
+    def scheduled(self, organization_id: OrganizationId) -> int:
+        """How many jobs of an organization wait for an agent; a line is one organization's."""
+        firsts = ((line, next(iter(line.jobs.values()), None)) for line in self.waiting.values())
+        return sum(
+            len(line)
+            for line, first in firsts
+            if first is not None and first.organization_id == organization_id
+        )
+
     def take_back(self, agent: LiveAgent) -> None:
         """Take back what is on offer to an agent that takes no jobs any more."""
         job_id = self._of_agents.get(agent.id)

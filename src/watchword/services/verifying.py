@@ -177,7 +177,10 @@ class Verifier:
     async def _note_refusal(
         self, error: Refused, known: Presented | None, address: str | None, now: int
     ) -> None:
-        self._ledger.refuse(error.code, address, known.id if known is not None else "", now)
+        if known is None:
+            self._ledger.refuse(error.code, address, "", now)
+        else:
+            self._ledger.refuse(error.code, address, known.id, now, known.organization_id)
         if error.code == Reason.SUPERSEDED and known is not None and self._watch is not None:
             await self._watch.reused(known.holder, address)
         if error.code == Reason.NETWORK_BLOCKED and known is not None:
@@ -203,7 +206,7 @@ class Verifier:
             job = await self._job_of_session(presented, job_id)
         if job.id != job_id:
             now = self._context.clock.now()
-            self._ledger.refuse(Reason.OTHER_JOB, address, presented.id, now)
+            self._ledger.refuse(Reason.OTHER_JOB, address, presented.id, now, job.organization_id)
             raise refusal(Reason.OTHER_JOB)
         return job
 
