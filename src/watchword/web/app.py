@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
 
 from watchword.services.authority import Authority
-from watchword.web import clusters, events, home, queues, sign_in, statics
+from watchword.web import clusters, events, home, queues, sign_in, statics, tokens
 from watchword.web.failures import answer
 from watchword.web.security import HEADERS, NO_STORE, TRANSPORT
 from watchword.web.visit import COOKIES, before
@@ -21,6 +21,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *home.HANDLERS,
     *clusters.HANDLERS,
     *queues.HANDLERS,
+    *tokens.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 
