@@ -155,6 +155,7 @@ class Application:
             retention=settings.retention,
             reach=settings.reach,
             webhook_ips=settings.webhook_ips,
+            single_sign_on=settings.single_sign_on,
         )
         objects = open_objects(
             settings.object_store, settings.data / OBJECTS, direct=settings.object_store_direct

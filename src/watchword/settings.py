@@ -12,11 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 from watchword.crypto.values import Secret
 from watchword.domain.addresses import Block
 from watchword.domain.destinations import Reach
-from watchword.domain.errors import WatchwordError
+from watchword.domain.errors import Invalid, WatchwordError
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
 from watchword.domain.quotas import GIB, Quotas
 from watchword.domain.ratelimits import RateLimits
 from watchword.domain.retention import Retention
+from watchword.services.providers import Provider, read_providers
 
 PREFIX = "WATCHWORD_"
 
@@ -83,6 +84,8 @@ class Settings:
         mail_from: Address that mail comes from; watchword@ and the host of the public address unless set.
         session_idle_hours: Hours after which a person's session that was not used ends.
         session_days: Days after which a person signs in again, however much the session was used.
+        single_sign_on: OpenID Connect providers at which people sign in, each a table; in the variable a list
+            in JSON. See signing-in.md.
         webhook_ips: Addresses from which webhooks leave, told to the public so that receivers can admit them.
         egress_allow: Address blocks that webhooks may call although they are not public, also without TLS.
         allow_insecure_webhooks: Whether webhooks may be called over http.
@@ -132,6 +135,7 @@ class Settings:
     mail_from: str = ""
     session_idle_hours: int = 12
     session_days: int = 14
+    single_sign_on: tuple[Provider, ...] = ()
     webhook_ips: tuple[str, ...] = ()
     egress_allow: tuple[str, ...] = ()
     allow_insecure_webhooks: bool = False
@@ -229,6 +233,15 @@ def load(
 
 
 def _convert(name: str, value: Any) -> Any:  # noqa: ANN401 - from TOML, text or a flag
+    if name != "single_sign_on":
+        return _plain(name, value)
+    try:
+        return read_providers(value)
+    except Invalid as error:
+        raise SettingsError(error.message) from None
+
+
+def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - the same
     default = getattr(Settings(), name)
     try:
         if isinstance(default, bool):

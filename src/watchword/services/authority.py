@@ -32,6 +32,7 @@ from watchword.services.running import Runner
 from watchword.services.scheduling import Scheduler
 from watchword.services.sealedvalues import sweep_copies
 from watchword.services.signing_in import SigningIn
+from watchword.services.single_sign_on import SingleSignOn
 from watchword.services.stepping import Stepper
 from watchword.services.tokensearch import TokenFinder
 from watchword.services.uploading import Uploader
@@ -62,6 +63,7 @@ class Authority:
     budgets: Treasurer
     reach: Reach
     signing_in: SigningIn
+    single_sign_on: SingleSignOn
     passkeys: Passkeys
     passkey_signing: PasskeySigning
     resets: Resets
@@ -118,6 +120,7 @@ class Authority:
             Treasurer(context),
             Reach(context),
             signing_in,
+            SingleSignOn(context),
             Passkeys(context),
             PasskeySigning(context, signing_in),
             Resets(context),

@@ -23,6 +23,7 @@ from watchword.domain.webhooks import EVENTS_OF
 from watchword.feed.base import Feed
 from watchword.objects.base import Nowhere, Objects
 from watchword.services.announcing import Announcer
+from watchword.services.providers import Provider
 from watchword.services.tallying import Tally
 from watchword.store.base import Store, Transaction
 
@@ -53,6 +54,7 @@ class Installation:
         retention: how long what has ended is kept.
         reach: what requests to addresses that tenants name may reach.
         webhook_ips: addresses from which webhooks come, as they are told to the public.
+        single_sign_on: providers at which people sign in.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -70,6 +72,7 @@ class Installation:
     retention: Retention = field(default_factory=Retention)
     reach: Reach = field(default_factory=Reach)
     webhook_ips: tuple[str, ...] = ()
+    single_sign_on: tuple[Provider, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from watchword.domain.accounts import User
 from watchword.domain.errors import Conflict, Refused
 from watchword.domain.events import Action
 from watchword.domain.passkeys import Passkey
-from watchword.domain.people import WebSession
+from watchword.domain.people import WebSession, lower
 from watchword.services.ceremonies import (
     Assertion,
     RelyingParty,
@@ -135,8 +135,8 @@ class PasskeySigning:
                 return None
             if not await tx.sessions.end(session.id, context.clock.now(), "went on"):
                 return None
-            await clear(tx, (*charged, Key("account", user.email.lower())))
-            return await open_session(context, tx, user, caller, HOW, complete=True)
+            await clear(tx, (*charged, Key("account", lower(user.email))))
+            return await open_session(context, tx, user, caller, HOW, complete=True, after=session.method)
 
         return _passed(await context.store.write(work))
 

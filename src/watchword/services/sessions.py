@@ -67,9 +67,28 @@ async def charge_attempt(
 
 
 async def open_session(
-    context: Context, tx: Transaction, user: User, caller: Caller, how: str, *, complete: bool
+    context: Context,
+    tx: Transaction,
+    user: User,
+    caller: Caller,
+    how: str,
+    *,
+    complete: bool,
+    after: str = "",
+    fresh: bool = True,
 ) -> SignedIn:
-    """A fresh session, inside a unit of work: an id that somebody fixed before is worth nothing."""
+    """A fresh session, inside a unit of work: an id that somebody fixed before is worth nothing.
+
+    Args:
+        context: the ground.
+        tx: the unit of work.
+        user: whose it is.
+        caller: who asks.
+        how: how they proved who they are.
+        complete: whether nothing more is asked.
+        after: how they did before, in the session that this one goes on from.
+        fresh: whether it counts as a proof of just now.
+    """
     now = context.clock.now()
     cookie = Secret(secrets.token_urlsafe(_COOKIE_BYTES))
     lifetime = context.installation.session_days * DAY_US if complete else _HALFWAY_US
@@ -81,10 +100,10 @@ async def open_session(
         created_at=now,
         seen_at=now,
         expires_at=now + lifetime,
-        escalated_at=now if complete else 0,
+        escalated_at=now if complete and fresh else 0,
         address=caller.address or "",
         user_agent=caller.user_agent[:_MAX_USER_AGENT],
-        method=how,
+        method=f"{after}, {how}" if after else how,
     )
     await tx.sessions.add(session)
     if complete:

@@ -104,7 +104,9 @@ class SigningIn:
             if not how or not await tx.sessions.end(session.id, self.context.clock.now(), "went on"):
                 return None
             await clear(tx, (*charged, Key("account", _account(user.email))))
-            return await open_session(self.context, tx, user, caller, how, complete=True)
+            return await open_session(
+                self.context, tx, user, caller, how, complete=True, after=session.method
+            )
 
         made = await self.context.store.write(finish)
         if made is None:
