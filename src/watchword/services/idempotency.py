@@ -25,6 +25,8 @@ async def once(
     operation: str,
     request: bytes,
     work: Callable[[Transaction], Awaitable[bytes]],
+    *,
+    keep_us: int = KEEP_US,
 ) -> bytes:
     """Run `work` as one unit, or return what it answered the first time under the same key.
 
@@ -36,6 +38,7 @@ async def once(
         operation: name of the operation.
         request: what was asked, in bytes.
         work: the unit of work; returns the answer to remember.
+        keep_us: how long it is remembered, microseconds.
 
     Raises:
         Conflict: the key was used for another request.
@@ -62,7 +65,7 @@ async def once(
         answer = await work(tx)
         sealed = seal(context.keys, answer, bound_to)
         await tx.audit.remember(
-            Replay(organization_id, caller, key, operation, asked, sealed, now, now + KEEP_US)
+            Replay(organization_id, caller, key, operation, asked, sealed, now, now + keep_us)
         )
         return answer
 

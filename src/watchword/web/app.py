@@ -9,7 +9,19 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
 
 from watchword.services.authority import Authority
-from watchword.web import clusters, events, home, queues, sign_in, statics, tokens
+from watchword.web import (
+    clusters,
+    events,
+    home,
+    newapitoken,
+    ownrotation,
+    owntokenchange,
+    owntokens,
+    queues,
+    sign_in,
+    statics,
+    tokens,
+)
 from watchword.web.failures import answer
 from watchword.web.security import HEADERS, NO_STORE, TRANSPORT
 from watchword.web.visit import COOKIES, before
@@ -22,6 +34,10 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *clusters.HANDLERS,
     *queues.HANDLERS,
     *tokens.HANDLERS,
+    *newapitoken.HANDLERS,
+    *owntokens.HANDLERS,
+    *owntokenchange.HANDLERS,
+    *ownrotation.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 

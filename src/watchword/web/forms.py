@@ -25,6 +25,16 @@ FIELDS = {
     "password_too_long": "password",
     "password_telling": "password",
     "taken": "name",
+    "description_missing": "description",
+    "description_too_long": "description",
+    "expiry_too_soon": "expires_at",
+    "expiry_too_late": "life",
+    "scopes_missing": "scopes",
+    "unknown_scope": "scopes",
+    "organization_missing": "organizations",
+    "creation_restricted": "organizations",
+    "too_many_networks": "allowed_ip_addresses",
+    "invalid_network": "allowed_ip_addresses",
 }
 _MAX_DIGITS = 15
 _PREFIX = "Validation failed: "

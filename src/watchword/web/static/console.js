@@ -227,12 +227,62 @@ class Filter extends HTMLElement {
     field.addEventListener("input", () => {
       const wanted = field.value.trim().toLowerCase();
       let shown = 0;
-      for (const one of this.querySelectorAll(".choice")) {
+      for (const one of this.querySelectorAll(".choice, [data-row]")) {
         one.hidden = wanted !== "" && !one.textContent.toLowerCase().includes(wanted);
         if (!one.hidden) shown += 1;
       }
       say(`${shown} shown.`);
     });
+  }
+}
+
+// -- the form of an API access token: presets tick boxes at once, and a sentence says what is made -----
+
+const listed = (words) => (words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${words.at(-1)}` : words[0]);
+
+class Scopes extends HTMLElement {
+  connectedCallback() {
+    this.form = this.querySelector("form");
+    this.boxes = [...this.querySelectorAll("[data-verb]")];
+    for (const button of this.querySelectorAll("[name=preset]")) {
+      button.addEventListener("click", (event) => {
+        event.preventDefault();
+        this.tick(button.value);
+        say(`${button.textContent.trim()}: ${this.boxes.filter((box) => box.checked).length} scopes are chosen.`);
+      });
+    }
+    this.form.addEventListener("input", () => this.tell());
+    this.tell();
+  }
+
+  tick(preset) {
+    const verbs = { read_only: ["read"], read_write: ["read", "write"], full: ["read", "write", "delete"] }[preset] ?? [];
+    for (const box of this.boxes) box.checked = verbs.includes(box.dataset.verb);
+    this.tell();
+  }
+
+  // The same sentence as the server's (domain/scopewords.py).
+  tell() {
+    const says = [];
+    for (const [verb, does] of [["read", "read"], ["write", "change"], ["delete", "delete"]]) {
+      const every = this.boxes.filter((box) => box.dataset.verb === verb);
+      const held = every.filter((box) => box.checked).map((box) => box.dataset.noun);
+      if (held.length) says.push(`${does} ${held.length === every.length ? "everything" : listed(held)}`);
+    }
+    if (this.ticked("graphql")) says.push("use GraphQL for whatever you may do");
+    if (this.ticked("introspect_tokens")) says.push("ask what presented tokens may do");
+    if (!says.length) says.push("see what it is itself, and nothing else");
+    const places = [...this.form.querySelectorAll("[name=organizations]:checked")]
+      .map((box) => box.labels[0].textContent.trim());
+    const where = places.length ? ` in ${listed(places)}` : "";
+    const from = this.form.elements.allowed_ip_addresses.value.trim() ? "some networks alone" : "anywhere";
+    const life = this.form.elements.life.value;
+    const until = { never: "for ever, until it is revoked", date: "until the day that you choose" }[life] ?? `for ${life} days`;
+    this.querySelector("[data-summary]").textContent = `It may ${says.join("; ")}${where}, from ${from}, ${until}.`;
+  }
+
+  ticked(scope) {
+    return this.form.querySelector(`[name=scopes][value=${scope}]`).checked;
   }
 }
 
@@ -243,6 +293,7 @@ customElements.define("ww-theme", Theme);
 customElements.define("ww-keys", Keys);
 customElements.define("ww-fragment", Fragment);
 customElements.define("ww-filter", Filter);
+customElements.define("ww-scopes", Scopes);
 
 document.querySelector("[data-focus]")?.focus();
 // Menus close when the focus or a click goes elsewhere, and on Escape, which gives the focus back.
