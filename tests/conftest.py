@@ -8,6 +8,10 @@ import pytest
 from databases import Database, PostgresServer, SqliteDatabase
 from properties import property_profiles
 from support import FakeClock, IdleConnection, LiveServer, World
+from watchword.edge.logging import configure
+
+# As a server logs: the library's own way renders every local of every frame, values and all, for minutes.
+configure("warning", "text", ("bk",))
 
 __all__ = ["FakeClock", "LiveServer", "World", "property_profiles"]
 
