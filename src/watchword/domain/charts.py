@@ -204,6 +204,6 @@ def _summary(labels: Sequence[str], series: Sequence[Series]) -> str:
             parts.append(f"no {each.name}")
             continue
         most = max(each.values)
-        parts.append(f"{total} {each.name}, most at {labels[each.values.index(most)]} ({most})")
+        parts.append(f"{total:,} {each.name}, most at {labels[each.values.index(most)]} ({most:,})")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else "Nothing."

@@ -45,6 +45,7 @@ _MAX_ROTATIONS = 20
 _KEPT_US = MINUTE_US
 
 # What stands together, the most pressing first; a token that has several flags of one counts once.
+EXPIRIES = {"expires_in_1_day": 1, "expires_in_7_days": 7, "expires_in_30_days": 30}
 CONCERNS: dict[str, tuple[Flag, ...]] = {
     "owner_gone": (Flag.OWNER_LEFT, Flag.OWNER_DISABLED),
     "over_broad": (Flag.ALL_SCOPES, Flag.ADMIN_ANYWHERE, Flag.NO_EXPIRY, Flag.DELETING),
@@ -52,7 +53,9 @@ CONCERNS: dict[str, tuple[Flag, ...]] = {
     "never_used": (Flag.NEVER_USED,),
     "nearly_used_up": (Flag.NEARLY_USED_UP,),
     "no_description": (Flag.NO_DESCRIPTION,),
+    "imported": (Flag.IMPORTED,),
 }
+NAMES = (*EXPIRIES, *CONCERNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Concern:
     """Tokens that need attention for one reason.
 
     Attributes:
-        name: `expires_in_1_day`, `expires_in_7_days`, `expires_in_30_days`, or one of `CONCERNS`.
+        name: one of `NAMES`.
         count: how many they are.
         first: some of them.
     """
@@ -273,20 +276,17 @@ def _progress(rotation: Rotation, agents: Counter[TokenId]) -> Progress:
 
 def _concerns(found: Report, now: int) -> list[Concern]:
     """What the findings have in common, the most pressing first; what concerns no token is left out."""
-    groups: dict[str, list[Finding]] = {
-        "expires_in_1_day": [],
-        "expires_in_7_days": [],
-        "expires_in_30_days": [],
-    }
-    groups |= {name: [] for name in CONCERNS}
-    for finding in found.findings:
-        days = reminder_due(finding.token, now)
-        if days:
-            groups[f"expires_in_{days}_day{'s' if days > 1 else ''}"].append(finding)
-        for name, flags in CONCERNS.items():
-            if any(flag in finding.flags for flag in flags):
-                groups[name].append(finding)
+    groups = {name: concerned(found, name, now) for name in NAMES}
     return [Concern(name, len(rows), _first(name, rows)) for name, rows in groups.items() if rows]
+
+
+def concerned(found: Report, name: str, now: int) -> list[Finding]:
+    """Findings that need attention for one reason of `NAMES`."""
+    if name in EXPIRIES:
+        days = EXPIRIES[name]
+        return [each for each in found.findings if reminder_due(each.token, now) == days]
+    flags = CONCERNS[name]
+    return [each for each in found.findings if any(flag in each.flags for flag in flags)]
 
 
 def _first(name: str, rows: Sequence[Finding]) -> tuple[Finding, ...]:

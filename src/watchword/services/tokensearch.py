@@ -35,6 +35,7 @@ from watchword.store.base_tokensearch import ListedToken, TokenQuery
 
 SEARCHED = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS)
 MAX_ROWS = 100
+MAX_EXPIRING = 500
 # What somebody may paste around a value; more is no token.
 MAX_PASTED = 2 * MAX_VALUE
 
@@ -211,6 +212,20 @@ class TokenFinder:
         if not rows:
             raise NotFound("No token found")
         return rows[0]
+
+    async def expiring_in(self, tx: Transaction, access: Access, since: int, until: int) -> list[Token]:
+        """Tokens that the person may see and that end between two times, the first ones first.
+
+        At most `MAX_EXPIRING` of them.
+        """
+        query = replace(
+            self._query(access, Sought(condition=Condition.CURRENT)),
+            order=Order.EXPIRES,
+            descending=False,
+            limit=MAX_EXPIRING,
+            place=Cursor(since, ""),
+        )
+        return [each.token for each in await tx.token_search.page(query) if 0 < each.token.expires_at < until]
 
     async def pasted_in(self, tx: Transaction, access: Access, pasted: Secret) -> Pasted:
         """What is known of a value that somebody pasted; it is not kept, and nothing of it is told back.

@@ -13,7 +13,10 @@ from watchword.web import (
     clusters,
     events,
     home,
+    hygiene,
+    incidents,
     newapitoken,
+    overview,
     ownrotation,
     owntokenchange,
     owntokens,
@@ -21,6 +24,7 @@ from watchword.web import (
     sign_in,
     statics,
     tokens,
+    usertokens,
 )
 from watchword.web.failures import answer
 from watchword.web.security import HEADERS, NO_STORE, TRANSPORT
@@ -33,11 +37,15 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *home.HANDLERS,
     *clusters.HANDLERS,
     *queues.HANDLERS,
+    *overview.HANDLERS,
     *tokens.HANDLERS,
     *newapitoken.HANDLERS,
     *owntokens.HANDLERS,
     *owntokenchange.HANDLERS,
     *ownrotation.HANDLERS,
+    *usertokens.HANDLERS,
+    *hygiene.HANDLERS,
+    *incidents.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 
