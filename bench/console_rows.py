@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 GOAL = Goal(must=300, moonshot=50, unit="ms", lower=True)
 AGENTS = 10_000
+TOKENS = 1_000
 _PASSWORD = "a password of the bench alone"
 _WARM = 3
 _SEE_OTHER = 303
@@ -68,8 +69,29 @@ def agents(place: Place) -> Pages:
     yield f"queues of a cluster with {count:,} agents", place.cluster
 
 
+def tokens(place: Place) -> Pages:
+    """Pages about many tokens of all kinds, beside whatever agents there are."""
+    count = place.count(TOKENS)
+    at = f"/v2/organizations/{place.organization}"
+    body = {"expires_at": "2099-01-01T00:00:00Z"}
+    for number in range(count):
+        call(
+            place.server.port,
+            "POST",
+            f"{at}/clusters/{place.known.cluster_id}/tokens",
+            place.headers,
+            body | {"description": f"builders {number:04}"},
+        )
+    pages = f"/organizations/{place.organization}"
+    yield f"overview with {count:,} tokens", pages
+    yield f"list of {count:,} tokens", f"{pages}/tokens"
+    yield f"list of {count:,} tokens by last use", f"{pages}/tokens?sort=-last_used"
+    yield f"search among {count:,} tokens", f"{pages}/tokens?q=builders+07"
+    yield f"hygiene of {count:,} tokens", f"{pages}/hygiene"
+
+
 # Each fills the installation and names the pages to open, one after the other on the same installation.
-PAGES: tuple[Callable[[Place], Pages], ...] = (agents,)
+PAGES: tuple[Callable[[Place], Pages], ...] = (agents, tokens)
 
 
 def console(bench: "Bench") -> list[Row]:
