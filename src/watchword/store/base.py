@@ -21,6 +21,7 @@ from watchword.domain.ids import (
 from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
+from watchword.store.base_directory import Directory
 from watchword.store.base_fleet import Fleet
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
@@ -51,6 +52,7 @@ __all__ = [
     "Assignments",
     "Audit",
     "Builds",
+    "Directory",
     "Duplicate",
     "Fleet",
     "Hooks",
@@ -231,6 +233,10 @@ class Transaction(Protocol):
     @property
     def members(self) -> Members:
         """Members, invitations, banners."""
+
+    @property
+    def directory(self) -> Directory:
+        """Members, and how they come in."""
 
     @property
     def teams(self) -> Teams:

@@ -1,6 +1,7 @@
 """The store's contract for audit trails as they are read, checked and sealed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from watchword.domain.audittrail import Head
@@ -9,11 +10,35 @@ from watchword.domain.ids import OrganizationId
 from watchword.store.page import Page
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailQuery:
+    """Which events are asked for; what is empty does not matter.
+
+    Attributes:
+        action: one action, or with a full stop at its end all that begin so: `token.`.
+        actor_id: who did it.
+        actor_name: a part of the name of who did it, in whatever case.
+        token: the id of a token that it was done to, done with, or that the details name.
+        agent: the id of an agent that did it, that it was done to, or that the details name.
+    """
+
+    action: str = ""
+    actor_id: str = ""
+    actor_name: str = ""
+    token: str = ""
+    agent: str = ""
+
+
 class Trail(Protocol):
     """Events as a trail, and its heads."""
 
     async def latest(self, organization_id: OrganizationId, before: int, limit: int) -> Sequence[Event]:
         """Events with a lower sequence, newest first; `before` 0 begins at the end."""
+
+    async def search(
+        self, organization_id: OrganizationId, asked: TrailQuery, before: int, above: int, limit: int
+    ) -> Sequence[Event]:
+        """Events that fit, with sequences between `above` and `before`, neither included; newest first."""
 
     async def at(self, organization_id: OrganizationId, sequence: int) -> Event | None:
         """The event of a sequence number, or the next one that there is."""

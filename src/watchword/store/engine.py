@@ -20,6 +20,18 @@ def one_of(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[b
     return or_(*(column == literal_column("'" + value.replace("'", "''") + "'", Text) for value in values))
 
 
+def pattern(text: str, *, begins: bool = False, anywhere: bool = False) -> str:
+    r"""A pattern of LIKE, with `\` to escape, for a text that stands there whole, at the beginning or anywhere.
+
+    What patterns mean by some characters is taken from them; an empty text makes `%`, which fits all.
+    """
+    if not text:
+        return "%"
+    for character in "\\%_":
+        text = text.replace(character, f"\\{character}")
+    return f"{'%' if anywhere else ''}{text}{'%' if begins or anywhere else ''}"
+
+
 Clause = ClauseElement | Callable[[str], ClauseElement]
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select
+from sqlalchemy import ClauseElement, ColumnElement, Text, bindparam, cast, delete, func, insert, or_, select
 
 from watchword.domain.audittrail import Head
 from watchword.domain.events import Event
 from watchword.domain.ids import OrganizationId
 from watchword.store.audit import EVENTS
-from watchword.store.engine import Connection, Statement
+from watchword.store.base_trail import TrailQuery
+from watchword.store.engine import Connection, Statement, pattern
 from watchword.store.mapping import Mapper
 from watchword.store.page import Page
 from watchword.store.tables import audit_events, audit_heads
@@ -25,6 +26,40 @@ _LATEST = Statement(
     .order_by(_e.sequence.desc())
     .limit(bindparam("limit_"))
 )
+
+
+def _search(dialect: str) -> ClauseElement:
+    """Events of a part of a trail that fit; the part is small, so that reading it whole is no matter."""
+    place = func.strpos if dialect == "postgresql" else func.instr
+
+    def given(name: str) -> ColumnElement[str]:
+        return cast(bindparam(name), Text)
+
+    def names(id_: ColumnElement[str]) -> ColumnElement[bool]:
+        direct = (_e.subject_id, _e.actor_id, _e.token_id)
+        return or_(id_ == "", *(column == id_ for column in direct), place(_e.data, id_) > 0)
+
+    return (
+        select(*EVENTS.columns)
+        .where(
+            _OF_TRAIL,
+            _e.sequence < bindparam("before_"),
+            _e.sequence > bindparam("above_"),
+            or_(given("action_") == "%", _e.action.like(given("action_"), escape="\\")),
+            or_(given("actor_id_") == "", _e.actor_id == given("actor_id_")),
+            or_(
+                given("actor_name_") == "%",
+                func.lower(_e.actor_name).like(given("actor_name_"), escape="\\"),
+            ),
+            names(given("token_")),
+            names(given("agent_")),
+        )
+        .order_by(_e.sequence.desc())
+        .limit(bindparam("limit_"))
+    )
+
+
+_SEARCH = Statement(_search)
 _AT = Statement(
     select(*EVENTS.columns)
     .where(_OF_TRAIL, _e.sequence >= bindparam("sequence_"))
@@ -60,6 +95,22 @@ class TrailRows:
     async def latest(self, organization_id: OrganizationId, before: int, limit: int) -> Sequence[Event]:
         parameters = {"organization_id_": organization_id, "before_": before, "limit_": limit}
         return [EVENTS.decode(row) for row in await self._cx.all(_LATEST, parameters)]
+
+    async def search(
+        self, organization_id: OrganizationId, asked: TrailQuery, before: int, above: int, limit: int
+    ) -> Sequence[Event]:
+        parameters = {
+            "organization_id_": organization_id,
+            "before_": before,
+            "above_": above,
+            "action_": pattern(asked.action, begins=asked.action.endswith(".")),
+            "actor_id_": asked.actor_id,
+            "actor_name_": pattern(asked.actor_name.lower(), anywhere=True),
+            "token_": asked.token,
+            "agent_": asked.agent,
+            "limit_": limit,
+        }
+        return [EVENTS.decode(row) for row in await self._cx.all(_SEARCH, parameters)]
 
     async def at(self, organization_id: OrganizationId, sequence: int) -> Event | None:
         row = await self._cx.one(_AT, {"organization_id_": organization_id, "sequence_": sequence})

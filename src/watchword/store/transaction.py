@@ -6,6 +6,7 @@ from watchword.store.artifacts import ArtifactRows
 from watchword.store.assignments import AssignmentRows
 from watchword.store.audit import AuditRows
 from watchword.store.builds import BuildRows
+from watchword.store.directory import DirectoryRows
 from watchword.store.engine import Connection
 from watchword.store.fleet import FleetRows
 from watchword.store.hooks import HookRows
@@ -50,6 +51,7 @@ class Rows:
         self.mails = MailRows(connection)
         self.sealed = SealedRows(connection)
         self.members = MemberRows(connection)
+        self.directory = DirectoryRows(connection)
         self.teams = TeamRows(connection)
         self.revocations = RevocationRows(connection)
         self.fleet = FleetRows(connection)
