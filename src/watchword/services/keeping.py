@@ -85,32 +85,11 @@ class Keeper:
     async def _end_inactive(self, organization: Organization) -> int:
         async def work(tx: Transaction) -> tuple[int, list[Reaching]]:
             days = (await tx.policies.policy(organization.id)).revoke_inactive_after_days
-            return days, await self._idle(tx, organization.id, days) if days else []
+            idle = await idle_tokens(self.context, tx, self.ledger, organization.id, days) if days else []
+            return days, idle
 
         days, idle = await self.context.store.read(work)
         return sum([await self._end(organization, each, days) for each in idle])
-
-    async def _idle(self, tx: Transaction, organization_id: OrganizationId, days: int) -> list[Reaching]:
-        """Tokens that reach the organization and are idle for so many days."""
-        found = []
-        for start in range(0, _MAX_TOKENS, _SCAN):
-            rows = await tx.hygiene.reaching(organization_id, Page(_SCAN, start))
-            found += await self._idle_among(tx, rows, days)
-            if len(rows) < _SCAN:
-                break
-        return found
-
-    async def _idle_among(self, tx: Transaction, rows: Sequence[Reaching], days: int) -> list[Reaching]:
-        before = self.context.clock.now() - days * DAY_US
-        holders = [(each.token.organization_id, each.token.id) for each in rows]
-        uses = await self.ledger.last_uses_in(tx, holders)
-        return [
-            each
-            for each, holder in zip(rows, holders, strict=True)
-            if each.token.state_at(self.context.clock.now()) is State.ACTIVE
-            and idle_since(each.token, each.grant.granted_at, uses[holder].last_at if holder in uses else 0)
-            <= before
-        ]
 
     async def _end(self, organization: Organization, found: Reaching, days: int) -> bool:
         """End one: the token, or only what it has of this organization where it reaches others too."""
@@ -119,7 +98,7 @@ class Keeper:
         async def work(tx: Transaction) -> bool:
             # Used or changed meanwhile? The ledger's memory and the rows are asked once more.
             current = await tx.hygiene.reaching_one(organization.id, found.token.id)
-            if current is None or not await self._idle_among(tx, [current], days):
+            if current is None or not await _idle_among(context, tx, self.ledger, [current], days):
                 return False
             token, reason = current.token, f"not used for {days} days"
             if len(await organizations_of(tx, token)) > 1:
@@ -130,6 +109,34 @@ class Keeper:
             return True
 
         return await context.store.write(work)
+
+
+async def idle_tokens(
+    context: Context, tx: Transaction, ledger: Ledger, organization_id: OrganizationId, days: int
+) -> list[Reaching]:
+    """Live API access tokens that reach an organization and are idle for so many days."""
+    found = []
+    for start in range(0, _MAX_TOKENS, _SCAN):
+        rows = await tx.hygiene.reaching(organization_id, Page(_SCAN, start))
+        found += await _idle_among(context, tx, ledger, rows, days)
+        if len(rows) < _SCAN:
+            break
+    return found
+
+
+async def _idle_among(
+    context: Context, tx: Transaction, ledger: Ledger, rows: Sequence[Reaching], days: int
+) -> list[Reaching]:
+    now = context.clock.now()
+    holders = [(each.token.organization_id, each.token.id) for each in rows]
+    uses = await ledger.last_uses_in(tx, holders)
+    return [
+        each
+        for each, holder in zip(rows, holders, strict=True)
+        if each.token.state_at(now) is State.ACTIVE
+        and idle_since(each.token, each.grant.granted_at, uses[holder].last_at if holder in uses else 0)
+        <= now - days * DAY_US
+    ]
 
 
 async def _take_away(

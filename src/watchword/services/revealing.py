@@ -24,6 +24,7 @@ from watchword.store.base import Transaction
 
 Find = Callable[[Transaction], Awaitable[Token | None]]
 
+REVEALABLE = tuple(kind for kind, spec in KINDS.items() if spec.revealable)
 REVEALS_PER_HOUR = 5
 MAX_REASON = 255
 
@@ -50,6 +51,28 @@ async def set_revealable(
     *,
     revealable: bool,
 ) -> PolicyChange:
+    """Let an organization's values of a kind be revealed, as a unit of work of its own.
+
+    Raises:
+        Invalid: values of this kind are never revealable.
+    """
+
+    async def work(tx: Transaction) -> PolicyChange:
+        return await set_revealable_in(context, tx, caller, organization_id, kind, by, revealable=revealable)
+
+    return await context.store.write(work)
+
+
+async def set_revealable_in(
+    context: Context,
+    tx: Transaction,
+    caller: Caller,
+    organization_id: OrganizationId,
+    kind: Kind,
+    by: UserId | None,
+    *,
+    revealable: bool,
+) -> PolicyChange:
     """Let an organization's values of a kind be revealed, from the next one on, or never again.
 
     Switching back destroys the sealed copies of the kind in the same unit.
@@ -58,30 +81,26 @@ async def set_revealable(
         Invalid: values of this kind are never revealable.
     """
     if revealable and not KINDS[kind].revealable:
-        shown = ", ".join(each.value for each, spec in KINDS.items() if spec.revealable)
+        shown = ", ".join(each.value for each in REVEALABLE)
         raise Invalid(
             f"A value of the kind {kind.value} is never shown again. Kinds that may be: {shown}",
             code="never_revealable",
         )
-
-    async def work(tx: Transaction) -> PolicyChange:
-        policy = await tx.policies.policy(organization_id)
-        kinds = _with(policy.revealable, kind, revealable=revealable)
-        destroyed = 0 if revealable else await tx.sealed.drop_kind(organization_id, kind)
-        if kinds != policy.revealable or destroyed:
-            now = context.clock.now()
-            await tx.policies.save(replace(policy, revealable=kinds, updated_at=now, updated_by=by))
-            await context.record(
-                tx,
-                caller,
-                Action.REVEAL_POLICY_CHANGED,
-                organization_id,
-                ("organization", organization_id),
-                {"kind": kind.value, "revealable": revealable, "destroyed": destroyed},
-            )
-        return PolicyChange(kind, revealable, destroyed)
-
-    return await context.store.write(work)
+    policy = await tx.policies.policy(organization_id)
+    kinds = _with(policy.revealable, kind, revealable=revealable)
+    destroyed = 0 if revealable else await tx.sealed.drop_kind(organization_id, kind)
+    if kinds != policy.revealable or destroyed:
+        now = context.clock.now()
+        await tx.policies.save(replace(policy, revealable=kinds, updated_at=now, updated_by=by))
+        await context.record(
+            tx,
+            caller,
+            Action.REVEAL_POLICY_CHANGED,
+            organization_id,
+            ("organization", organization_id),
+            {"kind": kind.value, "revealable": revealable, "destroyed": destroyed},
+        )
+    return PolicyChange(kind, revealable, destroyed)
 
 
 def _with(kinds: Collection[str], kind: Kind, *, revealable: bool) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ def one_of(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[b
 
 
 def pattern(text: str, *, begins: bool = False, anywhere: bool = False) -> str:
-    r"""A pattern of LIKE, with `\` to escape, for a text that stands there whole, at the beginning or anywhere.
+    r"""A pattern of LIKE, with `\` to escape: a text that stands there whole, at the beginning, or anywhere.
 
     What patterns mean by some characters is taken from them; an empty text makes `%`, which fits all.
     """

@@ -16,6 +16,7 @@ from watchword.web import (
     hygiene,
     incidents,
     newapitoken,
+    organization_settings,
     overview,
     ownrotation,
     owntokenchange,
@@ -46,6 +47,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *usertokens.HANDLERS,
     *hygiene.HANDLERS,
     *incidents.HANDLERS,
+    *organization_settings.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 

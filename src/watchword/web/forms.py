@@ -16,6 +16,9 @@ FIELDS = {
     "invalid_slug": "name",
     "invalid_email": "email",
     "invalid_networks": "allowed_ip_addresses",
+    "invalid_network": "allowed_ip_addresses",
+    "too_many_networks": "allowed_ip_addresses",
+    "invalid_days": "maximum_api_token_days",
     "invalid_expiry": "expires_at",
     "invalid_time": "expires_at",
     "expiry_too_far": "expires_at",
@@ -33,8 +36,6 @@ FIELDS = {
     "unknown_scope": "scopes",
     "organization_missing": "organizations",
     "creation_restricted": "organizations",
-    "too_many_networks": "allowed_ip_addresses",
-    "invalid_network": "allowed_ip_addresses",
 }
 _MAX_DIGITS = 15
 _PREFIX = "Validation failed: "

@@ -47,6 +47,11 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
+def capital(text: str) -> str:
+    """A text with its first letter made large; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def segment(text: object) -> str:
     """One part of a path."""
     return quote(str(text), safe="")
@@ -66,6 +71,7 @@ def environment() -> Environment:
     made.filters |= {
         "relative": relative,
         "absolute": absolute,
+        "capital": capital,
         "instant": instant,
         "number": number,
         "plural": plural,
