@@ -180,6 +180,14 @@ def test_a_member_sees_own_tokens_and_removes_nothing(world: World, bob: User) -
         assert member.post(path).status_code == 403
 
 
+def test_who_has_very_many_tokens_is_shown_the_newest(admin: Console, world: World, bob: User) -> None:
+    for number in range(101):
+        own_token(world, bob, f"number {number:03}")
+    admin.get(f"members/{bob.id}/tokens")
+    assert "These are the newest 100" in admin.text()
+    assert "number 000" not in admin.text()
+
+
 def test_tokens_of_who_left_can_still_be_managed(admin: Console, world: World, bob: User) -> None:
     """Removing a member ends what their tokens reach; a membership that ended otherwise may leave some."""
     own_token(world, bob, "left behind")

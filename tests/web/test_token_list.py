@@ -9,6 +9,7 @@ from console_client import Console, new_person
 from support import World
 from watchword.crypto.values import mint
 from watchword.domain.kinds import Kind
+from watchword.domain.tokenlists import Cursor
 from watchword.domain.tokens import DAY_US
 from watchword.services.accounts import FirstThings, create_organization
 from watchword.services.context import LOCAL
@@ -107,7 +108,21 @@ def test_filters_orders_and_tabs_work_together(admin: Console, world: World) -> 
     assert "Expires in 4 days" in admin.text()
 
 
-@pytest.mark.parametrize("query", ["state=x", "sort=x", "cluster=x", "scope=x", "tab=x", "owner=" + "0" * 36])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=x",
+        "sort=x",
+        "cluster=x",
+        "scope=x",
+        "tab=x",
+        "owner=" + "0" * 36,
+        "q=%ff%00%ed%a0%80",
+        "owner=%00",
+        "scope=%ff",
+        "q=a&q=b",
+    ],
+)
 def test_what_an_address_asks_for_in_vain_breaks_nothing(admin: Console, query: str) -> None:
     assert admin.get(f"tokens?{query}").status_code == 200
 
@@ -182,3 +197,10 @@ def test_an_empty_list_teaches(admin: Console, world: World) -> None:
     member.sign_in_as(new_person(world, "new@example.com"))
     member.get("tokens")
     assert "No tokens yet" in member.text()
+
+
+def test_a_page_that_came_to_be_empty_leads_back(admin: Console) -> None:
+    beyond = Cursor(0, "").text()
+    admin.get(f"tokens?at={beyond}")
+    assert "No token fits" in admin.text()
+    assert "/organizations/acme/tokens" in admin.links()

@@ -90,7 +90,7 @@ async def manage_tokens(request: WebRequest) -> Page:
     visit = Visit.of(request)
     user_id = _user_id(visit)
 
-    async def work(tx: Unit, access: Access) -> tuple[User, list[TokenRow], list[User]]:
+    async def work(tx: Unit, access: Access) -> tuple[User, list[TokenRow], list[User], bool]:
         known = await people(tx, [user_id])
         sought = Sought(kinds=(Kind.API_ACCESS,), condition=Condition.CURRENT, owner=user_id, limit=MAX_ROWS)
         page = await visit.authority.finder.page_in(tx, access, sought)
@@ -98,9 +98,10 @@ async def manage_tokens(request: WebRequest) -> Page:
         members = [user for _, user in await members_of(tx, access.id, EVERYTHING)]
         if user_id not in known or (not rows and user_id not in {member.id for member in members}):
             raise NotFound("No member found")
-        return known[user_id], rows, sorted(members, key=lambda one: (one.name.lower(), one.id))
+        people_by_name = sorted(members, key=lambda one: (one.name.lower(), one.id))
+        return known[user_id], rows, people_by_name, bool(page.after)
 
-    user, rows, members = await visit.read(work)
+    user, rows, members, more = await visit.read(work)
     slug = visit.path("org")
     return visit.show(
         "tokens/member.html",
@@ -108,6 +109,7 @@ async def manage_tokens(request: WebRequest) -> Page:
         person=user,
         tokens=[show_token(slug, row) for row in rows],
         members=members,
+        more=more,
     )
 
 
