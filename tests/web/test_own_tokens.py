@@ -333,7 +333,7 @@ def test_somebody_elses_token_is_like_none_on_every_page(admin: Console, world: 
             answers.append((answer.status_code, answer.text))
         assert answers[0][0] == 404, path
         assert len(set(answers)) == 1, path
-    assert "Active" in admin.get(f"{AT}/{theirs}").text
+    assert "It may read agents and builds" in admin.get(f"{AT}/{theirs}").text
 
 
 def test_tokens_made_with_a_token_are_named(admin: Console, world: World) -> None:

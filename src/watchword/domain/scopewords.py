@@ -4,12 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from watchword.domain.operations import OPERATIONS
-from watchword.domain.scopes import GRAPHQL, INTROSPECT, PRESETS, REST_SCOPES
+from watchword.domain.scopes import GRAPHQL, INTROSPECT, REST_SCOPES
 
 _VERBS = {"read": "Read", "write": "Write", "delete": "Delete"}
 _DOES = {"read": "read", "write": "change", "delete": "delete"}
-_TITLES = {"read_only": "Read only", "read_write": "Read and write", "full": "Full access"}
-_FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +53,6 @@ def _groups() -> tuple[ScopeGroup, ...]:
 
 
 GROUPS: tuple[ScopeGroup, ...] = _groups()
-
-
-def preset_of(scopes: Collection[str]) -> str:
-    """The preset that scopes are, GraphQL and introspection aside; "" for none."""
-    rest = frozenset(scopes) - {GRAPHQL, INTROSPECT}
-    return next((name for name, words in PRESETS.items() if words == rest), "")
-
-
-def preset_title(name: str) -> str:
-    """What people call a preset."""
-    return _TITLES[name]
-
-
-def short(scopes: Collection[str]) -> str:
-    """Scopes in a few words, for a list: a preset, some names, or a number."""
-    rest = sorted(frozenset(scopes) - {GRAPHQL})
-    preset = preset_of(scopes)
-    if preset and INTROSPECT not in scopes:
-        found = preset_title(preset)
-    elif not rest:
-        found = ""
-    elif len(rest) <= _FEW:
-        found = ", ".join(rest)
-    else:
-        found = f"{len(rest)} scopes"
-    graphql = "GraphQL" if GRAPHQL in scopes else ""
-    return " and ".join(part for part in (found, graphql) if part) or "No scopes"
 
 
 def sentences(scopes: Collection[str]) -> list[str]:

@@ -9,7 +9,7 @@ from watchword.domain.minting import Wish
 from watchword.domain.restrictions import load, parse_networks
 from watchword.domain.scopes import ALL_SCOPES, PRESETS
 from watchword.domain.scopewords import plainly
-from watchword.domain.tokens import DAY_US
+from watchword.domain.tokens import DAY_US, Token
 from watchword.services.apitokens import read_scopes
 from watchword.services.narrowing import networks_text
 from watchword.services.owntokens import Own, Place
@@ -114,12 +114,16 @@ class Draft:
         return now + int(self.life) * DAY_US
 
 
-def in_a_sentence(own: Own) -> str:
+def sentence(token: Token, places: Sequence[str]) -> str:
     """A token in a sentence."""
-    token = own.token
     until = f"until {absolute(token.expires_at)}" if token.expires_at else "for ever, until it is revoked"
     anywhere = not load(token.restrictions).networks
-    return plainly(token.scopes.split(), [one.name for one in own.reached], anywhere=anywhere, until=until)
+    return plainly(token.scopes.split(), places, anywhere=anywhere, until=until)
+
+
+def in_a_sentence(own: Own) -> str:
+    """A token of one's own in a sentence."""
+    return sentence(own.token, [one.name for one in own.reached])
 
 
 def _longest(places: Sequence[Place]) -> int:

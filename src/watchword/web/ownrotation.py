@@ -9,13 +9,14 @@ from litestar import get, post
 from watchword.crypto.values import Secret
 from watchword.domain.errors import Invalid, NotFound, WatchwordError
 from watchword.domain.ids import TokenId
-from watchword.domain.rotations import Rotation
+from watchword.domain.rotations import Rotation, RotationState
 from watchword.domain.tokens import DAY_US
 from watchword.services.access import Access
 from watchword.services.apitokens import require_rotation
 from watchword.services.owntokens import Own, enter_with, find_own
 from watchword.services.queries import Unit
 from watchword.services.rotating import Standing
+from watchword.web.apitokenrows import badges
 from watchword.web.needs import PERSONAL, page
 from watchword.web.newapitoken import OWN_TOKEN, OWN_TOKENS, show_value
 from watchword.web.once import ONCE_FIELD, fresh_once, mint_once
@@ -78,7 +79,7 @@ async def _page(visit: Visit, error: WatchwordError | None = None) -> Page:
         "sides": sides,
         "days": DAYS,
         "once": fresh_once(),
-        "attention": visit.authority.attention,
+        "badges": badges(visit),
     }
     if error is not None:
         return visit.show_again("apitokens/rotation.html", error, **values)
@@ -130,18 +131,25 @@ Change = Callable[[Unit, Access, Rotation], Awaitable[Rotation]]
 
 
 async def _change(visit: Visit, change: Change, done: str) -> Page:
-    async def work(tx: Unit) -> None:
+    """Change a rotation; where that ends it, go on to the token that remains."""
+
+    async def work(tx: Unit) -> Rotation:
         own = await _own(tx, visit)
         access = await enter_with(tx, visit.user, visit.caller, own)
         access.require("api_token.rotate")
         rotation = await visit.authority.rotator.find_in(tx, own.token.organization_id, own.token.id)
-        await change(tx, access, rotation)
+        return await change(tx, access, rotation)
 
     try:
-        await visit.context.store.write(work)
+        changed = await visit.context.store.write(work)
     except WatchwordError as error:
         return await _page(visit, error)
-    return visit.go(f"{OWN_TOKENS}/{visit.path('token')}/rotation", done=done)
+    if changed.open:
+        return visit.go(f"{OWN_TOKENS}/{visit.path('token')}/rotation", done=done)
+    committed = changed.state is RotationState.COMMITTED
+    return visit.go(
+        f"{OWN_TOKENS}/{changed.successor_id if committed else changed.predecessor_id}", done=done
+    )
 
 
 @post(ROTATION + "/extend", opt=page(PERSONAL), status_code=200)

@@ -12,6 +12,7 @@ from watchword.services.apitokens import edit_api_token
 from watchword.services.narrowing import networks_text
 from watchword.services.owntokens import Own, children_of, enter_with, find_own, revoke_own
 from watchword.services.queries import Unit
+from watchword.web.apitokenrows import badges
 from watchword.web.needs import PERSONAL, page
 from watchword.web.newapitoken import OWN_TOKEN, OWN_TOKENS
 from watchword.web.visit import Page, Visit, WebRequest
@@ -96,9 +97,7 @@ async def ask_for_end(request: WebRequest) -> Page:
         )
 
     ending = await visit.context.store.read(work)
-    return visit.show(
-        "apitokens/revoke.html", ending=ending, own=ending.own, attention=visit.authority.attention
-    )
+    return visit.show("apitokens/revoke.html", ending=ending, own=ending.own, badges=badges(visit))
 
 
 @post(OWN_TOKEN + "/revoke", opt=page(PERSONAL, fresh=True), status_code=200)

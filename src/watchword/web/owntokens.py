@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from litestar import get
 
 from watchword.domain.restrictions import load
-from watchword.domain.scopewords import short
-from watchword.domain.tokens import DAY_US, State
+from watchword.domain.tokens import DAY_US, State, Token
 from watchword.services.abilities import OrganizationAbilities, abilities_in, held
 from watchword.services.owntokens import Own, children_of, find_own, own_tokens
 from watchword.services.queries import Unit
 from watchword.services.tokenuse import Usage, usage_of
 from watchword.services.verifying import look_at
 from watchword.web.apitokenforms import in_a_sentence
+from watchword.web.apitokenrows import badges
 from watchword.web.needs import PERSONAL, page
 from watchword.web.newapitoken import OWN_TOKEN, OWN_TOKENS
 from watchword.web.paging import PER_PAGE
+from watchword.web.tokenrows import scope_summary
 from watchword.web.visit import Page, Visit, WebRequest
 
 USED_DAYS = 30
@@ -70,9 +71,9 @@ async def list_tokens(request: WebRequest) -> Page:
         total=len(found),
         shown=shown if shown in _SHOWN else "all",
         text=text,
-        short=short,
+        scope_summary=scope_summary,
+        badges=badges(visit),
         load=load,
-        attention=visit.authority.attention,
     )
 
 
@@ -99,8 +100,14 @@ async def show_token(request: WebRequest) -> Page:
         anywhere=held(presented.scopes),
         networks=load(known.own.token.restrictions).networks,
         summary=in_a_sentence(known.own),
-        attention=visit.authority.attention,
+        badges=badges(visit),
+        rotating=_rotating(visit, known.own.token),
     )
+
+
+def _rotating(visit: Visit, token: Token) -> bool:
+    attention = visit.authority.attention
+    return token.id in attention.predecessors or token.id in attention.successors
 
 
 HANDLERS = (list_tokens, show_token)

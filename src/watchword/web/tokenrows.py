@@ -69,7 +69,7 @@ def show_token(slug: str, row: TokenRow) -> ShownToken:
         path=token_path(slug, token),
         name=token.description.strip() or NO_NAME,
         kind=_first_upper(KINDS[token.kind].title),
-        badges=_badges(row),
+        badges=badges_of(row),
         reach=_reach(row),
         limits=limits_of(token),
     )
@@ -79,7 +79,7 @@ def _first_upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _badges(row: TokenRow) -> tuple[Badge, ...]:
+def badges_of(row: TokenRow) -> tuple[Badge, ...]:
     """The gravest first; one that expires soon or goes on expiring is not called active beside that."""
     badges = []
     for each in row.conditions:

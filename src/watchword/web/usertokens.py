@@ -1,6 +1,7 @@
 """API access tokens as an organization sees them: one, those of one member, and the end of their access."""
 
 from contextlib import suppress
+from typing import Any
 
 from litestar import get, post
 
@@ -10,12 +11,17 @@ from watchword.domain.ids import TokenId, UserId, is_uuid
 from watchword.domain.kinds import Kind
 from watchword.domain.lifecycle import BlastRadius
 from watchword.domain.tokenlists import Condition
+from watchword.domain.tokens import DAY_US
+from watchword.services.abilities import OrganizationAbilities, abilities_in
 from watchword.services.apitokens import find_api_token, remove_organization
 from watchword.services.lookups import EVERYTHING
 from watchword.services.members import members_of
 from watchword.services.queries import Access, Unit, people
 from watchword.services.tokensearch import MAX_ROWS, Sought, TokenRow
+from watchword.services.tokenuse import Usage, usage_of
+from watchword.services.verifying import look_at
 from watchword.web.needs import page
+from watchword.web.owntokens import USED_DAYS
 from watchword.web.tokenrows import show_token
 from watchword.web.visit import Page, Visit, WebRequest
 
@@ -46,10 +52,22 @@ async def _read_one(visit: Visit) -> tuple[TokenRow, BlastRadius, bool]:
 @get(API_TOKEN, opt=page("api_token.list"))
 async def show_api_token(request: WebRequest) -> Page:
     """One token: what it may do, who used it, whose it is."""
-    return await _show_one(Visit.of(request), "tokens/api.html")
+    visit = Visit.of(request)
+
+    async def work(tx: Unit, access: Access) -> tuple[list[OrganizationAbilities], list[Usage]]:
+        found = await find_api_token(tx, access, _token_id(visit))
+        since = visit.now - USED_DAYS * DAY_US
+        return (
+            await abilities_in(tx, look_at(found.token), only=access.organization),
+            await usage_of(tx, visit.authority.ledger, found.token, since),
+        )
+
+    abilities, usage = await visit.read(work)
+    more = {"abilities": abilities, "usage": usage, "days": USED_DAYS}
+    return await _show_one(visit, "tokens/api.html", more)
 
 
-async def _show_one(visit: Visit, template: str) -> Page:
+async def _show_one(visit: Visit, template: str, more: dict[str, Any] | None = None) -> Page:
     row, radius, own = await _read_one(visit)
     slug = visit.path("org")
     return visit.show(
@@ -60,6 +78,8 @@ async def _show_one(visit: Visit, template: str) -> Page:
         own=own,
         scopes=sorted(row.token.scopes.split()),
         fingerprint=row.token.digest.hex()[:16],
+        refused=visit.authority.verifier.refusal_of(look_at(row.token)),
+        **(more or {}),
     )
 
 
