@@ -180,6 +180,11 @@ def test_states(shelf: Shelf) -> None:
     assert found(Condition.NEVER_USED) == active - {each.id for each in used}
     assert found(Condition.EXPIRING) == {each.id for each in tokens if reminder_due(each, NOW)}
     assert found(Condition.EXPIRING) not in (set(), active)
+    held_back = [token("later", not_before=NOW + 1), token("full", max_uses=2, uses=2)]
+    add(shelf, *held_back, token("open", max_uses=2, uses=1, not_before=NOW))
+    assert found(Condition.NOT_YET_VALID) == {"later"}
+    assert found(Condition.USED_UP) == {"full"}
+    ended += [*held_back, token("open")]
     assert found(Condition.ANY) == found(Condition.ROTATING) == {each.id for each in (*tokens, *ended)}
 
 

@@ -96,11 +96,11 @@ def test_searches_are_trimmed_and_bounded() -> None:
         check_text("x" * (MAX_TEXT + 1))
 
 
-def told(used: bool = True, rotating: bool = False, quarantined: bool = False, **fields: Any) -> list[str]:  # noqa: FBT001, FBT002 - a case of a table
-    token = make.token(**({"created_at": 0, "expires_at": 0} | fields))
-    return [
-        each.value for each in conditions(token, NOW, used=used, rotating=rotating, quarantined=quarantined)
-    ]
+def told(used: bool = True, around: str = "", **fields: Any) -> list[str]:  # noqa: FBT001, FBT002 - a case of a table
+    """Conditions of a token; `around` names what is going on with it."""
+    token = make.token(**({"created_at": 0, "expires_at": 0, "not_before": 0, "max_uses": 0} | fields))
+    going_on = dict.fromkeys(around.split(), True)
+    return [each.value for each in conditions(token, NOW, used=used, **going_on)]
 
 
 def test_what_is_told_of_a_state() -> None:
@@ -109,7 +109,11 @@ def test_what_is_told_of_a_state() -> None:
     assert told(expires_at=NOW + 6 * DAY_US) == ["expires_soon", "active"]
     assert told(expires_at=NOW) == ["expired"]
     assert told(state=State.REVOKED, used=False) == ["revoked"]
-    assert told(rotating=True, quarantined=True) == ["quarantined", "rotating", "active"]
+    assert told(around="rotating quarantined") == ["quarantined", "rotating", "active"]
+    assert told(around="draining", state=State.REVOKED) == ["draining", "revoked"]
+    assert told(max_uses=2, uses=2) == ["used_up", "active"]
+    assert told(max_uses=2, uses=1, not_before=NOW) == ["active"]
+    assert told(not_before=NOW + 1) == ["not_yet_valid", "active"]
     assert [Condition(word) for word in told()] == [Condition.ACTIVE]
 
 

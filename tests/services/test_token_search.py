@@ -11,8 +11,10 @@ from support import MINUTE_US
 from watchword.crypto.values import mint
 from watchword.domain.accounts import Role
 from watchword.domain.errors import Invalid, NotFound
+from watchword.domain.fleet import AgentState
 from watchword.domain.ids import ClusterId, TokenId
 from watchword.domain.kinds import Kind
+from watchword.domain.lifecycle import Mode, Withdrawal
 from watchword.domain.tokenlists import Condition, Order
 from watchword.domain.tokens import DAY_US
 from watchword.services.accounts import add_cluster, create_organization
@@ -188,7 +190,24 @@ def test_a_cursor_of_another_order_is_refused(scene: Scene, admin: Searcher) -> 
         admin.page(order=Order.CREATED, cursor=cursor)
 
 
-def test_a_page_takes_three_statements_however_long_it_is(
+def test_a_revoked_token_whose_agents_are_leaving_is_found_until_the_last_has_left(
+    scene: Scene, admin: Searcher
+) -> None:
+    token, joined = scene.first.agent_token.token, scene.agent()
+    revoker = scene.authority.revoker
+    drain = Withdrawal(Mode.DRAIN)
+    scene.run(scene.world.store.write(lambda tx: revoker.revoke_in(tx, LOCAL, token, None, drain)))
+    (row,) = admin.rows(condition=Condition.DRAINING)
+    assert (row.token.id, row.agents) == (token.id, 1)
+    assert row.conditions == (Condition.DRAINING, Condition.REVOKED)
+    finisher = scene.authority.finisher
+    scene.run(finisher.disconnect(LOCAL, joined.agent.id, AgentState.DISCONNECTED))
+    scene.sweep()
+    assert not admin.rows(condition=Condition.DRAINING)
+    assert admin.ids(condition=Condition.REVOKED) == {token.id}
+
+
+def test_a_page_takes_a_fixed_number_of_statements_however_long_it_is(
     scene: Scene, admin: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(30):
@@ -211,6 +230,6 @@ def test_a_page_takes_three_statements_however_long_it_is(
         return len(found.rows)
 
     assert admin.read(lambda tx: page(tx, 2)) == 2
-    assert len(asked) == 3
+    assert len(asked) == 4
     assert admin.read(lambda tx: page(tx, 32)) == 32
-    assert len(asked) == 6
+    assert len(asked) == 8

@@ -35,6 +35,9 @@ class Condition(StrEnum):
     ROTATING = "rotating"
     QUARANTINED = "quarantined"
     NEVER_USED = "never_used"
+    DRAINING = "draining"
+    NOT_YET_VALID = "not_yet_valid"
+    USED_UP = "used_up"
 
 
 class Order(StrEnum):
@@ -98,7 +101,13 @@ def _decode(text: str, kind: type[str | int]) -> Cursor:
 
 
 def conditions(
-    token: Token, now: int, *, used: bool, rotating: bool = False, quarantined: bool = False
+    token: Token,
+    now: int,
+    *,
+    used: bool,
+    rotating: bool = False,
+    quarantined: bool = False,
+    draining: bool = False,
 ) -> tuple[Condition, ...]:
     """What people are told of a token's state, the gravest first; the last one is how it stands as such.
 
@@ -108,12 +117,16 @@ def conditions(
         used: whether it was ever used.
         rotating: whether it is part of an open rotation.
         quarantined: whether an open incident names it.
+        draining: whether agents that joined with it are leaving.
     """
     state = token.state_at(now)
     alive = state is State.ACTIVE
     found = {
         Condition.QUARANTINED: quarantined,
+        Condition.DRAINING: draining,
         Condition.ROTATING: rotating,
+        Condition.USED_UP: alive and 0 < token.max_uses <= token.uses,
+        Condition.NOT_YET_VALID: alive and token.not_before > now,
         Condition.EXPIRING: alive and reminder_due(token, now) > 0,
         Condition.NEVER_USED: alive and not used,
     }

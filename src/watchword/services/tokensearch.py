@@ -1,6 +1,6 @@
 """Token search: all kinds of an organization's tokens in one list, filtered, ordered, found by their value.
 
-A page takes three statements however many rows it has; rotations, incidents and agents are in memory.
+A page takes four statements however many rows it has; rotations, incidents and agents are in memory.
 """
 
 from collections.abc import Mapping
@@ -148,7 +148,8 @@ class TokenFinder:
         Raises:
             Invalid: the text is too long, or the cursor is none of this list.
         """
-        query = self._query(access, sought)
+        draining = await self._draining_in(tx, access.id)
+        query = self._query(access, sought, draining)
         place = query.place
         found = list(await tx.token_search.page(replace(query, limit=query.limit + 1)))
         more = len(found) > query.limit
@@ -156,7 +157,7 @@ class TokenFinder:
         if more:
             found = found[1:] if back else found[:-1]
         counts = await tx.token_search.counts(query)
-        rows = await self.rows_in(tx, access.id, found)
+        rows = await self._rows_in(tx, access.id, found, draining)
         return TokenPage(
             rows=rows,
             counts=counts,
@@ -168,7 +169,16 @@ class TokenFinder:
     async def rows_in(
         self, tx: Transaction, organization_id: OrganizationId, found: list[ListedToken]
     ) -> tuple[TokenRow, ...]:
-        """Tokens with their latest uses, agents, rotations and incidents: one statement."""
+        """Tokens with their latest uses, agents, rotations, incidents and drains: two statements."""
+        return await self._rows_in(tx, organization_id, found, await self._draining_in(tx, organization_id))
+
+    async def _rows_in(
+        self,
+        tx: Transaction,
+        organization_id: OrganizationId,
+        found: list[ListedToken],
+        draining: frozenset[TokenId],
+    ) -> tuple[TokenRow, ...]:
         holders = [(each.token.organization_id, each.token.id) for each in found]
         uses = await self.ledger.last_uses_in(tx, holders)
         agents = self.fleet.held(organization_id)
@@ -184,6 +194,7 @@ class TokenFinder:
                 used=used is not None,
                 rotating=rotation is not None,
                 quarantined=incident is not None,
+                draining=token.id in draining,
             )
             row = TokenRow(
                 token=token,
@@ -267,7 +278,17 @@ class TokenFinder:
         found = [one for one in every if one.organization_id == organization_id]
         return sorted(found, key=lambda one: (one.deadline, one.successor_id))
 
-    def _query(self, access: Access, sought: Sought) -> TokenQuery:
+    async def _draining_in(self, tx: Transaction, organization_id: OrganizationId) -> frozenset[TokenId]:
+        """Tokens whose agents are leaving; of all installations' drains there are few."""
+        return frozenset(
+            one.token_id
+            for one in await tx.revocations.open()
+            if one.organization_id == organization_id and not one.finished_at
+        )
+
+    def _query(
+        self, access: Access, sought: Sought, draining: frozenset[TokenId] = frozenset()
+    ) -> TokenQuery:
         """What the database is asked, within what the person may see."""
         clusters = access.standing.clusters
         return TokenQuery(
@@ -282,7 +303,9 @@ class TokenFinder:
             owner=sought.owner,
             cluster=sought.cluster,
             scope=sought.scope,
-            only=self._only(access.id, sought.condition),
+            only=draining
+            if sought.condition is Condition.DRAINING
+            else self._only(access.id, sought.condition),
             order=sought.order,
             descending=sought.descending,
             limit=max(1, min(sought.limit, MAX_ROWS)),

@@ -41,6 +41,8 @@ from watchword.store.tokens import TOKENS
 _t, _g, _u = tokens.c, token_grants.c, uses.c
 _KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS)
 _NEVER = 2**62
+# What memory knows, or nothing is asked of.
+_BY_IDS = (Condition.ROTATING, Condition.QUARANTINED, Condition.DRAINING, Condition.ANY)
 
 
 def _asked(name: str) -> BindParameter[int]:
@@ -84,6 +86,9 @@ def _every(dialect: str) -> FromClause:
         _t.scopes,
         _t.created_at,
         _t.expires_at,
+        _t.not_before,
+        _t.max_uses,
+        _t.uses,
     )
     whole = _asked("everything_") == 1
     clustered = select(*columns).where(
@@ -132,6 +137,8 @@ def _in_state(every: FromClause) -> ColumnElement[bool]:
         Condition.REVOKED: t.state == "revoked",
         Condition.SUPERSEDED: t.state == "superseded",
         Condition.NEVER_USED: and_(live, ~used),
+        Condition.NOT_YET_VALID: and_(live, t.not_before > _NOW),
+        Condition.USED_UP: and_(live, t.max_uses > 0, t.uses >= t.max_uses),
     }
     named = [and_(asked == word.value, holds) for word, holds in meanings.items()]
     return or_(asked == "", *named)
@@ -257,7 +264,7 @@ def _ascii_lower(text: str) -> str:
 
 
 def _parameters(query: TokenQuery, kinds: Sequence[Kind]) -> dict[str, object]:
-    by_ids = query.condition in (Condition.ROTATING, Condition.QUARANTINED, Condition.ANY)
+    by_ids = query.condition in _BY_IDS
     return {
         "organization_id_": query.organization_id,
         "now_": query.now,

@@ -10,11 +10,13 @@ from litestar.types import Message, Scope
 
 from watchword.services.authority import Authority
 from watchword.web import (
+    agenttokens,
     clusters,
     events,
     home,
     hygiene,
     incidents,
+    newagenttokens,
     newapitoken,
     organization_settings,
     overview,
@@ -48,6 +50,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *hygiene.HANDLERS,
     *incidents.HANDLERS,
     *organization_settings.HANDLERS,
+    *agenttokens.HANDLERS,
+    *newagenttokens.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 

@@ -36,6 +36,12 @@ FIELDS = {
     "unknown_scope": "scopes",
     "organization_missing": "organizations",
     "creation_restricted": "organizations",
+    "never_valid": "not_before",
+    "unknown_queue": "queue",
+    "invalid_tag": "tags",
+    "too_many_tags": "tags",
+    "queue_in_tags": "tags",
+    "invalid_uses": "max_uses",
 }
 _MAX_DIGITS = 15
 _PREFIX = "Validation failed: "

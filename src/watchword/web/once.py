@@ -14,8 +14,6 @@ from watchword.web.security import CSRF_FIELD, new_key
 from watchword.web.visit import PROOF_FIELD, Visit
 
 ONCE_FIELD = "once"
-# A reload after that has to prove again who sends it.
-_KEEP_US = DAY_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ async def mint_once(
     name = f"form {visit.request.scope['path']}"
     try:
         found = await once(
-            visit.context, organization_id, visit.user.id, key, name, asked, unit, keep_us=_KEEP_US
+            visit.context, organization_id, visit.user.id, key, name, asked, unit, keep_us=_kept(visit)
         )
     except Conflict as error:
         if error.code != "idempotency_key_reused":
@@ -75,3 +73,8 @@ async def mint_once(
             code="form_sent_before",
         ) from None
     return Minted(TokenId(found.decode()), shown[0] if shown else None)
+
+
+def _kept(visit: Visit) -> int:
+    """How long a form is known: as long as a session can live, after which none of its forms is taken."""
+    return visit.context.installation.session_days * DAY_US

@@ -19,6 +19,8 @@ _WORDS: dict[Condition, tuple[str, str]] = {
     Condition.SUPERSEDED: ("Superseded", "plain"),
     Condition.QUARANTINED: ("Incident open", "bad"),
     Condition.NEVER_USED: ("Never used", "plain"),
+    Condition.NOT_YET_VALID: ("Not yet valid", "plain"),
+    Condition.USED_UP: ("Used up", "plain"),
 }
 
 
@@ -87,6 +89,8 @@ def badges_of(row: TokenRow) -> tuple[Badge, ...]:
             badges.append(Badge(f"Expires in {_days(row.days_left)}", "warn"))
         elif each is Condition.ROTATING:
             badges.append(Badge(_rotating(row), "busy"))
+        elif each is Condition.DRAINING:
+            badges.append(Badge(f"Draining: {row.agents} left", "busy"))
         elif each is not Condition.ACTIVE or len(row.conditions) == 1:
             badges.append(Badge(*_WORDS[each]))
     return tuple(badges)

@@ -183,13 +183,15 @@ class Visit:
             work: what answers.
             defer: whether `work` itself requires the operation's right, of the thing that it finds.
         """
-        return await self.context.store.read(self._unit(work, defer=defer))
+        return await self.context.store.read(self.unit(work, defer=defer))
 
     async def write(self, work: Work[T], *, defer: bool = False) -> T:
         """Change something, as one unit of work; `defer` as in `read`."""
-        return await self.context.store.write(self._unit(work, defer=defer))
+        return await self.context.store.write(self.unit(work, defer=defer))
 
-    def _unit(self, work: Work[T], *, defer: bool) -> Callable[[Unit], Awaitable[T]]:
+    def unit(self, work: Work[T], *, defer: bool = False) -> Callable[[Unit], Awaitable[T]]:
+        """`work` as a unit of work that enters the organization and requires the right, as `read` does."""
+
         async def unit(tx: Unit) -> T:
             access = await self.enter(tx)
             if not defer:

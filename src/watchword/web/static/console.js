@@ -42,7 +42,11 @@ class Once extends HTMLElement {
   connectedCallback() {
     let kept = false;
     const guard = (event) => { if (!kept) { event.preventDefault(); event.returnValue = ""; } };
-    const keep = () => { kept = true; removeEventListener("beforeunload", guard); };
+    const keep = () => {
+      kept = true;
+      removeEventListener("beforeunload", guard);
+      for (const one of this.querySelectorAll("[data-before-copy], [data-after-copy]")) one.hidden = "beforeCopy" in one.dataset;
+    };
     addEventListener("beforeunload", guard);
     this.addEventListener("ww-copied", keep);
     this.addEventListener("copy", keep);
@@ -217,6 +221,33 @@ class Fragment extends HTMLElement {
   }
 }
 
+// -- what the choices of a form mean, in the server's words ----------------------------------------
+
+class Summary extends HTMLElement {
+  connectedCallback() {
+    const form = this.closest("form");
+    if (!form) return;
+    let later = null;
+    for (const kind of ["input", "change"]) {
+      form.addEventListener(kind, () => { clearTimeout(later); later = setTimeout(() => this.ask(form), 250); });
+    }
+  }
+
+  // The form's page says it, opened with what is filled in; tokens of the form itself stay here.
+  async ask(form) {
+    const asked = new URLSearchParams(new FormData(form));
+    for (const name of ["csrf", "once"]) asked.delete(name);
+    this.asked = asked.toString();
+    const answer = await fetch(`${this.dataset.at}?${asked}`, { headers: { accept: "text/html" } }).catch(() => null);
+    if (!answer?.ok || answer.redirected || this.asked !== asked.toString()) return;
+    const part = this.firstElementChild;
+    const fresh = parse(await answer.text()).getElementById(part.id);
+    if (fresh && fresh.innerHTML !== part.innerHTML) {
+      part.replaceChildren(...[...fresh.childNodes].map((node) => document.adoptNode(node)));
+    }
+  }
+}
+
 // -- filter a long list of choices ----------------------------------------------------------------
 
 class Filter extends HTMLElement {
@@ -294,6 +325,7 @@ customElements.define("ww-keys", Keys);
 customElements.define("ww-fragment", Fragment);
 customElements.define("ww-filter", Filter);
 customElements.define("ww-scopes", Scopes);
+customElements.define("ww-summary", Summary);
 
 document.querySelector("[data-focus]")?.focus();
 // Menus close when the focus or a click goes elsewhere, and on Escape, which gives the focus back.
