@@ -262,6 +262,7 @@ class Application:
     def stop(self) -> None:
         """Ask `serve` to end; pages that are kept up to date are let go first."""
         self.authority.following.stop()
+        self.authority.windows.stop()
         if self._server is not None:
             self._server.stop()  # type: ignore[no-untyped-call] # Granian has no annotation here
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from watchword.domain.ansi import Heading, Line, render_line, sections, strip
+from watchword.domain.ansi import Heading, Line, render_line, sections, strip, title_of
 from watchword.domain.ansistyles import PLAIN, Style, restyle, style_after
 from watchword.domain.loglines import MAX_LINE, LineReader, split_lines
 
@@ -156,6 +156,16 @@ def test_a_line_that_is_too_long_is_several() -> None:
 )
 def test_headings_are_told_from_text(text: str, heading: Heading) -> None:
     assert render_line(text.encode())[0].heading is heading
+
+
+def test_a_heading_is_titled_without_its_mark() -> None:
+    line, _ = render_line(b"\x1b[1m---\x1b[0m  \x1b[31mRed\x1b[0m rest")
+    assert [(span.text, span.style.classes) for span in title_of(line).spans] == [
+        ("Red", "t-fg-1"),
+        (" rest", ""),
+    ]
+    plain, _ = render_line(b"no heading")
+    assert title_of(plain) == plain
 
 
 def test_a_closed_section_can_be_opened_from_inside() -> None:

@@ -56,8 +56,8 @@ class Actors(HTMLParser):
     ("text", "expected"),
     [
         ("a *b* `c`", "<p>a <em>b</em> <code>c</code></p>\n"),
-        ("# Title", "<h4>Title</h4>\n"),
-        ("###### Title", "<h6>Title</h6>\n"),
+        ("# Title", "<h2>Title</h2>\n"),
+        ("###### Title\n\n<h3>x</h3>", "<h2>Title</h2>\n<h2>x</h2>"),
         ("~~old~~", "<p><s>old</s></p>\n"),
         ("<span class='red modal'>x</span>", '<p><span class="red">x</span></p>\n'),
         (

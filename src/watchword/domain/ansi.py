@@ -93,6 +93,18 @@ class Line:
         return Heading(found[1]) if found else Heading.NONE
 
 
+def title_of(line: Line) -> Line:
+    """A heading without its mark."""
+    found = _HEADING.match(line.text)
+    left = found.end() - 1 if found else 0
+    spans: list[Span] = []
+    for span in line.spans:
+        text = span.text[left:]
+        left = max(0, left - len(span.text))
+        spans += [span._replace(text=text)] if text else []
+    return Line(tuple(spans), line.at)
+
+
 Pen = tuple[Style, str]
 _NO_PEN: Pen = (PLAIN, "")
 _PEN_OF: Callable[[tuple[str, Pen]], Pen] = itemgetter(1)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from watchword.domain.ids import (
     AgentId,
@@ -155,6 +156,13 @@ class Build:
     rebuilt_from: BuildId | None = None
     canceled_at: int = 0
     cancel_reason: str = ""
+
+
+def branch_fits(asked: str, branch: str) -> bool:
+    """Whether a branch is the one that is asked for; a `*` stands for any text."""
+    if "*" not in asked:
+        return asked == branch
+    return fnmatchcase(branch, asked.replace("[", "[[]").replace("?", "[?]"))
 
 
 @dataclass(frozen=True, slots=True)

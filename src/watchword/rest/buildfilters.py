@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 
 from watchword.domain.errors import Malformed
-from watchword.domain.pipelines import Build, BuildState
+from watchword.domain.pipelines import Build, BuildState, branch_fits
 from watchword.rest.call import Call
 from watchword.rest.formats import read_time
 from watchword.services.queries import MAX_SIFTED, Access, Unit
@@ -59,7 +58,7 @@ def _names(call: Call) -> list[Fits]:
     branches, commits, states, creators = (call.query(name) for name in FILTERS[:4])
     checks: list[Fits] = []
     if branches:
-        checks.append(lambda build: any(_is_branch(one, build.branch) for one in branches))
+        checks.append(lambda build: any(branch_fits(one, build.branch) for one in branches))
     if commits:
         checks.append(lambda build: build.commit in commits)
     if states:
@@ -83,10 +82,3 @@ def _times(call: Call) -> list[Fits]:
     if finished_from:
         checks.append(lambda build: build.finished_at >= finished_from)
     return checks
-
-
-def _is_branch(asked: str, branch: str) -> bool:
-    """Whether a branch is the one that is asked for; a `*` stands for any text."""
-    if "*" not in asked:
-        return asked == branch
-    return fnmatchcase(branch, asked.replace("[", "[[]").replace("?", "[?]"))

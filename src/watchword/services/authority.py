@@ -19,7 +19,9 @@ from watchword.services.fleet import Fleet
 from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.ledger import Ledger
+from watchword.services.logwindows import LogWindows
 from watchword.services.making import Maker
+from watchword.services.notes import Notes
 from watchword.services.overview import Overseer
 from watchword.services.own_security import OwnSecurity
 from watchword.services.passkey_signing import PasskeySigning
@@ -75,6 +77,8 @@ class Authority:
     following: Following
     finder: TokenFinder
     overseer: Overseer
+    windows: LogWindows
+    notes: Notes
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -132,6 +136,8 @@ class Authority:
             Following(context),
             finder,
             Overseer(context, ledger, fleet, dispatcher, finder),
+            LogWindows(context),
+            Notes(),
         )
 
     async def load(self) -> None:

@@ -1,14 +1,14 @@
 """Windows: a part of a job's log as lines, however long the log is; what to find in it, and what follows."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from watchword.domain.ansi import Line, render_line, strip
 from watchword.domain.errors import Invalid
 from watchword.domain.loglines import pass_over, split_lines
-from watchword.domain.pipelines import Job
+from watchword.domain.pipelines import Job, JobState
 from watchword.services.context import Context
 from watchword.services.house import require_log
 from watchword.services.logindex import LogIndex, LogIndexes
@@ -34,14 +34,19 @@ class LogWindow:
         lines: the lines; fewer than were asked for where they are long.
         total: how many lines the log has, the one under way among them.
         growing: whether the log's last line is still being written.
-        ended: whether the job has ended, so that no line follows.
+        job: the job as it was then; where it has ended no line follows.
     """
 
     first: int
     lines: tuple[Line, ...]
     total: int
     growing: bool
-    ended: bool
+    job: Job
+
+    @property
+    def ended(self) -> bool:
+        """Whether no line follows."""
+        return self.job.state.ended
 
     @property
     def after(self) -> int:
@@ -56,9 +61,9 @@ class LogWindow:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Numbers of lines that hold a text, from 1; `more` says that there are others."""
+    """Lines that show a text: each one's number, from 1, and what it shows; `more`: there are others."""
 
-    lines: tuple[int, ...]
+    lines: tuple[tuple[int, str], ...]
     more: bool
 
 
@@ -68,11 +73,13 @@ class LogWindows:
 
     Attributes:
         pause: seconds between two looks at a log that is followed.
+        stopped: whether the server is ending.
     """
 
     context: Context
     pause: float = LOOK_SECONDS
     indexes: LogIndexes = field(init=False)
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         self.indexes = LogIndexes(self.context)
@@ -105,7 +112,7 @@ class LogWindows:
         count = max(0, min(count, MAX_LINES, index.lines - first + 1))
         growing = bool(index.rest) and not job.state.ended
         lines = await self._lines(job, index, first - 1, count) if count else ()
-        return LogWindow(first, lines, index.lines, growing, job.state.ended)
+        return LogWindow(first, lines, index.lines, growing, job)
 
     async def _lines(self, job: Job, index: LogIndex, skip: int, count: int) -> tuple[Line, ...]:
         """Lines after the first `skip` ones."""
@@ -150,17 +157,22 @@ class LogWindows:
         index = await self.indexes.of(job)
         number, position, _ = index.before(max(0, first - 1))
         rest = b""
-        found: list[int] = []
+        number += 1
+        found: list[tuple[int, str]] = []
         async with aclosing(read_parts(self.context, job, position)) as parts:
             async for _, text in parts:
                 lines, rest = split_lines(rest + text)
-                found += [one for at in _holding(lines, wanted) if (one := number + at + 1) >= first]
+                found += [
+                    (number + at, shown) for at, shown in _showing(lines, wanted) if number + at >= first
+                ]
                 number += len(lines)
                 if len(found) > most:
                     break
                 await asyncio.sleep(0)
             else:
-                found += [number + 1 for _ in _holding([rest], wanted) if rest and number + 1 >= first]
+                found += [
+                    (number + at, shown) for at, shown in _showing([rest], wanted) if number + at >= first
+                ]
         return Found(tuple(found[:most]), len(found) > most)
 
     async def follow(self, job: Job, first: int) -> AsyncGenerator[LogWindow | None, None]:
@@ -171,11 +183,11 @@ class LogWindows:
         Raises:
             NotFound: the log was deleted (410).
         """
-        seen = (False, -1)
+        seen: tuple[JobState, int] | None = None
         idle = 0
         current: Job | None = job
-        while current is not None:
-            now = (current.state.ended, current.log_size)
+        while current is not None and not self.stopped:
+            now = (current.state, current.log_size)
             if now != seen:
                 window = await self.view(current, first)
                 first, idle = window.settled + 1, 0
@@ -192,14 +204,17 @@ class LogWindows:
             idle += 1
             current = await self.context.store.read(lambda tx: tx.builds.job(job.organization_id, job.id))
 
+    def stop(self) -> None:
+        """Let followers go: a server that stops waits for its open answers."""
+        self.stopped = True
 
-def _holding(lines: list[bytes], wanted: str) -> list[int]:
-    """Which lines show a text; a line that only holds it among its controls does not."""
+
+def _showing(lines: list[bytes], wanted: str) -> Iterator[tuple[int, str]]:
+    """Which lines show a text, and what each shows; a line that only holds it among its controls does not."""
     text = strip(b"\n".join(line.removesuffix(b"\n") for line in lines).decode(errors="replace")).casefold()
     if wanted not in text:
-        return []
-    return [
-        at
-        for at, line in enumerate(text.split("\n"))
-        if wanted in line and wanted in render_line(lines[at])[0].text.casefold()
-    ]
+        return
+    for at, line in enumerate(text.split("\n")):
+        shown = render_line(lines[at])[0].text if wanted in line else ""
+        if wanted in shown.casefold():
+            yield at, shown

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from html import escape
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import nh3
 from markdown_it import MarkdownIt
@@ -39,7 +39,26 @@ _TAGS = {
         "dt",
         "em",
     ),
-    *("h3", "h4", "h5", "h6", "hr", "i", "ins", "kbd", "li", "ol", "p", "pre", "q", "s", "samp", "small"),
+    *(
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "i",
+        "ins",
+        "kbd",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "samp",
+        "small",
+    ),
     *("span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt"),
     *("u", "ul", "var"),
 }
@@ -58,8 +77,8 @@ _CLASS = re.compile(
 _OUTSIDE = re.compile(r"https?://[^\s\\]+|mailto:[^\s\\]+", re.IGNORECASE)
 _INSIDE = re.compile(r"#[A-Za-z0-9_-]{1,64}")
 _ARTIFACT = "artifact://"
-# A page has its own headings above these.
-_HEADINGS = {"h1": "h4", "h2": "h5", "h3": "h6", "h4": "h6", "h5": "h6"}
+# The page has its own heading above, and the order of levels is the reader's way through it.
+_HEADING = re.compile("<(/?)h[1-6]")
 
 Resolve = Callable[[str], str]
 
@@ -92,7 +111,7 @@ def _clean(html: str, artifact: Resolve) -> str:
             return artifact(value.removeprefix(_ARTIFACT)) or None
         return value if _OUTSIDE.fullmatch(value) or _INSIDE.fullmatch(value) else None
 
-    return nh3.clean(
+    cleaned = nh3.clean(
         html,
         tags=_TAGS,
         clean_content_tags={"script", "style", "template", "title", "textarea", "iframe", "noscript"},
@@ -101,36 +120,21 @@ def _clean(html: str, artifact: Resolve) -> str:
         link_rel="noopener noreferrer nofollow",
         url_schemes={"http", "https", "mailto", "artifact"},
     )
+    return _HEADING.sub(r"<\1h2", cleaned)
 
 
 @cache
 def _reader() -> MarkdownIt:
-    """The reader, with our ways to write headings, images and terminal output."""
+    """The reader, with our ways to write images and terminal output."""
     reader = MarkdownIt("commonmark", {"html": True, "maxNesting": 20}).enable(["table", "strikethrough"])
-    for rule, write in (
-        ("heading_open", _heading),
-        ("heading_close", _heading),
-        ("image", _image),
-        ("fence", _fence),
-    ):
-        reader.add_render_rule(rule, write)
+    reader.add_render_rule("image", _image)
+    reader.add_render_rule("fence", _fence)
     reader.validateLink = _any_link  # type: ignore[method-assign,assignment] # the sanitiser decides
     return reader
 
 
 def _any_link(_url: str) -> bool:
     return True
-
-
-def _heading(
-    self: RendererHTML,
-    tokens: Sequence[Token],
-    at: int,
-    options: OptionsDict,
-    _env: EnvType,
-) -> str:
-    tokens[at].tag = _HEADINGS.get(tokens[at].tag, tokens[at].tag)
-    return self.renderToken(tokens, at, options, _env)
 
 
 def _image(
@@ -167,5 +171,5 @@ def _fence(
 
 
 def artifact_query(path: str) -> str:
-    """An artifact's path as a value in a query."""
-    return quote(path, safe="/")
+    """An artifact's path, as a link has it, as a value in a query."""
+    return quote(unquote(path), safe="/")

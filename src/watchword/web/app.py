@@ -11,11 +11,17 @@ from litestar.types import Message, Scope
 from watchword.services.authority import Authority
 from watchword.web import (
     agenttokens,
+    artifactpages,
+    buildactions,
+    buildpages,
+    builds,
     clusters,
     events,
     home,
     hygiene,
     incidents,
+    joblogs,
+    jobs,
     newagenttokens,
     newapitoken,
     organization_settings,
@@ -23,10 +29,13 @@ from watchword.web import (
     ownrotation,
     owntokenchange,
     owntokens,
+    pipelines,
+    pipelinesettings,
     queues,
     sign_in,
     statics,
     tokens,
+    unblocking,
     usertokens,
 )
 from watchword.web.failures import answer
@@ -52,6 +61,15 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *organization_settings.HANDLERS,
     *agenttokens.HANDLERS,
     *newagenttokens.HANDLERS,
+    *pipelines.HANDLERS,
+    *pipelinesettings.HANDLERS,
+    *builds.HANDLERS,
+    *buildpages.HANDLERS,
+    *buildactions.HANDLERS,
+    *unblocking.HANDLERS,
+    *artifactpages.HANDLERS,
+    *jobs.HANDLERS,
+    *joblogs.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 

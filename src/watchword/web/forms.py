@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from litestar.datastructures import FormMultiDict
 
-from watchword.domain.errors import WatchwordError
+from watchword.domain.errors import Invalid, WatchwordError
 from watchword.domain.texts import refuse_nul
 
 # Which field an error speaks of; those that are left out speak of the whole form.
@@ -42,6 +42,11 @@ FIELDS = {
     "too_many_tags": "tags",
     "queue_in_tags": "tags",
     "invalid_uses": "max_uses",
+    "invalid_pipeline": "configuration",
+    "invalid_yaml": "configuration",
+    "invalid_env": "env",
+    "protected_variable": "env",
+    "not_confirmed": "confirm",
 }
 _MAX_DIGITS = 15
 _PREFIX = "Validation failed: "
@@ -95,6 +100,17 @@ class Form:
     def raw(self, name: str, default: str = "") -> str:
         """A field exactly as it came, as passwords need it."""
         return next((value for key, value in reversed(self.given) if key == name), default)
+
+    def short(self, name: str, limit: int) -> str:
+        """A field of at most so many characters.
+
+        Raises:
+            Invalid: it is longer.
+        """
+        text = self.text(name)
+        if len(text) > limit:
+            raise Invalid(f"{name.capitalize()} takes at most {limit} characters.", code="too_long")
+        return text
 
     def texts(self, name: str) -> list[str]:
         """All values of a field, blank ones left out."""

@@ -49,6 +49,10 @@ class Paging:
         more = len(rows) > self.size
         return Paging(self.path, self.others, self.number, self.size, more), list(rows[: self.size])
 
+    def cut_all(self, rows: Sequence[T]) -> "tuple[Paging, list[T]]":
+        """`cut` where all rows of the list are at hand."""
+        return self.cut(rows[self.offset : self.offset + self.window.limit])
+
     def at(self, number: int) -> str:
         """The address of another page of the list."""
         pairs = [*self.others, ("page", str(number))] if number > 1 else list(self.others)

@@ -12,6 +12,7 @@ from watchword.domain.formats import instant
 from watchword.web.statics import address
 
 _SECOND = 1_000_000
+_DAY_MS = 86_400_000
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -35,6 +36,19 @@ def relative(context: TemplateContext, microseconds: int) -> str:
 def absolute(microseconds: int) -> str:
     """A time for reading, in UTC, to the second."""
     return f"{datetime.fromtimestamp(microseconds // _SECOND, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def duration(microseconds: int) -> str:
+    """A length of time in its two largest units: `1 h 5 min`, `12 s`."""
+    seconds = max(0, microseconds // _SECOND)
+    parts = [(seconds // 3600, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
+    shown = [f"{count} {unit}" for count, unit in parts if count]
+    return " ".join(shown[:2]) or "0 s"
+
+
+def clock(milliseconds: int) -> str:
+    """A time of the day in UTC, as the lines of a log have it."""
+    return f"{datetime.fromtimestamp(milliseconds % _DAY_MS / 1000, UTC):%H:%M:%S}"
 
 
 def number(value: int) -> str:
@@ -72,6 +86,8 @@ def environment() -> Environment:
         "relative": relative,
         "absolute": absolute,
         "capital": capital,
+        "clock": clock,
+        "duration": duration,
         "instant": instant,
         "number": number,
         "plural": plural,

@@ -317,9 +317,109 @@ class Scopes extends HTMLElement {
   }
 }
 
+// -- a job's log: only what is new is put in, and the end is followed until somebody scrolls away ---
+
+const MOST_LINES = 5000;
+
+class Log extends HTMLElement {
+  connectedCallback() {
+    this.lines = this.querySelector(".log");
+    if (!this.lines) return;
+    this.addEventListener("click", (event) => this.mark(event));
+    if (this.dataset.source) this.listen();
+  }
+
+  // A line's number is its address; opening it need not load the page anew.
+  mark(event) {
+    const link = event.target.closest("a.line-number");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    history.replaceState(null, "", link.href);
+    for (const one of this.querySelectorAll(".marked")) one.classList.remove("marked");
+    link.closest(".line").classList.add("marked");
+    this.follow(false);
+  }
+
+  listen() {
+    this.button = this.querySelector("[data-follow]");
+    this.button.hidden = false;
+    for (const one of this.querySelectorAll("[data-reload]")) one.hidden = true;
+    this.button.addEventListener("click", () => this.follow(!this.following));
+    addEventListener("wheel", (event) => { if (event.deltaY < 0) this.follow(false); }, { passive: true });
+    addEventListener("scroll", () => { if (!this.following && this.atEnd()) this.follow(true); }, { passive: true });
+    addEventListener("keydown", (event) => {
+      if (["ArrowUp", "PageUp", "Home"].includes(event.key)) this.follow(false);
+    });
+    this.follow(!location.hash);
+    const stream = new EventSource(this.dataset.source);
+    stream.addEventListener("lines", (event) => this.take(JSON.parse(event.data)));
+    stream.addEventListener("head", (event) => {
+      const fresh = parse(JSON.parse(event.data).html);
+      document.getElementById("job-head").replaceChildren(...fresh.body.childNodes);
+    });
+    stream.addEventListener("ended", () => {
+      stream.close();
+      this.button.hidden = true;
+      this.following = false;
+      say("The log has ended.");
+    });
+    addEventListener("pagehide", () => stream.close());
+  }
+
+  atEnd() { return innerHeight + scrollY >= document.documentElement.scrollHeight - 40; }
+
+  follow(on) {
+    if (!this.button) return;
+    this.following = on;
+    this.button.setAttribute("aria-pressed", String(on));
+    if (on) scrollTo({ top: document.documentElement.scrollHeight });
+  }
+
+  take({ first, total, html }) {
+    let last;
+    // The line that was still being written comes again.
+    while ((last = [...this.lines.querySelectorAll(":scope > .line, :scope > .log-section:last-child .line")].at(-1))
+      && Number(last.dataset.line) >= first) (last.matches("summary") ? last.parentElement : last).remove();
+    const section = this.lines.lastElementChild?.matches("details") ? this.lines.lastElementChild : null;
+    for (const node of [...parse(html).body.children]) {
+      if (node.matches("details")) {
+        this.close(this.lines.lastElementChild);
+        this.lines.append(node);
+      } else {
+        (section ?? this.lines).append(node);
+      }
+    }
+    this.trim();
+    const start = this.lines.querySelector(".line")?.dataset.line;
+    const text = start ? `Lines ${start} to ${total} of ${total}` : "";
+    for (const one of this.querySelectorAll("[data-count]")) one.textContent = text;
+    if (this.following) scrollTo({ top: document.documentElement.scrollHeight });
+  }
+
+  // What was open only because it was the last closes again, unless somebody opened it.
+  close(section) {
+    if (section?.matches("details.log-section:not([data-kind='+++'])") && this.following) section.open = false;
+  }
+
+  trim() {
+    let over = this.lines.querySelectorAll(".line").length - MOST_LINES;
+    while (over > 0 && this.lines.firstElementChild) {
+      const top = this.lines.firstElementChild;
+      const inside = top.matches("details") ? [...top.querySelectorAll("div.line")] : [top];
+      if (top.matches("details") && inside.length + 1 > over) {
+        for (const line of inside.slice(0, over)) line.remove();
+        return;
+      }
+      over -= inside.length + (top.matches("details") ? 1 : 0);
+      top.remove();
+    }
+  }
+}
+
 customElements.define("ww-copy", Copy);
 customElements.define("ww-once", Once);
 customElements.define("ww-live", Live);
+customElements.define("ww-log", Log);
 customElements.define("ww-theme", Theme);
 customElements.define("ww-keys", Keys);
 customElements.define("ww-fragment", Fragment);
