@@ -66,7 +66,11 @@ def agents(place: Place) -> Pages:
     """Pages of a cluster with many connected agents."""
     count = place.count(AGENTS)
     join(place.server.port, place.known.agent_token, 0, count, place.bench.tell)
+    yield f"clusters of an installation with {count:,} agents", place.cluster.rpartition("/")[0]
     yield f"queues of a cluster with {count:,} agents", place.cluster
+    yield f"agents of a cluster with {count:,} of them", f"{place.cluster}/agents"
+    yield f"the same, page {count // 50}", f"{place.cluster}/agents?page={count // 50}"
+    yield "the same, searched by a part of a name", f"{place.cluster}/agents?q=bench-99&state=idle"
 
 
 def tokens(place: Place) -> Pages:

@@ -31,6 +31,18 @@ class AgentState(StrEnum):
         return self in (AgentState.DISCONNECTED, AgentState.LOST, AgentState.REPLACED)
 
 
+class Activity(StrEnum):
+    """What an agent does just now, as people see it."""
+
+    IDLE = "idle"
+    BUSY = "busy"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    JOINING = "joining"
+    LOST = "lost"
+    LEFT = "left"
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """One agent process. Times are microseconds.
@@ -138,6 +150,24 @@ def pause_minutes(asked: int | None) -> int:
 def pause_end(now: int, minutes: int) -> int:
     """When a pause that begins now ends by itself."""
     return now + minutes * MINUTE_US
+
+
+def activity_of(agent: Agent) -> Activity:
+    """What an agent does as its row says."""
+    if agent.state.ended:
+        return Activity.LOST if agent.state is AgentState.LOST else Activity.LEFT
+    return live_activity(
+        connected=agent.state is AgentState.CONNECTED, order=agent.order, busy=agent.job_id is not None
+    )
+
+
+def live_activity(*, connected: bool, order: Order | None, busy: bool) -> Activity:
+    """What a live agent does: an order it was given goes before the job it may still run."""
+    if not connected:
+        return Activity.JOINING
+    if order is not None:
+        return Activity.STOPPING if order.stop else Activity.PAUSED
+    return Activity.BUSY if busy else Activity.IDLE
 
 
 _SHOWN_STATES = {

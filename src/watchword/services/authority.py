@@ -29,6 +29,7 @@ from watchword.services.passkeys import Passkeys
 from watchword.services.passwords import Resets
 from watchword.services.reach import Reach
 from watchword.services.revoking import Revoker
+from watchword.services.rosters import Rosters
 from watchword.services.rotating import Rotator
 from watchword.services.running import Runner
 from watchword.services.scheduling import Scheduler
@@ -79,6 +80,7 @@ class Authority:
     overseer: Overseer
     windows: LogWindows
     notes: Notes
+    rosters: Rosters
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -138,6 +140,7 @@ class Authority:
             Overseer(context, ledger, fleet, dispatcher, finder),
             LogWindows(context),
             Notes(),
+            Rosters(context, fleet, dispatcher, ledger),
         )
 
     async def load(self) -> None:

@@ -75,6 +75,12 @@ def line_of(organization_id: OrganizationId, queue_id: QueueId | None, key: str)
     return queue_id or f"{organization_id}/{key}"
 
 
+def line_of_agent(agent: Agent) -> str:
+    """Name of the line in which an agent's jobs wait."""
+    key = next((tag[6:] for tag in agent.tags if tag.startswith("queue=")), "default")
+    return line_of(agent.organization_id, agent.queue_id, key)
+
+
 def agent_actor(agent: Agent) -> Actor:
     """An agent as the audit trail names it."""
     return Actor("agent", agent.id, agent.name)
@@ -117,12 +123,11 @@ class Fleet:
 
     def add(self, agent: Agent) -> LiveAgent:
         """Take an agent into memory."""
-        key = next((tag[6:] for tag in agent.tags if tag.startswith("queue=")), "default")
         live = LiveAgent(
             organization_id=agent.organization_id,
             id=agent.id,
             token_id=TokenId(sys.intern(agent.token_id)),
-            line=sys.intern(line_of(agent.organization_id, agent.queue_id, key)),
+            line=sys.intern(line_of_agent(agent)),
             tags=self._tags.setdefault(agent.tags, agent.tags),
             connected=agent.state is AgentState.CONNECTED,
             dispatch=not agent.ignore_in_dispatches,

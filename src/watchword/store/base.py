@@ -33,6 +33,7 @@ from watchword.store.base_policies import Policies
 from watchword.store.base_proofs import Proofs
 from watchword.store.base_queues import Queues, Secrets
 from watchword.store.base_revocations import Revocations
+from watchword.store.base_rosters import Rosters
 from watchword.store.base_rotations import Incidents, Rotations
 from watchword.store.base_steps import Steps
 from watchword.store.base_tallies import Tallies
@@ -70,6 +71,7 @@ __all__ = [
     "Queues",
     "Replay",
     "Revocations",
+    "Rosters",
     "Rotations",
     "SealedValues",
     "Secrets",
@@ -289,6 +291,10 @@ class Transaction(Protocol):
     @property
     def fleet(self) -> Fleet:
         """Agents."""
+
+    @property
+    def rosters(self) -> Rosters:
+        """Lists of agents."""
 
     @property
     def builds(self) -> Builds:

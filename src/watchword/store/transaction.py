@@ -21,6 +21,7 @@ from watchword.store.policies import PolicyRows
 from watchword.store.proofs import ProofRows
 from watchword.store.queues import QueueRows
 from watchword.store.revocations import RevocationRows
+from watchword.store.rosters import RosterRows
 from watchword.store.rotations import IncidentRows, RotationRows
 from watchword.store.sealed import SealedRows
 from watchword.store.secrets import SecretRows
@@ -55,6 +56,7 @@ class Rows:
         self.teams = TeamRows(connection)
         self.revocations = RevocationRows(connection)
         self.fleet = FleetRows(connection)
+        self.rosters = RosterRows(connection)
         self.builds = BuildRows(connection)
         self.steps = StepRows(connection)
         self.assignments = AssignmentRows(connection)

@@ -10,12 +10,14 @@ from litestar.types import Message, Scope
 
 from watchword.services.authority import Authority
 from watchword.web import (
+    agents,
     agenttokens,
     artifactpages,
     buildactions,
     buildpages,
     builds,
     clusters,
+    crews,
     events,
     home,
     hygiene,
@@ -70,6 +72,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *artifactpages.HANDLERS,
     *jobs.HANDLERS,
     *joblogs.HANDLERS,
+    *crews.HANDLERS,
+    *agents.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context as TemplateContext
 
+from watchword.domain.fleet import activity_of
 from watchword.domain.formats import instant
 from watchword.web.statics import address
 
@@ -88,6 +89,7 @@ def environment() -> Environment:
         "capital": capital,
         "clock": clock,
         "duration": duration,
+        "activity": activity_of,
         "instant": instant,
         "number": number,
         "plural": plural,

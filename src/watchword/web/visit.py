@@ -223,7 +223,7 @@ class Visit:
         return Response(body, status_code=status, media_type="text/html")
 
     def show_again(self, template: str, *errors: WatchwordError | Problem, **values: object) -> Page:
-        """A form once more, filled in as it was sent, with what is wrong with it.
+        """A form once more, filled in as it was sent, with what is wrong with it; for the first time without.
 
         Raises:
             NotFound: what the form was about is not there; there is no form to show.
@@ -233,7 +233,9 @@ class Visit:
             if isinstance(one, (NotFound, Forbidden)):
                 raise one
         problems = [one if isinstance(one, Problem) else Problem.of(one) for one in errors]
-        status = next((one.status for one in errors if isinstance(one, WatchwordError)), 422)
+        status = next(
+            (one.status for one in errors if isinstance(one, WatchwordError)), 422 if errors else 200
+        )
         return self.show(template, status=status, problems=problems, **values)
 
     def go(self, path: str, *, done: str = "") -> Page:
