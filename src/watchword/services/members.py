@@ -7,6 +7,7 @@ from watchword.domain.ids import OrganizationId, UserId, is_uuid
 from watchword.services.context import Caller, Context
 from watchword.services.teammembers import enrol, remove_team_member
 from watchword.store.base import Duplicate, Page, Transaction
+from watchword.store.base_directory import DirectoryEntry as DirectoryEntry  # noqa: PLC0414 - handed on
 
 Person = tuple[Member, User]
 
@@ -14,6 +15,13 @@ Person = tuple[Member, User]
 async def members_of(tx: Transaction, organization_id: OrganizationId, page: Page) -> list[Person]:
     """Members, first come first."""
     return list(await tx.members.list(organization_id, page))
+
+
+async def look_through(
+    tx: Transaction, organization_id: OrganizationId, page: Page, text: str = ""
+) -> list[DirectoryEntry]:
+    """Members with a part of the name or address, and how they come in; first come first."""
+    return list(await tx.directory.members(organization_id, page, text.strip()))
 
 
 async def find_member(tx: Transaction, organization_id: OrganizationId, text: str) -> Person:

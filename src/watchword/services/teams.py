@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from watchword.domain.accounts import slugify
+from watchword.domain.accounts import Cluster, slugify
 from watchword.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from watchword.domain.events import Action
 from watchword.domain.ids import OrganizationId, TeamId, UserId, is_uuid
@@ -77,6 +77,15 @@ async def find_team_by_slug(tx: Transaction, access: Access, slug: str) -> Team:
     if team is None or not await sees(tx, access, team):
         raise NotFound("No team found")
     return team
+
+
+async def clusters_of_team(tx: Transaction, team: Team) -> list[Cluster]:
+    """Clusters that a team maintains."""
+    found = [
+        await tx.accounts.cluster(team.organization_id, one.cluster_id)
+        for one in await tx.teams.maintainers_of_team(team.organization_id, team.id)
+    ]
+    return [cluster for cluster in found if cluster is not None]
 
 
 async def create_team(

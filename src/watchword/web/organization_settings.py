@@ -1,5 +1,19 @@
 """The organization's settings, all of their pages and forms."""
 
-from watchword.web import security_policy
+from watchword.web import (
+    banner,
+    invitations,
+    members,
+    security_policy,
+    teammembers,
+    teams,
+)
 
-HANDLERS = (*security_policy.HANDLERS,)
+HANDLERS = (
+    *security_policy.HANDLERS,
+    *members.HANDLERS,
+    *teams.HANDLERS,
+    *teammembers.HANDLERS,
+    *invitations.HANDLERS,
+    *banner.HANDLERS,
+)

@@ -15,8 +15,10 @@ from watchword.domain.accounts import Organization, User
 from watchword.domain.errors import Forbidden, NotFound, Refused, WatchwordError
 from watchword.domain.events import Actor
 from watchword.domain.ids import ClusterId, TeamId
+from watchword.domain.teams import Banner
 from watchword.services.access import Access, belonging, enter_in_person
 from watchword.services.authority import Authority
+from watchword.services.banners import banner_of
 from watchword.services.context import Caller, Context
 from watchword.services.people import person_caller
 from watchword.services.queries import Unit
@@ -59,6 +61,7 @@ class Visit:
         form: what was posted; empty for a GET.
         access: the organization that the last unit of work entered; the page's frame shows it.
         organizations: where the visitor belongs, for the frame.
+        banner: what the organization says to everybody in it.
         position: how far the organization's trail had come when the page was made.
         cookies: cookies that the answer sets.
     """
@@ -73,6 +76,7 @@ class Visit:
     form: Form = field(default_factory=Form)
     access: Access | None = None
     organizations: Sequence[Organization] = ()
+    banner: Banner | None = None
     position: int = 0
     cookies: list[tuple[str, str]] = field(default_factory=list)
 
@@ -173,6 +177,7 @@ class Visit:
         slug = self.path("org")
         self.access = await enter_in_person(tx, self.user, slug, self.caller)
         self.organizations = [one for one, _ in await belonging(tx, self.user)]
+        self.banner = await banner_of(tx, self.access.id)
         self.position = await tx.trail.last(self.access.id)
         return self.access
 
