@@ -17,8 +17,6 @@ FIELDS = {
     "invalid_email": "email",
     "already_invited": "email",
     "already_member": "email",
-    "already_added": "email",
-    "unknown_user": "email",
     "invalid_networks": "allowed_ip_addresses",
     "invalid_network": "allowed_ip_addresses",
     "too_many_networks": "allowed_ip_addresses",

@@ -2,7 +2,7 @@
 
 from litestar import post
 
-from watchword.domain.errors import Invalid, WatchwordError
+from watchword.domain.errors import Conflict, Invalid
 from watchword.domain.teams import TeamRole
 from watchword.services.members import find_member_by_email
 from watchword.services.queries import Access, Unit
@@ -13,7 +13,7 @@ from watchword.services.teammembers import (
     remove_team_member,
 )
 from watchword.services.teams import find_team
-from watchword.web.forms import Form
+from watchword.web.forms import Form, Problem
 from watchword.web.needs import page
 from watchword.web.settings import base
 from watchword.web.teams import TEAM, show_whole
@@ -21,6 +21,8 @@ from watchword.web.visit import Page, Visit, WebRequest, Work
 
 MEMBERS = TEAM + "/members"
 MEMBER = MEMBERS + "/{user:str}"
+# What is wrong with the address of who is to join.
+_FIELDS = {"already_added": "email", "unknown_user": "email"}
 _REMOVED = "team-member-removed"
 
 
@@ -34,8 +36,8 @@ def _role(form: Form) -> TeamRole:
 async def _do(visit: Visit, work: Work[None], done: str) -> Page:
     try:
         await visit.write(work)
-    except WatchwordError as error:
-        return await show_whole(visit, "settings/team.html", error)
+    except (Invalid, Conflict) as error:
+        return await show_whole(visit, "settings/team.html", Problem.of(error, _FIELDS.get(error.code, "")))
     # Whoever leaves a secret team sees it no more.
     own = done == _REMOVED and visit.path("user").lower() == visit.user.id
     return visit.go(f"{base(visit)}/teams" + ("" if own else f"/{visit.path('team')}"), done=done)

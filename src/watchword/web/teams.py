@@ -22,7 +22,7 @@ from watchword.services.teams import (
     teams_of,
     update_team,
 )
-from watchword.web.forms import Form
+from watchword.web.forms import Form, Problem
 from watchword.web.needs import page
 from watchword.web.paging import Paging
 from watchword.web.settings import SETTINGS, base, nothing
@@ -129,7 +129,9 @@ async def read_team(visit: Visit) -> _Whole:
     return await visit.read(work)
 
 
-async def show_whole(visit: Visit, template: str, *errors: WatchwordError, form: Form | None = None) -> Page:
+async def show_whole(
+    visit: Visit, template: str, *errors: WatchwordError | Problem, form: Form | None = None
+) -> Page:
     """A page of a team, with what is wrong with the form that was sent from it."""
     whole = await read_team(visit)
     values = {"whole": whole, "team": whole.team, "form": form or visit.form}
