@@ -2,11 +2,14 @@
 
 from watchword.web import (
     banner,
+    deliveries,
     invitations,
     members,
     security_policy,
     teammembers,
     teams,
+    webhookchanges,
+    webhooks,
 )
 
 HANDLERS = (
@@ -15,5 +18,8 @@ HANDLERS = (
     *teams.HANDLERS,
     *teammembers.HANDLERS,
     *invitations.HANDLERS,
+    *webhooks.HANDLERS,
+    *webhookchanges.HANDLERS,
+    *deliveries.HANDLERS,
     *banner.HANDLERS,
 )
