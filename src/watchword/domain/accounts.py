@@ -191,6 +191,25 @@ def check_color(text: str) -> str:
     return text
 
 
+MAX_DESCRIPTION = 1024
+MAX_EMOJI = 64
+
+
+def check_words(description: str, emoji: str) -> None:
+    """Require that what a cluster says of itself is not too long (contract rest-graphql §2.5).
+
+    Raises:
+        Invalid: it is.
+    """
+    if len(description) > MAX_DESCRIPTION:
+        raise Invalid(
+            f"Validation failed: Description takes at most {MAX_DESCRIPTION} characters",
+            code="invalid_description",
+        )
+    if len(emoji) > MAX_EMOJI:
+        raise Invalid(f"Validation failed: Emoji takes at most {MAX_EMOJI} characters", code="invalid_emoji")
+
+
 def slugify(name: str) -> str:
     """Make a slug of a name; empty where nothing of it can stand in one."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")

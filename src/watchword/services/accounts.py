@@ -13,6 +13,7 @@ from watchword.domain.accounts import (
     check_color,
     check_organization_slug,
     check_queue_key,
+    check_words,
 )
 from watchword.domain.errors import Conflict, Invalid, NotFound
 from watchword.domain.events import Action
@@ -134,8 +135,9 @@ async def add_cluster(
     """Create a cluster without queues, inside a unit of work.
 
     Raises:
-        Invalid: name or color is not acceptable.
+        Invalid: name, description, emoji or color is not acceptable.
     """
+    check_words(description, emoji)
     cluster = Cluster(
         organization_id,
         ClusterId(context.new_id()),
@@ -168,9 +170,10 @@ async def add_queue(
     """Create a queue, inside a unit of work.
 
     Raises:
-        Invalid: the key is not acceptable.
+        Invalid: key or description is not acceptable.
         Conflict: the cluster has it, or as many queues as it may have (contract rest-graphql §1.10).
     """
+    check_words(description, "")
     queue = Queue(
         cluster.organization_id,
         QueueId(context.new_id()),
@@ -200,9 +203,10 @@ async def save_cluster(context: Context, tx: Transaction, caller: Caller, cluste
     """Write a changed cluster, inside a unit of work.
 
     Raises:
-        Invalid: name, color or default queue is not acceptable.
+        Invalid: name, description, emoji, color or default queue is not acceptable.
     """
     check_name(cluster.name)
+    check_words(cluster.description, cluster.emoji)
     check_color(cluster.color)
     if cluster.default_queue_id is not None:
         queue = await tx.accounts.queue(cluster.organization_id, cluster.default_queue_id)

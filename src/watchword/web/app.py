@@ -17,6 +17,7 @@ from watchword.web import (
     buildpages,
     builds,
     clusters,
+    clustersettings,
     crews,
     events,
     home,
@@ -24,6 +25,7 @@ from watchword.web import (
     incidents,
     joblogs,
     jobs,
+    maintainers,
     newagenttokens,
     newapitoken,
     organization_settings,
@@ -34,6 +36,7 @@ from watchword.web import (
     pipelines,
     pipelinesettings,
     queues,
+    secrets,
     sign_in,
     statics,
     tokens,
@@ -74,6 +77,9 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *joblogs.HANDLERS,
     *crews.HANDLERS,
     *agents.HANDLERS,
+    *maintainers.HANDLERS,
+    *clustersettings.HANDLERS,
+    *secrets.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 

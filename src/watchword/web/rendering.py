@@ -1,5 +1,6 @@
 """Templates: one environment, escaping always on, and the few filters that pages need."""
 
+import unicodedata
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -13,6 +14,8 @@ from watchword.domain.formats import instant
 from watchword.web.statics import address
 
 _SECOND = 1_000_000
+# Unicode's category of signs that are neither letters nor controls.
+_SIGN = "So"
 _DAY_MS = 86_400_000
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -72,6 +75,16 @@ def segment(text: object) -> str:
     return quote(str(text), safe="")
 
 
+def emoji(text: str) -> str:
+    """The sign that a name between colons stands for, as Unicode names it; else the text as it is."""
+    name = text.strip(":").replace("_", " ").replace("-", " ")
+    try:
+        found = unicodedata.lookup(name) if text.startswith(":") else text
+    except KeyError:
+        return text
+    return found if text == found or unicodedata.category(found[0]) == _SIGN else text
+
+
 @cache
 def environment() -> Environment:
     """The templates of the package."""
@@ -90,6 +103,7 @@ def environment() -> Environment:
         "clock": clock,
         "duration": duration,
         "activity": activity_of,
+        "emoji": emoji,
         "instant": instant,
         "number": number,
         "plural": plural,
