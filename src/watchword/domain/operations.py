@@ -91,6 +91,13 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
     ("agent_token.revoke", "write_clusters", _CLUSTER, True, "Revoke an agent token"),
     ("agent_token.rotate", "write_clusters", _CLUSTER, True, "Rotate an agent token"),
     (
+        "agent_token.reveal",
+        "write_organization_settings",
+        _ADMIN,
+        False,
+        "Reveal an agent token's value, on the console alone, where a copy is kept",
+    ),
+    (
         "unclustered_agent_token.read",
         "read_agents",
         _ADMIN,
@@ -101,6 +108,13 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
     ("unclustered_agent_token.update", "write_agents", _ADMIN, True, "Change an unclustered agent token"),
     ("unclustered_agent_token.revoke", "write_agents", _ADMIN, True, "Revoke an unclustered agent token"),
     ("unclustered_agent_token.rotate", "write_agents", _ADMIN, True, "Rotate an unclustered agent token"),
+    (
+        "unclustered_agent_token.reveal",
+        "write_organization_settings",
+        _ADMIN,
+        False,
+        "Reveal an unclustered agent token's value, on the console alone, where a copy is kept",
+    ),
     (
         "api_token.read",
         "read_organization_settings",

@@ -11,6 +11,10 @@ from litestar.types import Message, Scope
 from watchword.services.authority import Authority
 from watchword.web import (
     agents,
+    agenttokenedit,
+    agenttokenpage,
+    agenttokenrevoke,
+    agenttokenrotation,
     agenttokens,
     artifactpages,
     buildactions,
@@ -80,6 +84,10 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *maintainers.HANDLERS,
     *clustersettings.HANDLERS,
     *secrets.HANDLERS,
+    *agenttokenpage.HANDLERS,
+    *agenttokenedit.HANDLERS,
+    *agenttokenrotation.HANDLERS,
+    *agenttokenrevoke.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 

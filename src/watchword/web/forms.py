@@ -56,6 +56,10 @@ FIELDS = {
     "invalid_env": "env",
     "protected_variable": "env",
     "not_confirmed": "confirm",
+    "reason_too_long": "reason",
+    "reason_missing": "reason",
+    "invalid_deadline": "deadline",
+    "invalid_mode": "mode",
 }
 _MAX_DIGITS = 15
 _PREFIX = "Validation failed: "

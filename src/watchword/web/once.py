@@ -78,3 +78,16 @@ async def mint_once(
 def _kept(visit: Visit) -> int:
     """How long a form is known: as long as a session can live, after which none of its forms is taken."""
     return visit.context.installation.session_days * DAY_US
+
+
+async def first_time(visit: Visit, organization_id: OrganizationId) -> bool:
+    """Whether this very form is sent for the first time; from now on it is not.
+
+    Raises:
+        Forbidden: the form carries nothing to know it again by.
+    """
+
+    async def nothing(_tx: Unit) -> tuple[TokenId, Secret]:
+        return TokenId(""), Secret("")
+
+    return (await mint_once(visit, organization_id, nothing)).value is not None
