@@ -22,7 +22,7 @@ PASSWORD = "correct horse battery staple"
 PASSWORD_HASH = hash_password(PASSWORD)
 
 
-class _InProcess(httpx.BaseTransport):
+class InProcess(httpx.BaseTransport):
     """Hands requests to the console as the edge would, from an address that tests set."""
 
     def __init__(self, world: World) -> None:
@@ -49,14 +49,16 @@ class _InProcess(httpx.BaseTransport):
 class Console:
     """Somebody's browser; `path` begins below the organization unless it begins with `/`.
 
+    Several of them may share one application, by its transport.
+
     Attributes:
         last: the last answer.
     """
 
-    def __init__(self, world: World, slug: str = "acme") -> None:
+    def __init__(self, world: World, slug: str = "acme", transport: InProcess | None = None) -> None:
         self.world = world
         self.slug = slug
-        self.transport = _InProcess(world)
+        self.transport = transport or InProcess(world)
         self.http = httpx.Client(transport=self.transport, base_url=BASE)
         self.last: httpx.Response
 

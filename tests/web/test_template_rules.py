@@ -66,10 +66,11 @@ def test_nothing_is_inline(name: str) -> None:
 def test_what_is_filled_in_stands_in_quotes(name: str) -> None:
     """Escaping does not hold an attribute without quotes together."""
     text = re.sub(r"{%.*?%}", "", source(name), flags=re.DOTALL)
+    text = text.replace("{{ heading }}", "h2")  # the rank of a heading, which a template gives to a macro
     tags = re.sub(r"{{.*?}}", "\N{BLACK SQUARE}", text, flags=re.DOTALL)
     bare = re.sub(r'"[^"]*"', '""', tags)
-    assert "=\N{BLACK SQUARE}" not in bare
-    assert not re.search(r"<\N{BLACK SQUARE}", bare), "the name of an element"
+    assert not re.search("<[a-z][^<>]*=\N{BLACK SQUARE}", bare)
+    assert not re.search("</?\N{BLACK SQUARE}", bare), "the name of an element"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,348 @@
+"""One thing of each sort in an organization, by the names that console paths have; a test gives the texts."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar, cast
+
+from rest_client import Rest
+from support import World
+from watchword.domain.accounts import Cluster, Member, Role, User
+from watchword.domain.fleet import Agent
+from watchword.domain.ids import IncidentId, JobId, UserId, uuid7
+from watchword.domain.incidents import Incident, IncidentKind, IncidentState
+from watchword.domain.kinds import Kind
+from watchword.domain.pipelines import Job
+from watchword.domain.securitypolicy import ReuseResponse
+from watchword.services import artifacts, logs
+from watchword.services.accounts import FirstThings, add_cluster
+from watchword.services.attention import tell_incident
+from watchword.services.authority import Authority
+from watchword.services.banners import set_banner
+from watchword.services.context import LOCAL
+from watchword.services.exchanging import Registration, register
+from watchword.services.issuing import Issued, TokenRequest, issue_agent_token, issue_api_token
+from watchword.store.base import Transaction
+from watchword.web.statics import address
+
+T = TypeVar("T")
+Say = Callable[[str], str]
+ADDRESS = "192.0.2.1"
+ABSENT = uuid7(1_700_000_000_000_000, b"0123456789")
+SLUGS = ("pipeline",)
+LONG = 255
+
+
+class Ground(Protocol):
+    """A world, or a live server."""
+
+    @property
+    def authority(self) -> Authority: ...
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T: ...
+
+
+def absent(name: str) -> str:
+    """What a path may say of a thing that nobody has."""
+    if name == "number":
+        return "999999"
+    return "nobodys" if name in SLUGS else ABSENT
+
+
+def plain(field: str) -> str:
+    """Texts that say which field they stand in."""
+    return f"some {field}"
+
+
+class Things:
+    """The things.
+
+    Attributes:
+        ids: by the name that paths have for them; see `named` for tokens.
+        member: a member who maintains nothing.
+        maintainer: one who maintains the cluster.
+        other_cluster: a cluster that nobody maintains.
+        said: the fields whose texts stand somewhere.
+    """
+
+    def __init__(self, ground: Ground, first: FirstThings, *, say: Say = plain) -> None:
+        self.ground, self.first = ground, first
+        self.said: dict[str, str] = {}
+        self._say = say
+        self.slug = first.organization.slug
+        self.rest = Rest(cast("World", ground), first.api_token.value, slug=self.slug)
+        _, _, version, name = address("console.css").split("/")
+        self.ids: dict[str, str] = {
+            "org": self.slug,
+            "user": first.admin.id,
+            "version": version,
+            "name": name,
+        }
+        self._make_people()
+        self._make_cluster()
+        self._make_tokens()
+        self._make_agents()
+        self._make_build()
+        self._work_on_job()
+        self._make_settings()
+
+    # -- short words -----------------------------------------------------------------------------
+
+    @property
+    def authority(self) -> Authority:
+        return self.ground.authority
+
+    def say(self, field: str, most: int = LONG) -> str:
+        """The text of a field."""
+        self.said[field] = self._say(field)[:most]
+        return self.said[field]
+
+    def write(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
+        return self.ground.run(self.authority.context.store.write(work))
+
+    def made(self, path: str, body: dict[str, Any], status: int = 201, method: str = "POST") -> Any:
+        answer = self.rest(method, path, json=body)
+        assert answer.status_code == status, (path, answer.text)
+        return answer.json() if answer.content else None
+
+    def named(self, path: str) -> dict[str, str]:
+        """What stands for each name in a path: tokens have one of several kinds."""
+        if "/api-access-tokens" in path or "/tokens/api/" in path:
+            token = self.api.token.id
+        elif "/unclustered/" in path:
+            token = self.unclustered.token.id
+        else:
+            token = self.agent_token.token.id
+        found = {**self.ids, "token": token}
+        if "/teams/" in path:
+            found["user"] = self.maintainer.id
+        elif "/settings/members/" in path:
+            found["user"] = self.member.id
+        if "/steps/" in path:
+            found["step"] = self.ids["block"]
+        return found
+
+    # -- the things ------------------------------------------------------------------------------
+
+    def person(self, name: str, role: Role = Role.MEMBER, field: str = "") -> User:
+        """A new member."""
+        context = self.authority.context
+        shown = self.say(field) if field else name.title()
+        email = f"{name}@{self.slug}.example"
+        user = User(UserId(context.new_id()), email, shown, "", context.clock.now())
+
+        async def work(tx: Transaction) -> User:
+            await tx.accounts.add_user(user)
+            await tx.accounts.add_member(Member(self.first.organization.id, user.id, role, user.created_at))
+            return user
+
+        return self.write(work)
+
+    def _make_people(self) -> None:
+        self.member = self.person("member", field="name of a person")
+        self.maintainer = self.person("maintainer")
+        team = self.made(
+            "teams",
+            {"name": self.say("team"), "description": self.say("team description"), "privacy": "visible"},
+        )["id"]
+        self.made(f"teams/{team}/members", {"user_id": self.maintainer.id, "role": "member"})
+        (invitation,) = self.made("invitations", {"emails": [f"new@{self.slug}.example"]})
+        self.ids |= {"team": team, "invitation": invitation["id"]}
+
+    def _make_cluster(self) -> None:
+        context, organization_id = self.authority.context, self.first.organization.id
+        self.other_cluster: Cluster = self.write(
+            lambda tx: add_cluster(context, tx, LOCAL, organization_id, "nobody's own")
+        )
+        cluster = self.first.cluster.id
+        changed = {"name": self.say("cluster"), "description": self.say("cluster description")}
+        self.made(f"clusters/{cluster}", changed, 200, "PATCH")
+        queue = self.made(
+            f"clusters/{cluster}/queues", {"key": "second", "description": self.say("queue description")}
+        )["id"]
+        note = {"dispatch_paused_note": self.say("queue note")}
+        self.made(f"clusters/{cluster}/queues/{queue}/pause_dispatch", note, 200)
+        secret = self.made(
+            f"clusters/{cluster}/secrets",
+            {"key": "KEY", "value": "a value", "description": self.say("secret description")},
+        )["id"]
+        maintainers = f"clusters/{cluster}/maintainers"
+        maintainer = self.made(maintainers, {"user": self.maintainer.id})["id"]
+        self.made(maintainers, {"team": self.ids["team"]})
+        self.ids |= {"cluster": cluster, "queue": queue, "secret": secret, "maintainer": maintainer}
+
+    def _agent_token(self, field: str, *, unclustered: bool = False) -> Issued:
+        context, first = self.authority.context, self.first
+        request = TokenRequest(
+            organization_id=first.organization.id,
+            cluster_id=None if unclustered else first.cluster.id,
+            description=self.say(field),
+        )
+        return self.write(lambda tx: issue_agent_token(context, tx, LOCAL, request, first.admin.id))
+
+    def api_token(self, user: User, description: str) -> Issued:
+        """An API access token of a person."""
+        context, organization_id = self.authority.context, self.first.organization.id
+        scopes = ("read_builds", "write_clusters")
+        return self.write(
+            lambda tx: issue_api_token(context, tx, LOCAL, organization_id, user.id, description, scopes)
+        )
+
+    def _make_tokens(self) -> None:
+        self.agent_token = self._agent_token("agent token")
+        self.unclustered = self._agent_token("unclustered agent token", unclustered=True)
+        self.api = self.api_token(self.first.admin, self.say("API access token"))
+        self.theirs = self.api_token(self.member, self.say("API access token of a member"))
+        verifier, kinds = self.authority.verifier, (Kind.API_ACCESS,)
+        client = self.say("client", 100)
+        self.ground.run(verifier.verify(self.api.value.reveal(), kinds, address=ADDRESS, agent=client))
+        incident = Incident(
+            organization_id=self.first.organization.id,
+            id=IncidentId(self.authority.context.new_id()),
+            kind=IncidentKind.REUSE,
+            state=IncidentState.OPEN,
+            token_id=self.theirs.token.id,
+            agent_id=None,
+            response=ReuseResponse.ALARM,
+            shared=False,
+            held=(),
+            addresses=(ADDRESS,),
+            count=1,
+            first_at=self.authority.context.clock.now(),
+            last_at=self.authority.context.clock.now(),
+            note=self.say("incident note"),
+        )
+
+        async def add(tx: Transaction) -> None:
+            await tx.incidents.add(incident)
+            await tell_incident(self.authority.context, tx, incident)
+
+        self.write(add)
+        self.ids["incident"] = incident.id
+
+    def _agent(self, issued: Issued, registration: Registration) -> Agent:
+        kinds = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)
+        verifier, context = self.authority.verifier, self.authority.context
+        presented = self.ground.run(verifier.verify(issued.value.reveal(), kinds, address=ADDRESS))
+        joined = self.ground.run(register(context, self.authority.fleet, LOCAL, presented, registration))
+        self.ground.run(self.authority.fleet.connect(LOCAL, self.first.organization.id, joined.agent.id))
+        return joined.agent
+
+    def _make_agents(self) -> None:
+        described = Registration(
+            name=self.say("agent"),
+            hostname=self.say("agent hostname"),
+            os=self.say("agent os", 100),
+            arch=self.say("agent arch", 50),
+            version=self.say("agent version", 50),
+            build=self.say("agent build", 50),
+            tags=("queue=default", f"tag={self.say('agent tag', 100)}"),
+        )
+        self.agent = self._agent(self.agent_token, described)
+        paused = self._agent(self.unclustered, Registration(name=self.say("unclustered agent")))
+        note = {"note": self.say("agent note"), "timeout_in_minutes": 5}
+        self.made(f"agents/{paused.id}/pause", note, 204, "PUT")
+        self.ids["agent"] = self.agent.id
+
+    def _make_build(self) -> None:
+        fields = [
+            {
+                "text": self.say("field"),
+                "key": "words",
+                "hint": self.say("field hint"),
+                "default": self.say("field default"),
+            },
+            {
+                "select": self.say("choice"),
+                "key": "chosen",
+                "options": [{"label": self.say("option"), "value": self.say("option value")}],
+            },
+        ]
+        steps = [
+            {"label": self.say("label"), "command": self.say("command"), "key": "first"},
+            {"block": self.say("block"), "prompt": self.say("prompt"), "fields": fields, "key": "gate"},
+            {"group": self.say("group"), "steps": [{"label": self.say("grouped"), "command": "true"}]},
+        ]
+        pipeline = self.made(
+            "pipelines",
+            {
+                "name": f"{self.slug} {self.say('pipeline', 100)}",
+                "description": self.say("pipeline description"),
+                "repository": self.say("repository"),
+                "default_branch": self.say("default branch", 100),
+                "tags": [self.say("pipeline tag", 50)],
+                "env": {"NAME": self.say("pipeline variable")},
+                "cluster_id": self.first.cluster.id,
+                "configuration": json.dumps({"steps": steps}),
+            },
+        )["slug"]
+        build = self.made(
+            f"pipelines/{pipeline}/builds",
+            {
+                "commit": self.say("commit", 100),
+                "branch": self.say("branch", 100),
+                "message": self.say("message", 1000),
+                "tag": self.say("tag", 100),
+                "author": {"name": self.say("author"), "email": self.say("author address")},
+                "env": {"NAME": self.say("build variable")},
+                "meta_data": {"key": self.say("meta-data")},
+            },
+        )
+        self.ids |= {"pipeline": pipeline, "number": str(build["number"]), "job": build["jobs"][0]["id"]}
+        self.build_id = build["id"]
+        for step in self.ground.run(self._steps(build["id"])):
+            if step.step.key == "gate":
+                self.ids |= {"block": step.id, "step": step.id}
+
+    async def _steps(self, build_id: str) -> Any:
+        organization_id = self.first.organization.id
+        return await self.authority.context.store.read(
+            lambda tx: tx.steps.of_build(organization_id, cast("Any", build_id))
+        )
+
+    def _work_on_job(self) -> None:
+        authority, context = self.authority, self.authority.context
+        run = self.ground.run
+        accepted = run(authority.dispatcher.accept(LOCAL, self.agent.id, JobId(self.ids["job"])))
+        run(authority.finisher.start(LOCAL, accepted.job))
+        job: Job = accepted.job
+        text = f"--- {self.say('log group')}\n\x1b[31m{self.say('log line')}\x1b[0m\n"
+        run(logs.add_chunk(context, job, 1, 0, text.encode()))
+        for scope in ("build", "job"):
+            body = f"**{scope}** {self.say(f'annotation of the {scope}', 1000)}"
+            note = logs.Note(body=body, context=self.say(f"context of the {scope}", 100), scope=scope)
+            run(logs.annotate(context, job, note))
+        run(logs.set_meta_data(context, job, [("words", self.say("meta-data of a job"))]))
+        files = [
+            artifacts.File(path=self.say("artifact"), size=1, content_type="text/html"),
+            artifacts.File(path=self.say("artifact elsewhere"), size=1, url=self.say_address("artifact url")),
+        ]
+        kept = [files[:1], files[1:]]
+        for place, (batch, destination) in enumerate(zip(kept, ("", "s3://bucket/x"), strict=True)):
+            asked = artifacts.Announcement(
+                batch_id=context.new_id(), files=batch, upload_destination=destination
+            )
+            announced = run(artifacts.announce(context, job, asked, "http://127.0.0.1"))
+            if place:
+                done = artifacts.Outcome(announced.artifacts[0].id, finished=True, receipts={})
+                run(artifacts.settle(context, job, [done]))
+            self.ids["artifact"] = announced.artifacts[0].id
+
+    def say_address(self, field: str) -> str:
+        """The text of a field that takes addresses with a scheme alone."""
+        text = self._say(field)
+        return text if "://" in text else "https://files.example/x"
+
+    def _make_settings(self) -> None:
+        context, first = self.authority.context, self.first
+        message = self.say("banner", 1000)
+        self.write(lambda tx: set_banner(context, tx, LOCAL, first.organization.id, message, first.admin.id))
+        hook = {
+            "provider": "webhook",
+            "description": self.say("webhook description"),
+            "settings": {"url": "https://example.com/hook"},
+        }
+        service = self.made("services", hook)["id"]
+        self.rest("POST", f"services/{service}/ping", json={})
+        delivery = self.rest("GET", f"services/{service}/deliveries").json()["items"][0]["id"]
+        event = self.rest("GET", "audit_events").json()["items"][0]["uuid"]
+        self.ids |= {"service": service, "delivery": delivery, "event": event}
