@@ -5,6 +5,7 @@ tenths of a millisecond. A page that is to be measured is one more function in `
 """
 
 import http.client
+import json
 import re
 import statistics
 import subprocess
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from bench.clients import join
+from bench.clients import join, log_of, write_log
 from bench.machine import python
 from bench.report import Goal, Row
 from bench.servers import Installation, Server, call, ours
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 GOAL = Goal(must=300, moonshot=50, unit="ms", lower=True)
 AGENTS = 10_000
 TOKENS = 1_000
+LINES = 100_000
+JOBS = 1_000
 _PASSWORD = "a password of the bench alone"
 _WARM = 3
 _SEE_OTHER = 303
@@ -94,8 +97,26 @@ def tokens(place: Place) -> Pages:
     yield f"hygiene of {count:,} tokens", f"{pages}/hygiene"
 
 
+def builds(place: Place) -> Pages:
+    """Pages of a build with many jobs, and of a job with a long log."""
+    lines, jobs = place.count(LINES), place.count(JOBS)
+    at = f"/v2/organizations/{place.organization}/pipelines"
+    steps = {"steps": [{"command": "true", "label": "first"}, {"command": "true", "parallelism": jobs}]}
+    body = {"name": "bench", "cluster_id": place.known.cluster_id, "configuration": json.dumps(steps)}
+    call(place.server.port, "POST", at, place.headers, body)
+    build = call(place.server.port, "POST", f"{at}/bench/builds", place.headers, {"message": "bench"})
+    job = write_log(place.server.port, place.known.agent_token, log_of(lines))
+    pages = f"/{place.organization}/bench"
+    yield "list of builds", pages
+    yield f"build with {jobs:,} jobs", f"{pages}/builds/{build['number']}"
+    log = f"{pages}/builds/{build['number']}/jobs/{job}"
+    yield f"end of a log of {lines:,} lines", log
+    yield f"middle of a log of {lines:,} lines", f"{log}?from={lines // 2}"
+    yield f"search in a log of {lines:,} lines", f"{log}?q=module+{lines - 1}+"
+
+
 # Each fills the installation and names the pages to open, one after the other on the same installation.
-PAGES: tuple[Callable[[Place], Pages], ...] = (agents, tokens)
+PAGES: tuple[Callable[[Place], Pages], ...] = (agents, tokens, builds)
 
 
 def console(bench: "Bench") -> list[Row]:

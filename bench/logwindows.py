@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.clients import log_of
 from bench.cluster import Cluster
 from watchword.crypto.keys import KeyRing
 from watchword.domain.ids import BuildId, JobId, OrganizationId
@@ -33,14 +34,6 @@ _ORGANIZATION, _JOB = OrganizationId("organization"), JobId("job")
 class _Clock:
     def now(self) -> int:
         return time.time_ns() // 1000
-
-
-def _log(lines: int) -> bytes:
-    return b"".join(
-        b"\x1b_bk;t=%d\x07\x1b[90m%06d\x1b[0m \x1b[32mok\x1b[0m compiling module %d of the whole tree\r\n"
-        % (1_700_000_000_000 + number, number, number)
-        for number in range(lines)
-    )
 
 
 async def _fill(store: Store, log: bytes) -> None:
@@ -80,7 +73,7 @@ async def _time(work: Callable[[], Awaitable[object]]) -> float:
 
 
 async def _measure(name: str, store: Store, lines: int) -> None:
-    log = _log(lines)
+    log = log_of(lines)
     await _fill(store, log)
     job = _job(log)
     context = Context(store, LocalFeed(), _Clock(), KeyRing.generate())

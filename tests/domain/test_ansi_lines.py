@@ -2,7 +2,7 @@
 
 import pytest
 
-from watchword.domain.ansi import Heading, Line, render_line, sections, strip, title_of
+from watchword.domain.ansi import Heading, Line, finder, render_line, sections, title_of
 from watchword.domain.ansistyles import PLAIN, Style, restyle, style_after
 from watchword.domain.loglines import MAX_LINE, LineReader, split_lines
 
@@ -179,5 +179,23 @@ def test_the_style_after_text_counts_from_the_last_reset() -> None:
     assert style_after(Style(1), b"nothing\x1b[m") == PLAIN
 
 
-def test_stripping_keeps_text_and_lines() -> None:
-    assert strip("\x1b[31mred\x1b[0m\nx\x1b]8;;u\x07y\x1b]open\nz\tw\r\n") == "red\nxy\nzw\n"
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        ("an error here", True),
+        ("an er\x1b[31mr\x1b[0m\x1b]8;;u\x07or", True),
+        ("e\x00r\tr\x1b_bk;t=1\x07o\rr", True),
+        ("\x1berror", True),
+        ("er ror", False),
+        ("err\nor", False),
+        ("er\x1b[31r", False),
+    ],
+)
+def test_a_text_is_found_whatever_stands_between_its_letters(raw: str, found: bool) -> None:  # noqa: FBT001
+    assert bool(finder("error").search(raw)) is found
+
+
+def test_hostile_text_is_searched_through_without_end_being_put_off() -> None:
+    # Where work grew with the square of the length, these would run into the tests' time limit.
+    for raw in ("a" + "\x1b[1" * 200_000, "a\x1b]" * 100_000, "a" + "\x1b]x" * 100_000, "ab" * 300_000):
+        assert not finder("a" * 60 + "b").search(raw)

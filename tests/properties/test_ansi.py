@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from properties.property_profiles import examples
-from watchword.domain.ansi import Line, render_line, strip
+from watchword.domain.ansi import Line, finder, render_line
 from watchword.domain.ansistyles import PLAIN
 from watchword.domain.loglines import LineReader, pass_over, split_lines
 
@@ -81,9 +81,12 @@ def test_lines_that_are_passed_over_leave_the_style_that_showing_them_would(log:
     assert pass_over(PLAIN, raw) == style
 
 
-@given(LOGS)
-@examples(200)
-def test_stripping_keeps_the_number_of_lines(log: bytes) -> None:
-    text = log.decode(errors="replace")
-    assert strip(text).count("\n") == text.count("\n")
-    assert "\x1b" not in strip(text)
+@given(LOGS, st.sampled_from(["te", "xt", "tt", "é漢", "a", "text"]))
+@examples(300)
+def test_a_search_sees_every_line_that_shows_a_text_in_the_order_of_writing(log: bytes, needle: str) -> None:
+    raw, rest = split_lines(log)
+    for one in [*raw, rest]:
+        if any(back in one for back in (b"\r", b"\b", b"\x1b[")):
+            continue
+        if needle in render_line(one)[0].text:
+            assert finder(needle).search(one.decode(errors="replace"))

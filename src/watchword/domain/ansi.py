@@ -39,9 +39,10 @@ _GOES_BACK = re.compile(r"[\r\b]|\x1b\[[0-?]*[CDGK]")
 _HEADING = re.compile(r"(---|\+\+\+|~~~)\s+\S")
 _COUNT = re.compile("[1-9][0-9]{0,7}")
 _LINK = re.compile(r"https?://[!-~]+")
-_STRIPPED = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)"
-    "|[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+# What shows nothing: some sequences and controls. No part of it is given back for another try.
+_SILENT = (
+    r"(?>\x1b(?:\[[0-?]*[ -/]*[@-~]?|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)"
+    "|[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]){0,64}+"
 )
 
 
@@ -256,9 +257,12 @@ def render_line(raw: bytes, style: Style = PLAIN) -> tuple[Line, Style]:
     return writer.line(), writer.style
 
 
-def strip(text: str) -> str:
-    """Text of lines without sequences and controls, quickly: nothing is carried out, lines stay."""
-    return _STRIPPED.sub("", text)
+def finder(needle: str) -> re.Pattern[str]:
+    """Finds where raw lines may show a text, both casefolded, whatever stands between its letters.
+
+    What is found is to be looked at: it may be written over, or stand inside a sequence.
+    """
+    return re.compile(_SILENT.join(map(re.escape, needle)))
 
 
 def sections(lines: Sequence[Line]) -> list[tuple[int, bool]]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from watchword.domain.ansi import Line, render_line, strip
+from watchword.domain.ansi import Line, finder, render_line
 from watchword.domain.errors import Invalid
 from watchword.domain.loglines import pass_over, split_lines
 from watchword.domain.pipelines import Job, JobState
@@ -211,10 +211,15 @@ class LogWindows:
 
 def _showing(lines: list[bytes], wanted: str) -> Iterator[tuple[int, str]]:
     """Which lines show a text, and what each shows; a line that only holds it among its controls does not."""
-    text = strip(b"\n".join(line.removesuffix(b"\n") for line in lines).decode(errors="replace")).casefold()
-    if wanted not in text:
-        return
-    for at, line in enumerate(text.split("\n")):
-        shown = render_line(lines[at])[0].text if wanted in line else ""
+    text = b"\n".join(line.removesuffix(b"\n") for line in lines).decode(errors="replace").casefold()
+    at = counted = 0
+    seen = -1
+    for found in finder(wanted).finditer(text):
+        at += text.count("\n", counted, found.start())
+        counted = found.start()
+        if at == seen:
+            continue
+        seen = at
+        shown = render_line(lines[at])[0].text
         if wanted in shown.casefold():
             yield at, shown
