@@ -20,6 +20,8 @@ MAX_BYTES = 1024 * 1024
 MAX_FOUND = 1000
 MAX_NEEDLE = 200
 LOOK_SECONDS = 0.5
+# Searches at a time: each reads a whole log.
+_SEARCHES = 2
 _PATIENCE = 30
 # Lines that are made before other requests come in between.
 _AT_ONCE = 100
@@ -80,6 +82,7 @@ class LogWindows:
     pause: float = LOOK_SECONDS
     indexes: LogIndexes = field(init=False)
     stopped: bool = False
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SEARCHES))
 
     def __post_init__(self) -> None:
         self.indexes = LogIndexes(self.context)
@@ -154,6 +157,10 @@ class LogWindows:
         if not wanted.strip() or len(needle) > MAX_NEEDLE:
             raise Invalid(f"Search for 1 to {MAX_NEEDLE} characters.", code="invalid_search")
         await require_log(self.context, job)
+        async with self._turns:
+            return await self._search(job, wanted, first, most)
+
+    async def _search(self, job: Job, wanted: str, first: int, most: int) -> Found:
         index = await self.indexes.of(job)
         number, position, _ = index.before(max(0, first - 1))
         rest = b""
