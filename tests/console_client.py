@@ -11,6 +11,7 @@ from watchword.crypto.passwords import hash_password
 from watchword.crypto.values import Secret
 from watchword.domain.accounts import Member, Role, User
 from watchword.domain.ids import UserId
+from watchword.services.authority import Authority
 from watchword.services.people import person_caller
 from watchword.services.sessions import SignedIn, open_session
 from watchword.store.base import Transaction
@@ -22,12 +23,22 @@ PASSWORD = "correct horse battery staple"
 PASSWORD_HASH = hash_password(PASSWORD)
 
 
+_latest: list[tuple[Authority, Any]] = []
+
+
+def _application(authority: Authority) -> Any:
+    """The console of an authority; all browsers of a test share it, because it takes long to make."""
+    if not _latest or _latest[0][0] is not authority:
+        _latest[:] = [(authority, build(authority))]
+    return _latest[0][1]
+
+
 class InProcess(httpx.BaseTransport):
     """Hands requests to the console as the edge would, from an address that tests set."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._application = build(world.authority)
+        self._application = _application(world.authority)
         self.address: str | None = "203.0.113.9"
         self.encrypted = True
 

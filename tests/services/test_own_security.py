@@ -69,9 +69,11 @@ def test_an_app_is_offered_as_text_and_picture_and_counts_from_its_first_code(
     assert "style" not in picture
     assert offered.secret.reveal() not in repr(offered)
     assert door.refusal(own.confirm_app(visitor, "000000", CALLER)) == "code_invalid"
+    assert door.run(own.pending_app(visitor)) == offered
     assert not door.data().totp
     door.app = pyotp.TOTP(offered.secret.reveal())
     codes = door.run(own.confirm_app(visitor, door.code(), CALLER))
+    assert door.refusal(own.pending_app(visitor)) == "two_factor_not_pending"
     posture = door.run(own.posture(visitor))
     assert (posture.data.totp, posture.password, posture.codes_left) == (True, True, len(codes))
     assert not door.sign_in().session.complete
@@ -98,11 +100,14 @@ def test_an_app_is_turned_off_and_codes_stay_while_a_passkey_does(
     assert door.run(own.disable_app(visitor, CALLER))
     assert not door.run(own.disable_app(visitor, CALLER))
     assert door.run(own.posture(visitor)).codes_left == 10
-    fresh = door.run(own.renew_codes(visitor, CALLER))
+    fresh = door.run(own.renew_codes(visitor, own.offer_codes(visitor), CALLER))
+    ticket = own.offer_codes(visitor)
+    door.run(own.renew_codes(visitor, ticket, CALLER))
+    assert door.refusal(own.renew_codes(visitor, ticket, CALLER)) == "ticket_invalid"
     assert {one.reveal() for one in fresh}.isdisjoint(one.reveal() for one in door.codes)
     door.run(door.scene.authority.passkeys.remove(visitor, made.passkey.id, CALLER))
     assert door.run(own.posture(visitor)).codes_left == 0
-    assert door.refusal(own.renew_codes(visitor, CALLER)) == "two_factor_missing"
+    assert door.refusal(own.renew_codes(visitor, own.offer_codes(visitor), CALLER)) == "two_factor_missing"
 
 
 def test_what_weakens_the_way_in_asks_for_a_fresh_proof(
@@ -113,7 +118,7 @@ def test_what_weakens_the_way_in_asks_for_a_fresh_proof(
     for work in (
         own.begin_app(old),
         own.disable_app(old, CALLER),
-        own.renew_codes(old, CALLER),
+        own.renew_codes(old, own.offer_codes(old), CALLER),
         own.unlink(old, ISSUER, "1", CALLER),
         request_email_change(door.context, old, "ada@example.net", CALLER),
     ):

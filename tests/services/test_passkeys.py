@@ -97,7 +97,7 @@ def test_the_relying_party_is_the_host_of_the_public_address(url: str, party: tu
 @pytest.mark.parametrize("url", ["http://tokens.example.com", "https://192.0.2.1", "https://[2001:db8::1]"])
 def test_addresses_without_a_name_or_tls_have_no_passkeys(keys: Keys, url: str) -> None:
     keys.scene.configure(url=url)
-    assert not keys.signing.available()
+    assert keys.signing.party() is None
     with pytest.raises(Conflict, match="host name and TLS"):
         keys.signing.begin()
 

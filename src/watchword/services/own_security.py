@@ -10,10 +10,11 @@ from watchword.domain.people import SignInData
 from watchword.services.context import Caller, Context
 from watchword.services.passwords import matches, set_password
 from watchword.services.people import record_person
-from watchword.services.second_factor import confirm, disable_app, enrol, make_recovery_codes
-from watchword.services.sessions import Visitor, acting, charge_attempt, require_escalated, wrong
+from watchword.services.second_factor import confirm, disable_app, enrol, make_recovery_codes, pending
+from watchword.services.sessions import RECOVERED, Visitor, acting, charge_attempt, require_escalated, wrong
 from watchword.services.signing_in import SigningIn
 from watchword.services.throttling import Key, clear
+from watchword.services.tickets import Errand, make_ticket, take_ticket
 from watchword.store.base import Transaction
 
 
@@ -55,6 +56,11 @@ def qr_code(content: Secret) -> Secret:
     return Secret(made.svg_inline(scale=5, border=4, dark="#000", light="#fff", omitsize=False))
 
 
+def recovering(visitor: Visitor) -> bool:
+    """Whether the host let the person in, who may have forgotten the password."""
+    return visitor.session.method == RECOVERED
+
+
 @dataclass(frozen=True, slots=True)
 class OwnSecurity:
     """A signed-in person's own way in."""
@@ -89,6 +95,17 @@ class OwnSecurity:
         made = await self.context.store.write(lambda tx: enrol(self.context, tx, visitor.user))
         return AppOffered(made.secret, made.uri, qr_code(made.uri))
 
+    async def pending_app(self, visitor: Visitor) -> AppOffered:
+        """The app that waits for its first code, once more.
+
+        Raises:
+            Refused: the person has not proved again who they are.
+            Conflict: none waits.
+        """
+        self._require_proof(visitor)
+        made = await self.context.store.read(lambda tx: pending(self.context, tx, visitor.user))
+        return AppOffered(made.secret, made.uri, qr_code(made.uri))
+
     async def confirm_app(self, visitor: Visitor, code: str, caller: Caller) -> list[Secret]:
         """Turn the app on with its first code; recovery codes, shown once.
 
@@ -117,23 +134,30 @@ class OwnSecurity:
         by = acting(visitor.user, caller)
         return await self.context.store.write(lambda tx: disable_app(self.context, tx, by, visitor.user.id))
 
-    async def renew_codes(self, visitor: Visitor, caller: Caller) -> list[Secret]:
+    def offer_codes(self, visitor: Visitor) -> Secret:
+        """A ticket for fresh recovery codes, so that a form that is sent twice makes them once."""
+        return make_ticket(self.context, Errand.RECOVERY_CODES, {}, visitor.session.id)
+
+    async def renew_codes(self, visitor: Visitor, ticket: Secret, caller: Caller) -> list[Secret]:
         """Fresh recovery codes, shown once; former ones are dead.
 
         Raises:
-            Refused: the person has not proved again who they are.
+            Refused: the person has not proved again who they are, or the ticket does not pass.
             Conflict: there is no second factor that they could stand for.
         """
         self._require_proof(visitor)
-        by = acting(visitor.user, caller)
-        return await self.context.store.write(
-            lambda tx: make_recovery_codes(self.context, tx, by, visitor.user.id)
-        )
+        context, by = self.context, acting(visitor.user, caller)
+
+        async def work(tx: Transaction) -> list[Secret]:
+            await take_ticket(context, tx, Errand.RECOVERY_CODES, ticket, visitor.session.id)
+            return await make_recovery_codes(context, tx, by, visitor.user.id)
+
+        return await context.store.write(work)
 
     async def change_password(
         self, visitor: Visitor, former: Secret, password: Secret, caller: Caller
     ) -> int:
-        """Change the password with the former one; whoever has none sets one with a fresh proof.
+        """Change the password with the former one; without it for whoever has none or was let in to recover.
 
         Returns:
             How many other sessions ended.
@@ -145,9 +169,9 @@ class OwnSecurity:
         """
         context = self.context
         user = await context.store.read(lambda tx: tx.accounts.user(visitor.user.id))
-        if user is None or not user.password_hash:
+        if user is None or not user.password_hash or recovering(visitor):
             self._require_proof(visitor)
-            user = visitor.user
+            user = user or visitor.user
         else:
             charged = await self._charge(f"proof:{user.id}", visitor, caller)
             if not await matches(user.password_hash, former):

@@ -45,13 +45,12 @@ class PasskeySigning:
     context: Context
     signing_in: SigningIn
 
-    def available(self) -> bool:
-        """Whether the installation's address allows passkeys."""
+    def party(self) -> RelyingParty | None:
+        """Whom passkeys are for; None where the installation's address allows none."""
         try:
-            self._party()
+            return self._party()
         except Conflict:
-            return False
-        return True
+            return None
 
     def _party(self) -> RelyingParty:
         return RelyingParty.of(self.context.installation.url)

@@ -71,6 +71,20 @@ async def enrol(context: Context, tx: Transaction, user: User) -> Enrolment:
     return Enrolment(secret, provisioning_uri(secret, user.email, ISSUER))
 
 
+async def pending(context: Context, tx: Transaction, user: User) -> Enrolment:
+    """The app that waits for its first code.
+
+    Raises:
+        Conflict: none waits.
+    """
+    data = await tx.people.sign_in_data(user.id)
+    opened = None if data.totp else unseal(context.keys, data.totp_secret, _bound_to(user.id))
+    if opened is None:
+        raise Conflict("There is no second factor that waits for a code.", code="two_factor_not_pending")
+    secret = Secret(opened.decode())
+    return Enrolment(secret, provisioning_uri(secret, user.email, ISSUER))
+
+
 async def confirm(context: Context, tx: Transaction, caller: Caller, user: User, code: str) -> list[Secret]:
     """Turn the app on with a first code of it; fresh recovery codes, shown once.
 

@@ -8,7 +8,7 @@ from watchword.domain.accounts import User
 from watchword.domain.errors import Refused
 from watchword.domain.events import Action
 from watchword.domain.ids import SessionId, UserId
-from watchword.domain.people import ESCALATED_US, HOUR_US, WebSession
+from watchword.domain.people import ESCALATED_US, HOUR_US, LinkPurpose, WebSession
 from watchword.domain.tokens import DAY_US, MINUTE_US
 from watchword.services.context import Caller, Context
 from watchword.services.people import person_caller, record_person
@@ -19,6 +19,8 @@ from watchword.store.base import Transaction
 _HALFWAY_US = 10 * MINUTE_US
 _COOKIE_BYTES = 32
 _MAX_USER_AGENT = 255
+# How somebody came in by a link of the host.
+RECOVERED = f"link: {LinkPurpose.RECOVER.value}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,17 @@ class SigningIn:
         charged = await charge_attempt(self.context, tx, account, user_id, caller)
         return user, data, charged
 
+    async def halfway(self, cookie: Secret) -> User:
+        """Who gave the password, and still has to show the second factor.
+
+        Raises:
+            Refused: the session is not waiting for one.
+        """
+        found = await self.context.store.read(
+            lambda tx: find_session(self.context, tx, cookie, complete=False)
+        )
+        return found[1]
+
     async def second_factor(self, cookie: Secret, code: str, caller: Caller) -> SignedIn:
         """Go on with a code of the app, or a recovery code; the session gets a fresh id and cookie.
 

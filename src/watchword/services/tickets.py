@@ -29,6 +29,7 @@ class Errand(StrEnum):
     PASSKEY_SECOND_FACTOR = "passkey second factor"
     PASSKEY_STEP_UP = "passkey step-up"
     SINGLE_SIGN_ON = "single sign-on"
+    RECOVERY_CODES = "recovery codes"
 
 
 class _Sealed(msgspec.Struct):

@@ -23,6 +23,7 @@ from watchword.web import (
     clusters,
     clustersettings,
     crews,
+    door_links,
     events,
     home,
     hygiene,
@@ -34,6 +35,8 @@ from watchword.web import (
     newapitoken,
     organization_settings,
     overview,
+    own_passkeys,
+    own_security,
     ownrotation,
     owntokenchange,
     owntokens,
@@ -42,18 +45,26 @@ from watchword.web import (
     queues,
     secrets,
     sign_in,
+    sign_in_passkeys,
+    sign_in_with,
     statics,
     tokens,
     unblocking,
     usertokens,
 )
+from watchword.web.arriving import before
 from watchword.web.failures import answer
 from watchword.web.security import HEADERS, NO_STORE, TRANSPORT
-from watchword.web.visit import COOKIES, before
+from watchword.web.visit import COOKIES
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *statics.HANDLERS,
     *sign_in.HANDLERS,
+    *sign_in_passkeys.HANDLERS,
+    *sign_in_with.HANDLERS,
+    *door_links.HANDLERS,
+    *own_security.HANDLERS,
+    *own_passkeys.HANDLERS,
     *events.HANDLERS,
     *home.HANDLERS,
     *clusters.HANDLERS,

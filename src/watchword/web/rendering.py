@@ -11,6 +11,7 @@ from jinja2.runtime import Context as TemplateContext
 
 from watchword.domain.fleet import activity_of
 from watchword.domain.formats import instant
+from watchword.web.browsers import browser
 from watchword.web.statics import address
 
 _SECOND = 1_000_000
@@ -97,6 +98,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
+        "browser": browser,
         "relative": relative,
         "absolute": absolute,
         "capital": capital,

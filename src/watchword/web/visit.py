@@ -1,7 +1,6 @@
 """A visit: who asks for a page, what they sent, the unit of work that answers, and the page itself.
 
-`before` runs ahead of every handler: it refuses forms of other sites, finds out who is signed in, asks for
-a fresh proof where a handler needs one. Handlers take `Visit.of(request)`.
+`web.arriving.before` runs ahead of every handler and makes the visit. Handlers take `Visit.of(request)`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,27 +25,16 @@ from watchword.services.signing_in import Visitor
 from watchword.web.forms import Form, Problem
 from watchword.web.paging import Paging
 from watchword.web.rendering import render
-from watchword.web.security import (
-    CSRF_FIELD,
-    SESSION_COOKIE,
-    VISIT_COOKIE,
-    Origin,
-    cookie_header,
-    csrf_token,
-    new_key,
-    require_same_site,
-    require_token,
-)
+from watchword.web.security import Origin, csrf_token, new_key
 
 T = TypeVar("T")
 WebRequest = Request[Any, Any, Any]
 Page = Response[str]
 Work = Callable[[Unit, Access], Awaitable[T]]
 
-_VISIT = "watchword_visit"
+VISIT = "watchword_visit"
 # Where `web.app` finds the cookies that an answer sets: Litestar keeps headers in a mapping.
 COOKIES = "watchword_cookies"
-PROOF_FIELD = "proof"
 _NOBODY = Actor("visitor", "", "")
 _SEE_OTHER = 303
 
@@ -83,7 +71,7 @@ class Visit:
     @classmethod
     def of(cls, request: WebRequest) -> "Visit":
         """The visit that `before` let pass."""
-        return cast("Visit", cast("dict[str, Any]", request.scope)[_VISIT])
+        return cast("Visit", cast("dict[str, Any]", request.scope)[VISIT])
 
     # -- who, where, when ------------------------------------------------------------------------
 
@@ -255,86 +243,11 @@ class Visit:
             path += ("&" if "?" in path else "?") + f"done={done}"
         return Response("", status_code=_SEE_OTHER, media_type="text/html", headers={"location": path})
 
+    def go_elsewhere(self, url: str) -> Page:
+        """Go on to another site, which the operator named."""
+        return Response("", status_code=_SEE_OTHER, media_type="text/html", headers={"location": url})
+
 
 def is_local(path: str) -> bool:
     r"""Whether a path stays on this server: browsers read `//host` and `/\host` as other hosts."""
     return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-
-
-async def before(request: WebRequest) -> Page | None:
-    """Everything that stands before a handler; an answer here ends the request.
-
-    Raises:
-        Forbidden: the form comes from another site or is out of date.
-        Refused: the handler needs somebody signed in, and nobody is.
-        LookupError: the handler does not say what it needs.
-    """
-    needs = request.route_handler.opt
-    if not needs.get("console"):
-        raise LookupError("a page that does not say what it needs opens for nobody")
-    visit = await _arrive(request)
-    cast("dict[str, Any]", request.scope)[_VISIT] = visit
-    require_same_site(request.method, request.headers, request.headers.get("host", ""))
-    if request.method == "POST":
-        visit.form = Form.of(await request.form())
-    require_token(request.method, visit.form.raw(CSRF_FIELD), visit.key)
-    if needs["operation"] is None:
-        return None
-    _ = visit.signed_in
-    return await _prove(visit) if needs["fresh"] else None
-
-
-async def _arrive(request: WebRequest) -> Visit:
-    """Find out who it is."""
-    scope = cast("dict[str, Any]", request.scope)
-    edge = scope.get("watchword") or {}
-    visit = Visit(
-        request,
-        request.app.state.authority,
-        edge.get("address"),
-        edge.get("request_id", ""),
-        bool(edge.get("encrypted")),
-    )
-    scope[COOKIES] = visit.cookies
-    cookie, known = request.cookies.get(SESSION_COOKIE), request.cookies.get(VISIT_COOKIE)
-    if cookie:
-        visit.key = Secret(cookie)
-        try:
-            visit.visitor = await visit.authority.signing_in.authenticate(visit.key)
-        except Refused:
-            visit.visitor = None
-    elif known:
-        visit.key = Secret(known)
-    elif request.method == "GET":
-        visit.cookies.append(cookie_header(VISIT_COOKIE, visit.key.reveal()))
-    return visit
-
-
-async def _prove(visit: Visit) -> Page | None:
-    """Let pass who proved lately who they are; ask anybody else, and keep what they sent meanwhile."""
-    if visit.fresh:
-        return None
-    proof = visit.form.raw(PROOF_FIELD)
-    if not proof:
-        return await ask_for_proof(visit)
-    try:
-        await visit.authority.signing_in.escalate(visit.signed_in, Secret(proof), visit.caller)
-    except WatchwordError as error:
-        return await ask_for_proof(visit, error)
-    visit.visitor = await visit.authority.signing_in.authenticate(visit.key)
-    return None
-
-
-async def ask_for_proof(visit: Visit, *errors: WatchwordError) -> Page:
-    """The page that asks again who one is; it sends on what was sent."""
-    user_id = visit.user.id
-    data = await visit.context.store.read(lambda tx: tx.people.sign_in_data(user_id))
-    posted = visit.request.method == "POST"
-    return visit.show(
-        "step_up.html",
-        status=next((error.status for error in errors), 200),
-        problems=[Problem.of(error, PROOF_FIELD) for error in errors],
-        kept=visit.form.without((CSRF_FIELD, PROOF_FIELD)) if posted else [("to", visit.here)],
-        by_code=data.second_factor,
-        action=visit.here if posted else "/step-up",
-    )

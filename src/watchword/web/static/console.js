@@ -248,6 +248,62 @@ class Summary extends HTMLElement {
   }
 }
 
+// -- passkeys: the browser is asked, and its answer goes into the form ------------------------------
+
+const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+const text64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
+  .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+// What the server asks, in the form that the browser takes, and back (Web Authentication Level 3 §5.1.8).
+const opened = (asked) => {
+  const listed = (list) => (list ?? []).map((one) => ({ ...one, id: bytes(one.id) }));
+  const made = { ...asked, challenge: bytes(asked.challenge) };
+  if (asked.user) made.user = { ...asked.user, id: bytes(asked.user.id) };
+  if (asked.excludeCredentials) made.excludeCredentials = listed(asked.excludeCredentials);
+  if (asked.allowCredentials) made.allowCredentials = listed(asked.allowCredentials);
+  return made;
+};
+
+const closed = (credential) => {
+  const { response } = credential;
+  const made = { clientDataJSON: text64(response.clientDataJSON) };
+  for (const name of ["attestationObject", "authenticatorData", "signature", "userHandle"]) {
+    if (response[name]) made[name] = text64(response[name]);
+  }
+  if (response.getTransports) made.transports = response.getTransports();
+  return JSON.stringify({ id: credential.id, rawId: text64(credential.rawId), type: credential.type, response: made });
+};
+
+class Passkey extends HTMLElement {
+  connectedCallback() {
+    if (!window.PublicKeyCredential) return;
+    this.hidden = false;
+    const form = this.querySelector("form");
+    form.addEventListener("submit", (event) => {
+      if (form.elements.passkey_answer.value) return;
+      event.preventDefault();
+      this.ask(form).catch((error) => this.fail(error));
+    });
+  }
+
+  async ask(form) {
+    const answer = await fetch(this.dataset.from, { headers: { accept: "application/json" } });
+    if (!answer.ok || answer.redirected) throw new Error("no challenge");
+    const { options, ticket } = await answer.json();
+    const asked = { publicKey: opened(options) };
+    const made = await (this.dataset.make ? navigator.credentials.create(asked) : navigator.credentials.get(asked));
+    form.elements.passkey_ticket.value = ticket;
+    form.elements.passkey_answer.value = closed(made);
+    form.submit();
+  }
+
+  fail(error) {
+    if (error.name === "InvalidStateError") say("This device holds a passkey of yours already.");
+    else if (error.name === "NotAllowedError") say("Nothing was done: the browser was stopped, or it took too long.");
+    else say("The passkey could not be used. Open the page again and try once more.");
+  }
+}
+
 // -- filter a long list of choices ----------------------------------------------------------------
 
 class Filter extends HTMLElement {
@@ -426,6 +482,7 @@ customElements.define("ww-fragment", Fragment);
 customElements.define("ww-filter", Filter);
 customElements.define("ww-scopes", Scopes);
 customElements.define("ww-summary", Summary);
+customElements.define("ww-passkey", Passkey);
 
 document.querySelector("[data-focus]")?.focus();
 // Menus close when the focus or a click goes elsewhere, and on Escape, which gives the focus back.
