@@ -157,8 +157,8 @@ def test_an_address_is_confirmed_by_the_mailed_link(admin: Console, world: World
 def test_over_plain_http_nothing_secret_is_looked_at(visitor: Console, world: World, path: str) -> None:
     visitor.transport.encrypted = False
     configure(world, former_brands=())
-    elsewhere = {"host": "watchword.internal:8080"}
-    answer = visitor.post(path, {"link": "x", "password": FRESH, "csrf": visitor.csrf()}, **elsewhere)
+    elsewhere = "watchword.internal:8080"
+    answer = visitor.post(path, {"link": "x", "password": FRESH, "csrf": visitor.csrf()}, host=elsewhere)
     assert answer.status_code == 403
     assert "tls_required" in visitor.text()
 
@@ -349,12 +349,12 @@ def test_where_passkeys_do_not_work_the_pages_say_where_they_do(
     admin: Console, visitor: Console, world: World
 ) -> None:
     configure(world)
-    elsewhere = {"host": "other.example"}
+    elsewhere = "other.example"
     assert "Sign in with a passkey" in visitor.get("/sign-in").text
-    page = visitor.get("/sign-in", **elsewhere)
+    page = visitor.get("/sign-in", host=elsewhere)
     assert "Sign in with a passkey" not in page.text
     assert f'href="{BASE}/sign-in"' in page.text
-    assert f'href="{BASE}{SECURITY}"' in admin.get(SECURITY, **elsewhere).text
+    assert f'href="{BASE}{SECURITY}"' in admin.get(SECURITY, host=elsewhere).text
 
 
 # -- sessions ----------------------------------------------------------------------------------------

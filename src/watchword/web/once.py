@@ -10,8 +10,9 @@ from watchword.domain.ids import OrganizationId, TokenId
 from watchword.domain.tokens import DAY_US
 from watchword.services.idempotency import once
 from watchword.services.queries import Unit
-from watchword.web.security import CSRF_FIELD, new_key
-from watchword.web.visit import PROOF_FIELD, Visit
+from watchword.web.proving import PROOF_FIELDS
+from watchword.web.security import new_key
+from watchword.web.visit import Visit
 
 ONCE_FIELD = "once"
 
@@ -59,7 +60,7 @@ async def mint_once(
         shown[:] = [value]
         return token_id.encode()
 
-    asked = urlencode(visit.form.without((CSRF_FIELD, PROOF_FIELD, ONCE_FIELD))).encode()
+    asked = urlencode(visit.form.without((*PROOF_FIELDS, ONCE_FIELD))).encode()
     name = f"form {visit.request.scope['path']}"
     try:
         found = await once(

@@ -17,7 +17,8 @@ from watchword.web.visit import Page, Visit, is_local
 PROOF_FIELD = "proof"
 TICKET_FIELD = "passkey_ticket"
 ANSWER_FIELD = "passkey_answer"
-_FIELDS = (CSRF_FIELD, PROOF_FIELD, TICKET_FIELD, ANSWER_FIELD)
+# What a form carries for us alone.
+PROOF_FIELDS = (CSRF_FIELD, PROOF_FIELD, TICKET_FIELD, ANSWER_FIELD)
 
 
 def takes_passkeys(visit: Visit) -> bool:
@@ -51,7 +52,7 @@ async def prove(visit: Visit) -> Page | None:
             return await ask_for_proof(visit)
     except WatchwordError as error:
         return await ask_for_proof(visit, error)
-    visit.form.given = visit.form.without(_FIELDS)
+    visit.form.given = visit.form.without(PROOF_FIELDS)
     visit.visitor = await visit.authority.signing_in.authenticate(visit.key)
     return None
 
@@ -64,7 +65,7 @@ async def ask_for_proof(visit: Visit, *errors: WatchwordError) -> Page:
         "step_up.html",
         status=next((error.status for error in errors), 200),
         problems=[Problem.of(error, PROOF_FIELD) for error in errors],
-        kept=visit.form.without(_FIELDS) if visit.form.given else [("to", visit.here)],
+        kept=visit.form.without(PROOF_FIELDS) if visit.form.given else [("to", visit.here)],
         posted=posted,
         action=visit.here if posted else "/step-up",
         way=_way(posture.data, password=posture.password),
