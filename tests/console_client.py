@@ -105,6 +105,10 @@ class Console:
         """Where the last page leads."""
         return [unescape(each) for each in re.findall(r'href="([^"]+)"', self.last.text)]
 
+    def files(self) -> list[str]:
+        """Addresses of the style sheets, scripts and pictures of the last page."""
+        return sorted(set(re.findall(r'(?:href|src)="(/static/[^"]+)"', self.last.text)))
+
     def sign_in_as(self, user: User, *, fresh: bool = True) -> SignedIn:
         """A session of a person, as if they had just signed in; `fresh` proofs last five minutes."""
         caller = person_caller(user, self.transport.address, "tests")
