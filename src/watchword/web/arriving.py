@@ -18,7 +18,7 @@ from watchword.web.security import (
     require_same_site,
     require_token,
 )
-from watchword.web.visit import COOKIES, VISIT, Page, Visit, WebRequest
+from watchword.web.visit import AUTHORITY, COOKIES, VISIT, Page, Visit, WebRequest
 
 
 async def before(request: WebRequest) -> Page | None:
@@ -50,7 +50,7 @@ async def _arrive(request: WebRequest) -> Visit:
     edge = scope.get("watchword") or {}
     visit = Visit(
         request,
-        request.app.state.authority,
+        scope[AUTHORITY],
         edge.get("address"),
         edge.get("request_id", ""),
         bool(edge.get("encrypted")),

@@ -35,6 +35,8 @@ Work = Callable[[Unit, Access], Awaitable[T]]
 VISIT = "watchword_visit"
 # Where `web.app` finds the cookies that an answer sets: Litestar keeps headers in a mapping.
 COOKIES = "watchword_cookies"
+# Whose services answer a request: it comes with each, because the routes serve every installation.
+AUTHORITY = "watchword_authority"
 _NOBODY = Actor("visitor", "", "")
 _SEE_OTHER = 303
 
