@@ -1,10 +1,11 @@
 """One thing of each sort in an organization, by the names that console paths have; a test gives the texts."""
 
 import json
-from collections.abc import Callable, Coroutine
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol, TypeVar, cast
 
-from rest_client import Rest
+from rest_client import InProcess, Rest
 from support import World
 from watchword.domain.accounts import Cluster, Member, Role, User
 from watchword.domain.fleet import Agent
@@ -15,6 +16,7 @@ from watchword.domain.pipelines import Job
 from watchword.domain.securitypolicy import ReuseResponse
 from watchword.services import artifacts, logs
 from watchword.services.accounts import FirstThings, add_cluster
+from watchword.services.artifactbytes import take
 from watchword.services.attention import tell_incident
 from watchword.services.authority import Authority
 from watchword.services.banners import set_banner
@@ -22,6 +24,7 @@ from watchword.services.context import LOCAL
 from watchword.services.exchanging import Registration, register
 from watchword.services.issuing import Issued, TokenRequest, issue_agent_token, issue_api_token
 from watchword.store.base import Transaction
+from watchword.web.app import ROUTES, Route
 from watchword.web.statics import address
 
 T = TypeVar("T")
@@ -30,6 +33,11 @@ ADDRESS = "192.0.2.1"
 ABSENT = uuid7(1_700_000_000_000_000, b"0123456789")
 SLUGS = ("pipeline",)
 LONG = 255
+
+
+_PARAMETER = re.compile(r"{(\w+)}")
+# What answers without end while something goes on.
+STREAMS = ("/events", "/log/events")
 
 
 class Ground(Protocol):
@@ -48,9 +56,40 @@ def absent(name: str) -> str:
     return "nobodys" if name in SLUGS else ABSENT
 
 
+def parameters_of(route: Route) -> list[str]:
+    """Names in a route's path."""
+    return _PARAMETER.findall(route.path)
+
+
+def path_of(route: Route, things: "Things", **named: str) -> str:
+    """A route's path to things, but for those that are named."""
+    known = {**things.named(route.path), **named}
+    for name in parameters_of(route):
+        assert name in known, f"tell console_things what {{{name}}} is"
+    return _PARAMETER.sub(lambda found: known[found[1]], route.path)
+
+
+def nowhere(route: Route, things: "Things") -> str:
+    """A route's path to things that nobody has."""
+    return path_of(route, things, **{name: absent(name) for name in parameters_of(route) if name != "org"})
+
+
+def pages_of(things: "Things") -> dict[str, str]:
+    """Every page that somebody signed in opens, and its address for these things."""
+    return {
+        route.path: path_of(route, things)
+        for route in ROUTES
+        if route.method == "GET" and route.operation is not None and not route.path.endswith(STREAMS)
+    }
+
+
 def plain(field: str) -> str:
     """Texts that say which field they stand in."""
     return f"some {field}"
+
+
+async def _bytes(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 class Things:
@@ -64,12 +103,19 @@ class Things:
         said: the fields whose texts stand somewhere.
     """
 
-    def __init__(self, ground: Ground, first: FirstThings, *, say: Say = plain) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        first: FirstThings,
+        *,
+        say: Say = plain,
+        transport: InProcess | None = None,
+    ) -> None:
         self.ground, self.first = ground, first
         self.said: dict[str, str] = {}
         self._say = say
         self.slug = first.organization.slug
-        self.rest = Rest(cast("World", ground), first.api_token.value, slug=self.slug)
+        self.rest = Rest(cast("World", ground), first.api_token.value, self.slug, transport)
         _, _, version, name = address("console.css").split("/")
         self.ids: dict[str, str] = {
             "org": self.slug,
@@ -313,19 +359,21 @@ class Things:
             run(logs.annotate(context, job, note))
         run(logs.set_meta_data(context, job, [("words", self.say("meta-data of a job"))]))
         files = [
-            artifacts.File(path=self.say("artifact"), size=1, content_type="text/html"),
             artifacts.File(path=self.say("artifact elsewhere"), size=1, url=self.say_address("artifact url")),
+            artifacts.File(path=self.say("artifact"), size=1, content_type="text/html"),
         ]
-        kept = [files[:1], files[1:]]
-        for place, (batch, destination) in enumerate(zip(kept, ("", "s3://bucket/x"), strict=True)):
+        for file in files:
             asked = artifacts.Announcement(
-                batch_id=context.new_id(), files=batch, upload_destination=destination
+                batch_id=context.new_id(),
+                files=[file],
+                upload_destination="s3://bucket/x" if file.url else "",
             )
-            announced = run(artifacts.announce(context, job, asked, "http://127.0.0.1"))
-            if place:
-                done = artifacts.Outcome(announced.artifacts[0].id, finished=True, receipts={})
-                run(artifacts.settle(context, job, [done]))
-            self.ids["artifact"] = announced.artifacts[0].id
+            (made,) = run(artifacts.announce(context, job, asked, "http://127.0.0.1")).artifacts
+            receipts = {} if file.url else {1: run(take(context, made, 1, _bytes(b"<")))}
+            run(
+                artifacts.settle(context, job, [artifacts.Outcome(made.id, finished=True, receipts=receipts)])
+            )
+            self.ids["artifact"] = made.id
 
     def say_address(self, field: str) -> str:
         """The text of a field that takes addresses with a scheme alone."""

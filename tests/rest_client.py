@@ -41,12 +41,21 @@ class InProcess(httpx.BaseTransport):
 
 
 class Rest:
-    """A caller with a token; `path` begins below the organization unless it begins with `/`."""
+    """A caller with a token; `path` begins below the organization unless it begins with `/`.
 
-    def __init__(self, world: World, value: Secret | str | None = None, slug: str = "acme") -> None:
+    Several of them may share one application, by its transport.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        value: Secret | str | None = None,
+        slug: str = "acme",
+        transport: InProcess | None = None,
+    ) -> None:
         self.world = world
         self.slug = slug
-        self.transport = InProcess(world)
+        self.transport = transport or InProcess(world)
         shown = world.first.api_token.value if value is None else value
         text = shown.reveal() if isinstance(shown, Secret) else shown
         headers = {"Authorization": f"Bearer {text}"} if text else {}

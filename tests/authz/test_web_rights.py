@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from console_client import Console, InProcess
-from console_things import ABSENT, Things, absent
+from console_things import ABSENT, Things, absent, nowhere, parameters_of, path_of
 from databases import SqliteDatabase
 from support import World
 from watchword.domain.operations import OPERATIONS, Right
@@ -20,7 +20,6 @@ from watchword.web.app import ROUTES, Route
 from watchword.web.needs import PERSONAL
 from watchword.web.security import HEADERS
 
-_PARAMETER = re.compile(r"{(\w+)}")
 GUARDED = (Right.ADMIN, Right.CLUSTER_MAINTAINER, Right.TEAM_MAINTAINER)
 IN_ORGANIZATION = [route for route in ROUTES if "{org}" in route.path]
 ALONE = [route for route in ROUTES if route.operation == PERSONAL]
@@ -45,6 +44,10 @@ GRAVE = {
 }
 # Forms of such operations that neither do nor show anything of the kind, each for its reason.
 HARMLESS = {
+    **{
+        f"POST /organizations/{{org}}/{at}/tokens/{{token}}/rotate/extend": "gives holders more time"
+        for at in ("clusters/{cluster}", "unclustered")
+    },
     "POST /organizations/{org}/settings/preview": "says what settings would do; changes nothing",
 }
 # What people do with their own without a proof, each for its reason.
@@ -65,20 +68,6 @@ def name_of(route: Route) -> str:
 def right_of(route: Route) -> Right:
     assert route.operation is not None
     return OPERATIONS[route.operation].right
-
-
-def path_of(route: Route, things: Things, **named: str) -> str:
-    """A route's path to our things, but for those that are named."""
-    known = {**things.named(route.path), **named}
-    for name in _PARAMETER.findall(route.path):
-        assert name in known, f"tell console_things what {{{name}}} is"
-    return _PARAMETER.sub(lambda found: known[found[1]], route.path)
-
-
-def nowhere(route: Route, things: Things) -> str:
-    """A route's path to things that nobody has."""
-    names = [name for name in _PARAMETER.findall(route.path) if name != "org"]
-    return path_of(route, things, **{name: absent(name) for name in names})
 
 
 class Company:
@@ -187,7 +176,7 @@ def test_administrators_open_every_page_and_are_refused_no_form(company: Company
         elif route.path != "/sign-out":
             status = call(company.admin, route, nowhere(route, company.ours)).status_code
             # Forms without a place in their path are the person's own: a wrong proof is refused there.
-            assert status not in (401, 403) or not _PARAMETER.search(route.path), (route, status)
+            assert status not in (401, 403) or not parameters_of(route), (route, status)
             assert status < 500, (route, status)
 
 
@@ -216,7 +205,7 @@ def test_another_organizations_things_are_like_absent_ones(company: Company) -> 
         if route.operation is None:
             continue
         theirs = company.theirs.named(route.path)
-        for name in _PARAMETER.findall(route.path):
+        for name in parameters_of(route):
             if name in ("org", "number"):  # numbers are counted for each pipeline
                 continue
             answers = []
