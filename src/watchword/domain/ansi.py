@@ -36,6 +36,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _GOES_BACK = re.compile(r"[\r\b]|\x1b\[[0-?]*[CDGK]")
+_MARKS = frozenset("-+~^")
 _HEADING = re.compile(r"(---|\+\+\+|~~~)\s+\S")
 _COUNT = re.compile("[1-9][0-9]{0,7}")
 _LINK = re.compile(r"https?://[!-~]+")
@@ -87,6 +88,8 @@ class Line:
     @property
     def heading(self) -> Heading:
         """Whether it begins a section."""
+        if not self.spans or self.spans[0].text[0] not in _MARKS:
+            return Heading.NONE
         text = self.text[:_MAX_LINK]
         if text.startswith("^^^ +++"):
             return Heading.REOPEN

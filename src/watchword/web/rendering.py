@@ -53,7 +53,8 @@ def duration(microseconds: int) -> str:
 
 def clock(milliseconds: int) -> str:
     """A time of the day in UTC, as the lines of a log have it."""
-    return f"{datetime.fromtimestamp(milliseconds % _DAY_MS / 1000, UTC):%H:%M:%S}"
+    minutes, seconds = divmod(milliseconds % _DAY_MS // 1000, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
 def number(value: int) -> str:
