@@ -116,10 +116,16 @@ class Rosters:
     def crew(self, line: str) -> Crew:
         """The agents and waiting jobs of one line."""
         doing: Counter[Activity] = Counter()
-        running = 0
+        idle = busy = running = 0
         for live in self._of(line):
-            doing[_activity(live)] += 1
             running += live.job_id is not None
+            if not live.connected or live.order is not None:
+                doing[_activity(live)] += 1
+            elif live.job_id is None:  # nearly all agents are idle or busy, and there may be very many
+                idle += 1
+            else:
+                busy += 1
+        doing[Activity.IDLE], doing[Activity.BUSY] = idle, busy
         return Crew(doing, running, len(self.dispatcher.lines.waiting.get(line, ())))
 
     def outside(self, organization_id: OrganizationId) -> list[str]:
