@@ -8,10 +8,12 @@ from typing import Any, Protocol, TypeVar, cast
 from rest_client import InProcess, Rest
 from support import World
 from watchword.domain.accounts import Cluster, Member, Role, User
+from watchword.domain.events import SYSTEM
 from watchword.domain.fleet import Agent
-from watchword.domain.ids import IncidentId, JobId, UserId, uuid7
+from watchword.domain.ids import IncidentId, JobId, PasskeyId, UserId, uuid7
 from watchword.domain.incidents import Incident, IncidentKind, IncidentState
 from watchword.domain.kinds import Kind
+from watchword.domain.passkeys import Identity, Passkey
 from watchword.domain.pipelines import Job
 from watchword.domain.securitypolicy import ReuseResponse
 from watchword.services import artifacts, logs
@@ -20,9 +22,11 @@ from watchword.services.artifactbytes import take
 from watchword.services.attention import tell_incident
 from watchword.services.authority import Authority
 from watchword.services.banners import set_banner
-from watchword.services.context import LOCAL
+from watchword.services.context import LOCAL, Caller
 from watchword.services.exchanging import Registration, register
 from watchword.services.issuing import Issued, TokenRequest, issue_agent_token, issue_api_token
+from watchword.services.second_factor import count_passkeys
+from watchword.services.sessions import open_session
 from watchword.store.base import Transaction
 from watchword.web.app import ROUTES, Route
 from watchword.web.statics import address
@@ -130,6 +134,7 @@ class Things:
         self._make_build()
         self._work_on_job()
         self._make_settings()
+        self._make_way_in()
 
     # -- short words -----------------------------------------------------------------------------
 
@@ -394,3 +399,28 @@ class Things:
         delivery = self.rest("GET", f"services/{service}/deliveries").json()["items"][0]["id"]
         event = self.rest("GET", "audit_events").json()["items"][0]["uuid"]
         self.ids |= {"service": service, "delivery": delivery, "event": event}
+
+    def _make_way_in(self) -> None:
+        """What the administrator signs in with, and where they are."""
+        context, user = self.authority.context, self.first.admin
+        passkey = Passkey(
+            user_id=user.id,
+            id=PasskeyId(context.new_id()),
+            credential_id=user.id.encode(),
+            public_key=b"none",
+            sign_count=0,
+            name=self.say("passkey"),
+            transports=(),
+            backed_up=False,
+            created_at=context.clock.now(),
+        )
+        identity = Identity("https://id.example", user.id, user.id, self.say("address elsewhere"), 1, 1)
+        by = Caller(SYSTEM, ADDRESS, "", self.say("browser"))
+
+        async def work(tx: Transaction) -> str:
+            await tx.proofs.add_passkey(passkey)
+            await count_passkeys(tx, user.id)
+            await tx.proofs.add_identity(identity)
+            return (await open_session(context, tx, user, by, "password", complete=True)).session.id
+
+        self.ids |= {"passkey": passkey.id, "session": self.write(work), "provider": "corp"}

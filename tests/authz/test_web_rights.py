@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 from console_client import Console, InProcess
 from console_things import ABSENT, Things, absent, nowhere, parameters_of, path_of
 from databases import SqliteDatabase
-from support import World
+from openid_stand_in import Provider
+from support import SECOND_US, World
 from watchword.domain.operations import OPERATIONS, Right
 from watchword.services.accounts import create_organization
+from watchword.services.authority import Authority
 from watchword.services.context import LOCAL
+from watchword.services.providers import read_providers
 from watchword.web.app import ROUTES, Route
 from watchword.web.needs import PERSONAL
 from watchword.web.security import HEADERS
@@ -55,10 +59,20 @@ LIGHT = {
     "POST /sign-out": "ends one's own session",
     "POST /step-up": "is the proof",
     "POST /user/api-access-tokens/new": "fills a form in",
+    "POST /user/security/password": "asks for the present password itself",
+    "POST /user/security/passkeys/{passkey}/name": "gives a passkey another name",
+    "POST /user/security/sessions/{session}/end": "ends one's own session",
+    "POST /user/security/sessions/end-others": "ends one's own sessions",
     "POST /user/api-access-tokens/{token}/rotation/extend": "gives a holder more time; neither value changes",
 }
 # Forms of several things that say "nothing was chosen" before anybody is looked for.
 NOTHING_CHOSEN = {"POST /organizations/{org}/members/{user}/tokens"}
+
+
+# They would end the callers' own sessions.
+ENDING = ("/sign-out", "/user/security/sessions/end-others")
+# What is no organization's, or is counted for each of its things.
+NOBODYS = ("org", "number", "provider")
 
 
 def name_of(route: Route) -> str:
@@ -102,8 +116,13 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     """One for the file: these tests change nothing, which is one of the things that they hold."""
     database = SqliteDatabase(tmp_path_factory.mktemp("company"))
     world = World(database.path.parent.parent, database)
+    provider = Provider(lambda: world.clock.now() / SECOND_US)
+    installation = replace(world.context.installation, single_sign_on=read_providers([provider.table()]))
+    world.authority = Authority.wire(replace(world.context, installation=installation))
+    world.run(world.authority.load())
     yield Company(world, database.path)
     world.close()
+    provider.close()
 
 
 def call(console: Console, route: Route, path: str, **fields: Any) -> httpx.Response:
@@ -173,7 +192,7 @@ def test_administrators_open_every_page_and_are_refused_no_form(company: Company
         if route.method == "GET":
             status = company.admin.get(path_of(route, company.ours)).status_code
             assert status < 400, (route, status)
-        elif route.path != "/sign-out":
+        elif route.path not in ENDING:
             status = call(company.admin, route, nowhere(route, company.ours)).status_code
             # Forms without a place in their path are the person's own: a wrong proof is refused there.
             assert status not in (401, 403) or not parameters_of(route), (route, status)
@@ -206,7 +225,7 @@ def test_another_organizations_things_are_like_absent_ones(company: Company) -> 
             continue
         theirs = company.theirs.named(route.path)
         for name in parameters_of(route):
-            if name in ("org", "number"):  # numbers are counted for each pipeline
+            if name in NOBODYS:
                 continue
             answers = []
             for value in (theirs[name], absent(name)):
@@ -244,7 +263,7 @@ def require_headers(answer: httpx.Response, route: Route) -> None:
 def test_every_answer_has_the_headers_that_hold_browsers_back(company: Company) -> None:
     for route in ROUTES:
         for console in (company.nobody, company.member, company.admin):
-            if route.path == "/sign-out":
+            if route.path in ENDING:
                 continue
             answer = call(console, route, nowhere(route, company.ours))
             require_headers(answer, route)

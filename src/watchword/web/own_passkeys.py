@@ -33,7 +33,7 @@ async def ask_for_passkey(request: WebRequest) -> Page:
     return _new(Visit.of(request))
 
 
-@get(PASSKEYS + "/challenge", opt=page(PERSONAL))
+@get(PASSKEYS + "/challenge", opt=page(PERSONAL, fresh=True))
 async def challenge(request: WebRequest) -> Page:
     """What the script asks the browser to make."""
     visit = Visit.of(request)

@@ -6,7 +6,7 @@ from litestar import get, post
 from markupsafe import Markup
 
 from watchword.crypto.values import Secret
-from watchword.domain.errors import WatchwordError
+from watchword.domain.errors import NotFound, WatchwordError
 from watchword.domain.ids import SessionId
 from watchword.services.email_changing import request_email_change
 from watchword.services.own_security import AppOffered, recovering
@@ -185,7 +185,8 @@ async def end_session(request: WebRequest) -> Page:
     """End one session."""
     visit = Visit.of(request)
     session_id = SessionId(visit.path("session"))
-    await visit.authority.signing_in.end_session(visit.signed_in, session_id, visit.caller)
+    if not await visit.authority.signing_in.end_session(visit.signed_in, session_id, visit.caller):
+        raise NotFound("No session found")
     if session_id == visit.signed_in.session.id:
         return visit.go("/sign-in", done="signed-out")
     return visit.go(BASE, done="session-ended")

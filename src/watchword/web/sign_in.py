@@ -114,7 +114,7 @@ async def second(request: WebRequest) -> Page:
     try:
         return await ask_for_code(visit)
     except Refused:
-        return visit.go("/sign-in")
+        return door(visit)
 
 
 @post("/sign-in/code", opt=page(None), status_code=200)

@@ -4,7 +4,7 @@ import msgspec
 from litestar import Response, get, post
 
 from watchword.crypto.values import Secret
-from watchword.domain.errors import WatchwordError
+from watchword.domain.errors import Forbidden, Refused, WatchwordError
 from watchword.services.challenges import Asked
 from watchword.web.needs import PERSONAL, page
 from watchword.web.proving import ANSWER_FIELD, TICKET_FIELD
@@ -47,7 +47,10 @@ async def sign_in(request: WebRequest) -> Page:
 async def challenge_second(request: WebRequest) -> Page:
     """A challenge to the passkeys of whoever gave the password."""
     visit = Visit.of(request)
-    return asked_of(await visit.authority.passkey_signing.begin_second(visit.key))
+    try:
+        return asked_of(await visit.authority.passkey_signing.begin_second(visit.key))
+    except Refused as error:
+        raise Forbidden("Give your password first.", code="password_first") from error
 
 
 @post("/sign-in/code/passkey", opt=page(None), status_code=200)
