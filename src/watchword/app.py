@@ -184,9 +184,11 @@ class Application:
         mounts = {"/v2": _lazy(_REST, authority), "/v1": graphql, "/graphql": graphql}
         console = _lazy(_CONSOLE, authority)
         edge = Edge(routes, mounts, settings.proxies, meter, console=console)
+        head_file = HeadFile(settings.head_file)
+        authority.trail_checks.published = head_file
         sealer = Sealer(
             context,
-            [HeadFile(settings.head_file), HeadHooks(context)],
+            [head_file, HeadHooks(context)],
             settings.audit_publish_grace * _SECOND_US,
         )
         workers = Workers(
@@ -251,6 +253,7 @@ class Application:
         finally:
             await self.workers.stop()
             await self.authority.deliverer.stop()
+            await self.authority.trail_checks.stop()
         if self.database.lost.is_set():
             raise DatabaseLost("the server ended: its lock on the database was lost; start it again")
 

@@ -11,7 +11,7 @@ from watchword.domain.scopes import ALL_SCOPES
 from watchword.services.accounts import create_organization
 from watchword.services.context import LOCAL
 from watchword.services.sealing import Sealer
-from watchword.workers.headfile import PublishedHead
+from watchword.services.trailexport import PublishedHead
 
 
 def everything(rest: Rest, path: str) -> list[dict[str, Any]]:

@@ -15,16 +15,15 @@ from watchword.cli.client import AsJson, Client, CommandError, CredentialsFile
 from watchword.cli.output import show_json, show_table
 from watchword.crypto.auditchain import public_key
 from watchword.crypto.keys import KeyRing
-from watchword.domain.accounts import Organization
-from watchword.domain.audittrail import Head, Report
-from watchword.domain.events import Event
+from watchword.domain.audittrail import Report
 from watchword.domain.ids import OrganizationId
 from watchword.opening import KEYS, open_for_reading
-from watchword.services.auditing import check_trail, events_of, heads_of, public_keys
+from watchword.services.auditing import check_trail, public_keys
 from watchword.services.trailcheck import TrailCheck
+from watchword.services.trailexport import ExportLine, PublishedHead, encode_line, export_lines
 from watchword.settings import Settings, load
 from watchword.store.base import Store
-from watchword.workers.headfile import PublishedHead, published, read_heads
+from watchword.workers.headfile import read_heads
 
 app = App(name="audit", help="Read, check and export the audit trail.")
 
@@ -187,13 +186,6 @@ async def _reading(settings: Settings) -> AsyncIterator[tuple[Store, KeyRing]]:
         await store.close()
 
 
-class _Line(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One line of an export: an event or a head."""
-
-    event: Event | None = None
-    head: PublishedHead | None = None
-
-
 def _check_export(export: Path, outside: list[PublishedHead], key: str | None) -> list[Report]:
     keys = _pinned({line.key: bytes.fromhex(line.public_key) for line in outside}, key)
     lines = _lines(export)
@@ -211,9 +203,9 @@ def _check_export(export: Path, outside: list[PublishedHead], key: str | None) -
     return reports
 
 
-def _lines(export: Path) -> list[_Line]:
+def _lines(export: Path) -> list[ExportLine]:
     try:
-        return [msgspec.json.decode(line, type=_Line) for line in export.read_bytes().splitlines()]
+        return [msgspec.json.decode(line, type=ExportLine) for line in export.read_bytes().splitlines()]
     except (OSError, msgspec.MsgspecError) as error:
         raise CommandError(f"{export} cannot be read as an export: {error}", code="bad_export") from None
 
@@ -246,21 +238,12 @@ def export(
             with target.open("wb") as file:
                 for one in await store.read(lambda tx: tx.accounts.organizations()):
                     if organization in (None, one.slug):
-                        async for line in _export_lines(store, ring, one):
+                        async for line in export_lines(store, ring, one.id):
                             counted[line.event is None] += 1
-                            file.write(msgspec.json.encode(line) + b"\n")
+                            file.write(encode_line(line))
 
     run(work())
     print(f"Exported {counted[0]} events and {counted[1]} heads to {target}.")
-
-
-async def _export_lines(store: Store, ring: KeyRing, organization: Organization) -> AsyncIterator[_Line]:
-    keys = public_keys(ring)
-    heads: list[Head] = await heads_of(store, organization.id)
-    async for event in events_of(store, organization.id):
-        yield _Line(event=event)
-    for head in heads:
-        yield _Line(head=published(head, keys[head.key]))
 
 
 @app.command

@@ -1,9 +1,5 @@
 """The API access audit: whose API access tokens reach the organization (contract rest-graphql §3.4)."""
 
-import csv
-import io
-from collections.abc import Iterable
-
 import msgspec
 from litestar import Response, get
 
@@ -11,25 +7,12 @@ from watchword.domain.errors import Invalid
 from watchword.rest.apitokens import FILTERS, read_sift
 from watchword.rest.call import PAGED, Call, RestRequest, needs
 from watchword.rest.formats import instant, maybe_instant
-from watchword.services.apitokenlists import MAX_SIFTED, Listed, Sift, list_api_tokens
-from watchword.services.queries import Access, Page, Unit
+from watchword.services.accesscsv import EVERY_TOKEN, FILE_NAME, access_csv
+from watchword.services.apitokenlists import Listed, Sift, list_api_tokens
+from watchword.services.queries import Access, Unit
 
 AUDIT = "/v2/organizations/{org:str}/api-access-audit"
-COLUMNS = (
-    "Owner",
-    "Owner Email",
-    "Owner ID",
-    "Token UUID",
-    "Token Description",
-    "Last Used At",
-    "Last Request IP",
-    "Created At",
-    "Scopes",
-)
 _SIFTED = (*FILTERS, "admin")
-# A program for tables takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_ALL = Page(MAX_SIFTED)
 
 
 class AuditedToken(msgspec.Struct, kw_only=True):
@@ -96,39 +79,14 @@ async def get_csv(request: RestRequest) -> Response[bytes]:
     call = Call.of(request)
 
     async def work(tx: Unit, access: Access) -> list[Listed]:
-        return await list_api_tokens(tx, call.authority.ledger, access, _read_sift(call), _ALL)
+        return await list_api_tokens(tx, call.authority.ledger, access, _read_sift(call), EVERY_TOKEN)
 
-    text = _csv(_show(each) for each in await call.read(work))
+    text = access_csv(await call.read(work))
     headers = {
-        "content-disposition": 'attachment; filename="api-access-audit.csv"',
+        "content-disposition": f'attachment; filename="{FILE_NAME}"',
         "x-content-type-options": "nosniff",
     }
     return Response(text.encode(), media_type="text/csv", headers=headers)
-
-
-def _csv(rows: Iterable[AuditedToken]) -> str:
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for row in rows:
-        cells = (
-            row.owner,
-            row.owner_email,
-            row.owner_id,
-            row.token_uuid,
-            row.token_description,
-            row.last_used_at,
-            row.last_request_ip,
-            row.created_at,
-            " ".join(row.scopes),
-        )
-        writer.writerow([_plain(cell or "") for cell in cells])
-    return out.getvalue()
-
-
-def _plain(cell: str) -> str:
-    """A cell that no program for tables takes for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 HANDLERS = (get_audit, get_csv)

@@ -1,6 +1,7 @@
 """Auditing: the trail as people read it, check it and take it away."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -128,13 +129,19 @@ async def heads_page(tx: Transaction, owner: OrganizationId, page: Page) -> list
     return list(await tx.trail.latest_heads(owner, page))
 
 
+async def head_over(tx: Transaction, event: Event) -> Head | None:
+    """The first signed head that covers an event; None while it is not sealed."""
+    found = await tx.trail.heads(event.organization_id, event.sequence - 1, 1)
+    return found[0] if found else None
+
+
 def public_keys(keys: KeyRing) -> dict[int, bytes]:
     """Public keys of the heads, by number."""
     return {key.number: public_key(key) for key in keys.all(Purpose.AUDIT)}
 
 
 async def events_of(store: Store, owner: OrganizationId) -> AsyncIterator[Event]:
-    """Every event of a trail, in order."""
+    """Every event of a trail, in order; others have their turn between the parts that are read at once."""
     after = 0
     while True:
         start = after
@@ -144,6 +151,7 @@ async def events_of(store: Store, owner: OrganizationId) -> AsyncIterator[Event]
         if len(page) < _PAGE:
             return
         after = page[-1].sequence
+        await asyncio.sleep(0)
 
 
 async def heads_of(store: Store, owner: OrganizationId) -> list[Head]:
@@ -158,7 +166,11 @@ async def heads_of(store: Store, owner: OrganizationId) -> list[Head]:
 
 
 async def check_trail(
-    store: Store, owner: OrganizationId, published: Sequence[Head], keys: Mapping[int, bytes]
+    store: Store,
+    owner: OrganizationId,
+    published: Sequence[Head],
+    keys: Mapping[int, bytes],
+    told: Callable[[int], None] | None = None,
 ) -> Report:
     """Check an organization's trail in the database.
 
@@ -167,9 +179,12 @@ async def check_trail(
         owner: whose trail.
         published: heads from outside the database; without them truncation does not show.
         keys: public keys by number.
+        told: hears of the number of each event that was checked.
     """
     # Heads first: an event that comes meanwhile is then not sealed yet, and not missing.
     check = TrailCheck(owner, await heads_of(store, owner), published, keys)
     async for event in events_of(store, owner):
         check.take(event)
+        if told is not None:
+            told(event.sequence)
     return check.finish()

@@ -38,6 +38,7 @@ from watchword.services.signing_in import SigningIn
 from watchword.services.single_sign_on import SingleSignOn
 from watchword.services.stepping import Stepper
 from watchword.services.tokensearch import TokenFinder
+from watchword.services.trailchecks import TrailChecks
 from watchword.services.uploading import Uploader
 from watchword.services.verifying import Verifier
 from watchword.services.withdrawing import Withdrawer
@@ -76,6 +77,7 @@ class Authority:
     editor: Editor
     blast: Blast
     following: Following
+    trail_checks: TrailChecks
     finder: TokenFinder
     overseer: Overseer
     windows: LogWindows
@@ -136,6 +138,7 @@ class Authority:
             Editor(context, revoker),
             Blast(context, ledger, withdrawer),
             Following(context),
+            TrailChecks(context),
             finder,
             Overseer(context, ledger, fleet, dispatcher, finder),
             LogWindows(context),

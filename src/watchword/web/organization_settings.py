@@ -1,6 +1,9 @@
 """The organization's settings, all of their pages and forms."""
 
 from watchword.web import (
+    accessaudit,
+    audit,
+    auditchecks,
     banner,
     deliveries,
     invitations,
@@ -21,5 +24,8 @@ HANDLERS = (
     *webhooks.HANDLERS,
     *webhookchanges.HANDLERS,
     *deliveries.HANDLERS,
+    *accessaudit.HANDLERS,
+    *audit.HANDLERS,
+    *auditchecks.HANDLERS,
     *banner.HANDLERS,
 )

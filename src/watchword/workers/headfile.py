@@ -1,7 +1,6 @@
 """Signed heads of audit trails in a file that only grows, one JSON object a line."""
 
 import asyncio
-import base64
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,55 +10,12 @@ import msgspec
 
 from watchword.domain.audittrail import Head
 from watchword.domain.errors import Malformed
-from watchword.domain.ids import OrganizationId
-
-
-class PublishedHead(msgspec.Struct, kw_only=True):
-    """A head as it is published; bytes are hexadecimal, times microseconds."""
-
-    organization_id: str
-    sequence: int
-    link: str
-    through: int
-    sealed_at: int
-    key: int
-    public_key: str
-    signature: str
-
-    def head(self) -> Head:
-        """The head.
-
-        Raises:
-            ValueError: a part is not hexadecimal.
-        """
-        return Head(
-            OrganizationId(self.organization_id),
-            self.sequence,
-            bytes.fromhex(self.link),
-            self.through,
-            self.sealed_at,
-            self.key,
-            base64.b16decode(self.signature, casefold=True),
-        )
-
-
-def published(head: Head, public_key: bytes) -> PublishedHead:
-    """A head in its published form."""
-    return PublishedHead(
-        organization_id=head.organization_id,
-        sequence=head.sequence,
-        link=head.link.hex(),
-        through=head.through,
-        sealed_at=head.sealed_at,
-        key=head.key,
-        public_key=public_key.hex(),
-        signature=head.signature.hex(),
-    )
+from watchword.services.trailexport import PublishedHead, published
 
 
 @dataclass(slots=True)
 class HeadFile:
-    """`services.sealing.Publisher` that appends to a file and waits for the disk."""
+    """`services.sealing.Publisher` that appends to a file and waits for the disk, and reads it again."""
 
     path: Path
 
@@ -71,6 +27,18 @@ class HeadFile:
         """
         lines = b"".join(msgspec.json.encode(published(head, key)) + b"\n" for head, key in heads)
         await asyncio.to_thread(self._append, lines)
+
+    async def heads(self) -> Sequence[Head]:
+        """Every head of the file; none where nothing was published yet.
+
+        Raises:
+            Malformed: the file holds something else.
+            OSError: it cannot be read.
+        """
+        return await asyncio.to_thread(self._heads)
+
+    def _heads(self) -> list[Head]:
+        return [line.head() for line in read_heads(self.path)] if self.path.exists() else []
 
     def _append(self, lines: bytes) -> None:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

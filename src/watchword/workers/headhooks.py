@@ -10,7 +10,7 @@ from watchword.domain.audittrail import Head
 from watchword.domain.webhooks import AUDIT_HEAD
 from watchword.services.context import Context
 from watchword.services.notifying import publish
-from watchword.workers.headfile import published
+from watchword.services.trailexport import published
 
 
 @dataclass(frozen=True, slots=True)
