@@ -171,7 +171,7 @@ def test_a_pause_has_a_note_and_an_end_and_is_lifted(admin: Console, scene: Scen
     assert admin.post(f"{at}/pause", {"minutes": "x"}).status_code == 422
     admin.post(f"{at}/pause", {"minutes": "30", "note": "<i>disk</i>"}, follow=True)
     assert "The agent is paused." in admin.text()
-    assert "until in 30 min" in admin.text()
+    assert "ends in 30 min" in admin.text()
     assert "by Ada Admin: <i>disk</i>" in admin.text()
     assert scene.row(joined.agent.id).paused_until == scene.world.clock.now() + 30 * MINUTE_US
     assert scene.ping(joined) is None
