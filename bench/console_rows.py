@@ -115,8 +115,20 @@ def builds(place: Place) -> Pages:
     yield f"search in a log of {lines:,} lines", f"{log}?q=module+{lines - 1}+"
 
 
+def agent_tokens(place: Place) -> Pages:
+    """Pages of a cluster's agent tokens, one of which all agents joined with."""
+    at = f"/v2/organizations/{place.organization}/clusters/{place.known.cluster_id}/tokens"
+    first = call(place.server.port, "GET", f"{at}?per_page=1", place.headers)[0]["id"]
+    count, held = place.count(TOKENS), place.count(AGENTS)
+    yield f"a cluster's {count:,} agent tokens", f"{place.cluster}/tokens"
+    yield f"those of {count:,} that were never used", f"{place.cluster}/tokens?state=never_used"
+    yield f"an agent token with {held:,} agents", f"{place.cluster}/tokens/{first}"
+    yield f"what revoking it breaks for {held:,} agents", f"{place.cluster}/tokens/{first}/revoke"
+    yield f"its rotation with {held:,} agents", f"{place.cluster}/tokens/{first}/rotate"
+
+
 # Each fills the installation and names the pages to open, one after the other on the same installation.
-PAGES: tuple[Callable[[Place], Pages], ...] = (agents, tokens, builds)
+PAGES: tuple[Callable[[Place], Pages], ...] = (agents, tokens, agent_tokens, builds)
 
 
 def console(bench: "Bench") -> list[Row]:

@@ -10,6 +10,7 @@ from contracts.store_records import AGENT, CLUSTER, JOB, ORGANIZATION, OTHER, TO
 from watchword.domain.fleet import Agent, AgentState
 from watchword.domain.ids import AgentId, ClusterId, TokenId
 from watchword.store.base import Page, Transaction
+from watchword.store.base_fleet import JoinedCounts
 
 LIVE = (AgentState.REGISTERED, AgentState.CONNECTED)
 ENDED = tuple(state for state in AgentState if state.ended)
@@ -99,6 +100,20 @@ def test_a_live_agent_ends_once(shelf: Shelf, before: AgentState, state: AgentSt
     assert not shelf.write(lambda tx: tx.fleet.end(ORGANIZATION, AGENT, AgentState.LOST, 10))
     ended = make.agent(state=state, ended_at=9)
     assert find(shelf) == (make.agent(state=before, job_id=JOB) if before.ended else ended)
+
+
+def test_live_agents_of_a_token_are_counted_by_what_they_do(shelf: Shelf) -> None:
+    async def work(tx: Transaction) -> None:
+        for place, state in enumerate((*LIVE, *LIVE, AgentState.CONNECTED, *ENDED)):
+            ended = {"ended_at": 9} if state.ended else {}
+            job = JOB if place in (2, 3, 4) else None
+            await tx.fleet.add(make.agent(id=AgentId(f"agent-{place}"), state=state, job_id=job, **ended))
+        await tx.fleet.add(make.agent(id=AgentId("other"), token_id=TokenId("token-2")))
+        await tx.fleet.add(make.agent(organization_id=OTHER))
+
+    shelf.write(work)
+    assert shelf.read(lambda tx: tx.fleet.count_joined(ORGANIZATION, TOKEN)) == JoinedCounts(3, 2, 3)
+    assert shelf.read(lambda tx: tx.fleet.count_joined(ORGANIZATION, TokenId("none"))) == JoinedCounts()
 
 
 def test_a_job_is_noted_and_an_agent_ignored(shelf: Shelf) -> None:

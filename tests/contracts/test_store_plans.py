@@ -46,6 +46,7 @@ PLANS = [
     (tokens._LIST_CLUSTER, "tokens_listed (organization_id=? AND kind=? AND cluster_id=?)"),
     (tokens._LIST_ALL, "tokens_listed (organization_id=? AND kind=?)"),
     (fleet._NEVER_CONNECTED, "agents_live (organization_id=? AND token_id=?)"),
+    (fleet._COUNT_JOINED, "agents_live (organization_id=? AND token_id=?)"),
     (fleet._LIVE, "USING INDEX agents_live"),
     (fleet._list_statement(("connected",), False), "agents_live (organization_id=?)"),
     (builds._JOBS, "jobs_build (organization_id=? AND build_id=?)"),

@@ -195,9 +195,9 @@ class Revoker:
 
     async def receipt_in(self, tx: Transaction, revocation: Revocation) -> Receipt:
         """A revocation with the number of agents that are still to leave."""
-        pending = not revocation.finished_at
-        remaining = len(await self.withdrawer.scope_in(tx, revocation)) if pending else 0
-        return Receipt(revocation, remaining)
+        if revocation.finished_at:
+            return Receipt(revocation, 0)
+        return Receipt(revocation, await self.withdrawer.remaining_in(tx, revocation))
 
     async def latest_in(self, tx: Transaction, token: Token) -> Receipt:
         """How access was last taken from a token.

@@ -68,6 +68,13 @@ class Withdrawer:
         now = self.outside(revocation.organization_id, load(token.restrictions).networks if token else ())
         return [agent for agent in joined if then(agent) and now(agent)]
 
+    async def remaining_in(self, tx: Transaction, revocation: Revocation) -> int:
+        """How many live agents a revocation is about; thousands are counted, not read."""
+        if revocation.change is Change.NARROW:
+            return len(await self.scope_in(tx, revocation))
+        found = await tx.fleet.count_joined(revocation.organization_id, revocation.token_id)
+        return found.connected + found.joining
+
     async def carry_out_in(
         self, tx: Transaction, caller: Caller, revocation: Revocation, mode: Mode
     ) -> Withdrawn:

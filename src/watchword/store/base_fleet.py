@@ -1,11 +1,26 @@
 """The store's contract for agents."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from watchword.domain.fleet import Agent, AgentState
 from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, TokenId, UserId
 from watchword.store.page import Page
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedCounts:
+    """How many live agents joined with a token, by what they do.
+
+    Attributes:
+        joining: registered and not connected yet.
+        busy: those of either that hold a job.
+    """
+
+    connected: int = 0
+    joining: int = 0
+    busy: int = 0
 
 
 class Fleet(Protocol):
@@ -31,6 +46,9 @@ class Fleet(Protocol):
 
     async def joined(self, organization_id: OrganizationId, token_id: TokenId) -> Sequence[Agent]:
         """Live agents that joined with a token, registered or connected, oldest first."""
+
+    async def count_joined(self, organization_id: OrganizationId, token_id: TokenId) -> JoinedCounts:
+        """The same, counted."""
 
     async def drain(self, organization_id: OrganizationId, agent_id: AgentId, at: int) -> bool:
         """A live agent, connected or not yet, is to leave after its job; False if it is to already."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, and_, bindparam, case, insert, select, text, update
+from sqlalchemy import BigInteger, and_, bindparam, case, func, insert, select, text, update
 
 from watchword.domain.fleet import Agent, AgentState
 from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, TokenId, UserId
 from watchword.store.base import Page
+from watchword.store.base_fleet import JoinedCounts
 from watchword.store.engine import Connection, Statement, one_of
 from watchword.store.mapping import Mapper
 from watchword.store.tables import agents
@@ -28,6 +29,13 @@ _JOINED = Statement(
         _a.organization_id == bindparam("organization_id_"), _a.token_id == bindparam("token_id_"), _NOT_ENDED
     )
     .order_by(_a.id)
+)
+_COUNT_JOINED = Statement(
+    select(_a.state, func.count(), func.count(_a.job_id))
+    .where(
+        _a.organization_id == bindparam("organization_id_"), _a.token_id == bindparam("token_id_"), _NOT_ENDED
+    )
+    .group_by(_a.state)
 )
 _DRAIN = Statement(
     update(agents)
@@ -135,6 +143,14 @@ class FleetRows:
     async def joined(self, organization_id: OrganizationId, token_id: TokenId) -> Sequence[Agent]:
         parameters = {"organization_id_": organization_id, "token_id_": token_id}
         return [AGENTS.decode(row) for row in await self._cx.all(_JOINED, parameters)]
+
+    async def count_joined(self, organization_id: OrganizationId, token_id: TokenId) -> JoinedCounts:
+        parameters = {"organization_id_": organization_id, "token_id_": token_id}
+        rows = await self._cx.all(_COUNT_JOINED, parameters)
+        found = {AgentState(state): int(count) for state, count, _ in rows}
+        busy = sum(int(holding) for _, _, holding in rows)
+        connected, joining = (found.get(each, 0) for each in (AgentState.CONNECTED, AgentState.REGISTERED))
+        return JoinedCounts(connected, joining, busy)
 
     async def drain(self, organization_id: OrganizationId, agent_id: AgentId, at: int) -> bool:
         parameters = {"organization_id_": organization_id, "id_": agent_id, "at_": at}
