@@ -13,8 +13,9 @@ WEB = Path(watchword.web.__file__).parent
 TEMPLATES = WEB / "templates"
 NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html"))
 SCRIPTS = sorted((WEB / "static").glob("*.js"))
-# Where HTML is handed to a template as it is: there it comes out of `services.markup`, which sanitises it.
-MARKUP = {"buildpages.py"}
+# Where markup is handed to a template as it is: it comes out of `services.markup`, which sanitises it, or
+# is a picture of squares that we drew.
+MARKUP = {"buildpages.py", "own_security.py"}
 _COMMENT = re.compile(r"{#.*?#}", re.DOTALL)
 _EXPRESSION = re.compile(r"{{.*?}}|{%.*?%}", re.DOTALL)
 
