@@ -1,6 +1,6 @@
 # Watchword: the commands of the house. `make` alone prints this list.
 .DEFAULT_GOAL := help
-.PHONY: ready help up test lint bench bench-quick claims tour golden debian
+.PHONY: pictures ready help up test lint bench bench-quick claims tour golden debian
 
 # uv from the machine, else one of our own in .tools: Python with venv and pip is all that is needed.
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
@@ -52,6 +52,9 @@ bench-quick: ready ## the same in a minute or two, small and not to be judged
 
 claims: ready debian ## 100,000 claims by 32 workers under kills and pauses, on both databases
 	$(RUN) python bench/claims.py
+
+pictures: ready debian ## take the documentation's pictures of the console anew
+	PYTHONPATH=tests:. $(RUN) python tests/showcase.py
 
 golden: ready ## write the golden files anew; read the difference before you commit it
 	$(RUN) pytest --write-golden tests/golden tests/docs tests/authz/test_rest_routes.py tests/authz/test_graphql_fields.py tests/authz/test_web_routes.py tests/surfaces/test_rest_description.py tests/cli/test_cli_overview.py

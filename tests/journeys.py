@@ -112,7 +112,7 @@ class Journey:
     def begin(cls, server: LiveServer, witness: Witness, browser: Browser, **options: Any) -> "Journey":
         """Open a browser context, for example with `java_script_enabled=False` or a small `viewport`."""
         context = browser.new_context(base_url=server.url, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
         made = cls(server, witness, context, context.new_page())
         made.page.on("console", made._hear)
         made.page.on("pageerror", lambda error: made.said.append(f"error: {error}"))
