@@ -35,8 +35,9 @@ debian:
 	apt-get install -y -qq $$missing >/dev/null 2>&1 || \
 	{ apt-get update -qq && apt-get install -y -qq $$missing >/dev/null; }
 
+# Each worker has a PostgreSQL and a Chromium of its own; they take work from each other when they have none.
 test: ready debian ## all tests; installs what they need
-	$(RUN) pytest
+	$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: ready ## format, lint, types, layers
 	$(RUN) ruff format --check .

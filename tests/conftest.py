@@ -21,7 +21,7 @@ def postgresql() -> Iterator[PostgresServer]:
     """The run's own PostgreSQL server, started where a test needs it."""
     made = PostgresServer()
     yield made
-    made.cluster.close()
+    made.close()
 
 
 @pytest.fixture

@@ -1,15 +1,21 @@
 """Databases for tests, of each make: fresh ones, prepared, and what only the backend itself can do."""
 
 import asyncio
+import contextlib
 import itertools
 import sqlite3
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
+
+import asyncpg
 
 from bench.cluster import Cluster
 from watchword.store import postgres_schema, schema
 from watchword.store.base import Store
 from watchword.store.postgres import PostgresStore
+from watchword.store.postgres_session import Raw
 from watchword.store.sqlite import Publish, SqliteStore
 from watchword.store.tables import metadata
 
@@ -45,6 +51,15 @@ class Database(Protocol):
         """The test is over."""
 
 
+@cache
+def _prepared() -> bytes:
+    """A database with the schema and no rows, as a first start makes it: a copy costs a fortieth of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "prepared.db"
+        schema.prepare(path)
+        return path.read_bytes()
+
+
 class SqliteDatabase:
     """SQLite in a file of a server's data folder."""
 
@@ -57,8 +72,13 @@ class SqliteDatabase:
 
     def open(self, publish: Publish) -> Store:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            self.path.write_bytes(_prepared())
         schema.prepare(self.path)
-        return SqliteStore(self.path, publish)
+        store = SqliteStore(self.path, publish)
+        # As with PostgreSQL's here: no test of this process ends the machine, so none need wait for its disk.
+        store._writer.raw.execute("PRAGMA synchronous=OFF")
+        return store
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         connection = sqlite3.connect(self.path)
@@ -120,6 +140,8 @@ _EMPTY = (
     + "".join(f"DELETE FROM {name};" for name in metadata.tables)
     + "ALTER SEQUENCE outbox_id_seq RESTART;"
 )
+# A connection that the server or a test has ended.
+_GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError)
 
 
 class PostgresDatabase:
@@ -176,6 +198,9 @@ class PostgresServer:
         self.cluster = Cluster()
         self._numbers = itertools.count(1)
         self._clean: list[PostgresDatabase] = []
+        self._runner = asyncio.Runner()
+        # A connection to each database that was given back: a new one costs more than the emptying.
+        self._kept: dict[str, Raw] = {}
         self.cluster.sql(f"CREATE DATABASE {self.TEMPLATE}")
         asyncio.run(postgres_schema.prepare(self.cluster.url(self.TEMPLATE)))
 
@@ -191,6 +216,7 @@ class PostgresServer:
 
     def copy(self, database: PostgresDatabase) -> PostgresDatabase:
         """A database with what another one holds; nobody may use that one meanwhile."""
+        self._let_go(database.name)
         made = self._make(database.name)
         made.spoiled = True
         return made
@@ -198,10 +224,38 @@ class PostgresServer:
     def take_back(self, database: PostgresDatabase) -> None:
         """Empty a database for the next test, or drop it where its schema was changed."""
         if database.spoiled:
+            self._let_go(database.name)
             self.cluster.sql(f"DROP DATABASE {database.name} WITH (FORCE)")
-        else:
-            self.cluster.sql(_EMPTY, database.name)
-            self._clean.append(database)
+            return
+        try:
+            self._runner.run(self._empty(database))
+        except _GONE:  # a test ended every connection, ours too
+            self._let_go(database.name)
+            self._runner.run(self._empty(database))
+        self._clean.append(database)
+
+    def close(self) -> None:
+        """End the server."""
+        for name in list(self._kept):
+            self._let_go(name)
+        self._runner.close()
+        self.cluster.close()
+
+    async def _empty(self, database: PostgresDatabase) -> None:
+        connection = self._kept.get(database.name)
+        if connection is None:
+            connection = self._kept[database.name] = await asyncpg.connect(database.url)
+        await connection.execute(_EMPTY)
+
+    def _let_go(self, name: str) -> None:
+        """Close the connection that is kept to a database."""
+
+        async def close(connection: Raw) -> None:
+            with contextlib.suppress(*_GONE):
+                await connection.close()
+
+        if name in self._kept:
+            self._runner.run(close(self._kept.pop(name)))
 
     def _make(self, template: str) -> PostgresDatabase:
         name = f"test_{next(self._numbers)}"

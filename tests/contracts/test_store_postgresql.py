@@ -260,16 +260,16 @@ def test_one_server_holds_a_database_until_it_lets_go(
 ) -> None:
     monkeypatch.setattr("watchword.store.postgres_lock._PATIENCE_SECONDS", 0.2)
 
+    elsewhere = postgresql.database()
+
     async def scenario() -> None:
         lost = asyncio.Event()
         first = await ServerLock.take(database.url, lost.set)
         assert first is not None
         assert await ServerLock.take(database.url, lost.set) is None
-        elsewhere = postgresql.database()
         other = await ServerLock.take(elsewhere.url, lost.set)
         assert other is not None
         await other.release()
-        elsewhere.remove()
         await first.release()
         again = await ServerLock.take(database.url, lost.set)
         assert again is not None
@@ -279,6 +279,7 @@ def test_one_server_holds_a_database_until_it_lets_go(
         await again.release()
 
     asyncio.run(scenario())
+    elsewhere.remove()
 
 
 async def end(database: PostgresDatabase) -> None:

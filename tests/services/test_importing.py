@@ -103,8 +103,9 @@ def test_a_value_is_imported_once(scene: Scene) -> None:
         ("x" * 20, "0" * 64, "invalid_import"),
         (None, "0" * 63, "invalid_digest"),
         (None, "g" * 64, "invalid_digest"),
-        (mint(Kind.API_ACCESS).reveal(), "", "wrong_shape"),
-        (mint(Kind.AGENT_SESSION).reveal(), "", "wrong_shape"),
+        # Named, because workers that run side by side must agree on the names of tests.
+        pytest.param(mint(Kind.API_ACCESS).reveal(), "", "wrong_shape", id="API access token"),
+        pytest.param(mint(Kind.AGENT_SESSION).reveal(), "", "wrong_shape", id="session token"),
     ],
 )
 def test_what_cannot_be_imported(scene: Scene, value: str | None, digest_text: str, code: str) -> None:

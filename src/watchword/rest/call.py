@@ -30,9 +30,29 @@ T = TypeVar("T")
 RestRequest = Request[Any, Any, Any]
 Work = Callable[[Unit, Access], Awaitable[T]]
 
+SERVED = "watchword_served"
 _CALL = "watchword_call"
 BUDGETS = "watchword_budgets"
 _BEARER = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a request is about, beside itself: it comes with each, under `SERVED` in its scope.
+
+    Attributes:
+        authority: the installation's services.
+        description: the API's description, encoded; made when it is first asked for.
+    """
+
+    authority: Authority
+    description: Callable[[], bytes]
+
+
+def served(request: ASGIConnection[Any, Any, Any, Any]) -> Served:
+    """What comes with a request."""
+    found: Served = cast("dict[str, Any]", request.scope)[SERVED]
+    return found
 
 
 def needs(
@@ -239,7 +259,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     edge = scope.get("watchword")
     client = scope.get("client")
     address = edge["address"] if edge is not None else client[0] if client else None
-    authority: Authority = connection.app.state.authority
+    authority = served(connection).authority
     presented = await authority.verifier.verify(
         bearer(connection.headers.get("authorization")),
         (Kind.API_ACCESS,),
