@@ -2,15 +2,18 @@
 
 import pytest
 
-from console_client import Console
+from console_client import Console, set_password
 from console_places import NOWHERE, cluster_at, maintainer_of, member_of, queue_at
 from services.scene import Scene
 from support import World
 from watchword.domain.accounts import Cluster
 from watchword.domain.kinds import Kind
+from watchword.domain.pipelines import Job
 from watchword.domain.tokens import State
 from watchword.services.accounts import add_queue
+from watchword.services.builds import BuildRequest, CommandStep, create_pipeline
 from watchword.services.context import LOCAL
+from watchword.services.exchanging import Joined
 from watchword.services.issuing import Issued, TokenRequest, issue_agent_token
 from watchword.services.queries import Unit
 from watchword.store.base import EVERYTHING
@@ -102,8 +105,8 @@ def test_the_default_cluster_cannot_be_deleted(admin: Console, world: World) -> 
     assert "default_cluster" in admin.text()
 
 
-def fill(scene: Scene, at: str) -> Cluster:
-    """Give a cluster a queue, a token, an agent that runs a job, and a job that waits."""
+def fill(scene: Scene, at: str) -> tuple[Cluster, Joined]:
+    """Give a cluster a queue, and an agent with a token of its own."""
     context = scene.authority.context
 
     async def work(tx: Unit) -> tuple[Cluster, Issued]:
@@ -116,8 +119,7 @@ def fill(scene: Scene, at: str) -> Cluster:
         return cluster, await issue_agent_token(context, tx, LOCAL, request, scene.first.admin.id)
 
     cluster, issued = scene.run(context.store.write(work))
-    scene.agent(issued, tags=("queue=default",))
-    return cluster
+    return cluster, scene.agent(issued, tags=("queue=default",))
 
 
 def test_a_cluster_that_nothing_hangs_on_is_deleted_without_typing(admin: Console, other: str) -> None:
@@ -132,7 +134,7 @@ def test_a_cluster_that_nothing_hangs_on_is_deleted_without_typing(admin: Consol
 def test_a_cluster_in_use_says_what_breaks_and_wants_its_name(
     admin: Console, scene: Scene, other: str
 ) -> None:
-    cluster = fill(scene, other)
+    cluster, _ = fill(scene, other)
     admin.get(f"{other}/delete")
     assert "1 agent is connected" in admin.text()
     assert "1 agent token is revoked" in admin.text()
@@ -151,7 +153,37 @@ def test_a_cluster_in_use_says_what_breaks_and_wants_its_name(
     assert len(tokens) == 1
 
 
+def test_agents_of_a_deleted_cluster_keep_their_page_and_take_the_jobs_that_wait(
+    admin: Console, scene: Scene, other: str
+) -> None:
+    cluster, agent = fill(scene, other)
+    context = scene.authority.context
+
+    async def work(tx: Unit) -> Job:
+        pipeline = await create_pipeline(
+            context, tx, LOCAL, scene.organization_id, "short", cluster_id=cluster.id
+        )
+        steps = (CommandStep(command="true", agents=("queue=default",)),)
+        create = scene.authority.builder.create_in
+        _, (job,) = await create(tx, LOCAL, pipeline, steps, BuildRequest(), None)
+        return job
+
+    job = scene.run(context.store.write(work))
+    scene.authority.builder.announce([job])
+    admin.get(f"{other}/delete")
+    assert "1 job waits" in admin.text()
+    assert "1 pipeline cannot start builds until it has another cluster: short" in admin.text()
+    assert admin.post(f"{other}/delete", {"confirm": cluster.name}).status_code == 303
+    assert scene.ping(agent) == job.id
+    assert scene.accept(agent, job).job.id == job.id
+    admin.get(f"agents/{agent.agent.id}")
+    assert "deleted with its cluster" in admin.text()
+    assert "Unclustered" not in admin.text()
+    assert admin.get(f"agents/{agent.agent.id}/stop").status_code == 200
+
+
 def test_a_deletion_asks_for_a_fresh_proof(world: World, other: str) -> None:
+    set_password(world, world.first.admin)
     admin = Console(world)
     admin.sign_in_as(world.first.admin, fresh=False)
     assert "Delete the cluster</button>" in admin.get(f"{other}/delete").text

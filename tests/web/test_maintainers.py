@@ -1,6 +1,6 @@
 """Maintainers of a cluster on the console."""
 
-from console_client import Console, new_person
+from console_client import Console, new_person, set_password
 from console_places import NOWHERE, cluster_at, maintainer_of, member_of
 from support import World
 from watchword.domain.teams import Privacy
@@ -80,6 +80,7 @@ def test_members_see_maintainers_and_change_none(world: World) -> None:
 
 
 def test_giving_and_taking_ask_for_a_fresh_proof(world: World) -> None:
+    set_password(world, world.first.admin)
     admin = Console(world)
     admin.sign_in_as(world.first.admin, fresh=False)
     new_person(world, "grace@example.com")

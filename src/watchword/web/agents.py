@@ -49,6 +49,7 @@ def _show(
         *errors,
         portrait=portrait,
         cluster=portrait.cluster,
+        gone=portrait.cluster is None and agent.cluster_id is not None,
         agent=agent,
         job=portrait.listed.job,
         doing=activity_of(agent),
