@@ -42,6 +42,8 @@ LONG = 255
 _PARAMETER = re.compile(r"{(\w+)}")
 # What answers without end while something goes on.
 STREAMS = ("/events", "/log/events")
+# Challenges for the script, and the way to a provider, which an installation need not have.
+NO_PAGES = ("/passkey", "/challenge", "/{provider}")
 
 
 class Ground(Protocol):
@@ -83,7 +85,9 @@ def pages_of(things: "Things") -> dict[str, str]:
     return {
         route.path: path_of(route, things)
         for route in ROUTES
-        if route.method == "GET" and route.operation is not None and not route.path.endswith(STREAMS)
+        if route.method == "GET"
+        and route.operation is not None
+        and not route.path.endswith((*STREAMS, *NO_PAGES))
     }
 
 

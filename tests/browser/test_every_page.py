@@ -20,8 +20,11 @@ from support import World
 from watchword.web.app import ROUTES
 
 BASE = "https://watchword.example"
-# Streams and files are no pages.
-NO_PAGE = re.compile(r"/events$|^/static/|\.txt$|\.csv$|\.jsonl$|/artifacts/{artifact}$|/download$")
+# Streams, files, challenges for the script, and ways to other sites are no pages.
+NO_PAGE = re.compile(
+    r"/events$|^/static/|\.txt$|\.csv$|\.jsonl$|/artifacts/{artifact}$|/download$"
+    r"|/passkey$|/challenge$|/{provider}"
+)
 _PARAMETER = re.compile(r"{(\w+)}")
 IN_LIGHT = {"runOnly": {"type": "tag", "values": AXE_TAGS}}
 IN_DARK = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}

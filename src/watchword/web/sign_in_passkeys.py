@@ -15,7 +15,9 @@ from watchword.web.visit import Page, Visit, WebRequest
 def asked_of(asked: Asked) -> Page:
     """A challenge for the script; nothing is written for it."""
     document = {"options": msgspec.Raw(asked.options.encode()), "ticket": asked.ticket.reveal()}
-    return Response(msgspec.json.encode(document).decode(), media_type="application/json")
+    body = msgspec.json.encode(document).decode()
+    kept_apart = {"content-disposition": "attachment"}  # no page, whoever opens it
+    return Response(body, media_type="application/json", headers=kept_apart)
 
 
 def answered(visit: Visit) -> tuple[Secret, str]:
