@@ -98,6 +98,7 @@ class Journey:
     Attributes:
         said: what the browser's console said, errors of scripts included.
         expected: what of that is meant: texts of failures that a test brings about.
+        outside: other sites to which a test leads on purpose.
     """
 
     server: LiveServer
@@ -107,6 +108,7 @@ class Journey:
     said: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(cls, server: LiveServer, witness: Witness, browser: Browser, **options: Any) -> "Journey":
@@ -217,7 +219,11 @@ class Journey:
         self.context.close()
         unknown = [text for text in self.said if not any(re.search(each, text) for each in self.expected)]
         assert not unknown, unknown
-        outside = [url for url in self.asked if not url.startswith((self.server.url, "data:", "blob:"))]
+        outside = [
+            url
+            for url in self.asked
+            if not url.startswith((*self.outside, self.server.url, "data:", "blob:"))
+        ]
         assert not outside, outside
 
 
