@@ -147,7 +147,8 @@ class Provider:
         """The page on which the person agrees."""
         target = f"{parse_qs(urlsplit(url).query)['redirect_uri'][0]}?{urlencode(self.agree(url))}"
         quoted = target.replace("&", "&amp;")
-        return f"<!DOCTYPE html><html lang=en><title>Corp</title><link rel=icon href='data:,'><a href='{quoted}'>Go on as Ada</a></html>"
+        head = "<!DOCTYPE html><html lang=en><title>Corp</title><link rel=icon href='data:,'>"
+        return f"{head}<a href='{quoted}'>Go on as Ada</a></html>"
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         provider = self
