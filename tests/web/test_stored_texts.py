@@ -1,7 +1,10 @@
 """Texts that would act, in every name and description: every page shows them, and nothing of them acts."""
 
+import csv
+import io
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from console_client import Console, InProcess
@@ -14,6 +17,7 @@ from watchword.services.accounts import create_organization
 from watchword.services.context import LOCAL
 
 SETS = 2
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)")
 STEP = 5
 # Fields that no page shows; whichever shows one later is held to the same.
 UNSEEN = {
@@ -42,7 +46,7 @@ class Household:
     def __init__(self, world: World) -> None:
         self.texts: list[Texts] = []
         self.pages: dict[tuple[int, str], str] = {}
-        self.others: dict[tuple[int, str], tuple[int, dict[str, str]]] = {}
+        self.others: dict[tuple[int, str], httpx.Response] = {}
         console_app, rest_app = InProcess(world), RestInProcess(world)
         for place in range(SETS):
             texts = Texts(place, STEP, marked=place == 0)
@@ -54,6 +58,8 @@ class Household:
                 )
             )
             things = Things(world, first, say=texts, transport=rest_app)
+            for formula in FORMULAS:
+                things.api_token(first.admin, formula)
             console = Console(world, first.organization.slug, transport=console_app)
             console.sign_in_as(first.admin)
             self.texts.append(texts)
@@ -62,7 +68,7 @@ class Household:
                 if answer.status_code == 200 and answer.headers["content-type"].startswith("text/html"):
                     self.pages[place, route] = answer.text
                 else:
-                    self.others[place, route] = answer.status_code, dict(answer.headers)
+                    self.others[place, route] = answer
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +88,26 @@ def test_no_text_acts_on_any_page(household: Household) -> None:
 
 
 def test_what_is_no_page_is_not_shown_as_one(household: Household) -> None:
-    for (_, route), (status, headers) in household.others.items():
-        if status == 200:
-            assert headers["x-content-type-options"] == "nosniff", route
-            kept = headers.get("content-disposition", "").startswith("attachment")
-            assert kept or headers["content-type"] == "application/json", route
+    for (_, route), answer in household.others.items():
+        if answer.status_code == 200:
+            assert answer.headers["x-content-type-options"] == "nosniff", route
+            kept = answer.headers.get("content-disposition", "").startswith("attachment")
+            assert kept or answer.headers["content-type"] == "application/json", route
         else:
-            assert 300 <= status < 400, (route, status)
-            assert headers["location"].startswith("/"), (route, headers["location"])
+            assert 300 <= answer.status_code < 400, (route, answer.status_code)
+            assert answer.headers["location"].startswith("/"), (route, answer.headers["location"])
+
+
+def test_no_cell_of_a_table_for_programs_is_a_formula(household: Household) -> None:
+    read = 0
+    for (_, route), answer in household.others.items():
+        if not answer.headers.get("content-type", "").startswith("text/csv"):
+            continue
+        for row in csv.reader(io.StringIO(answer.text)):
+            for cell in row:
+                assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")), (route, cell)
+                read += cell.endswith(FORMULAS)
+    assert read >= SETS * len(FORMULAS)
 
 
 def test_every_text_is_seen_somewhere(household: Household) -> None:
