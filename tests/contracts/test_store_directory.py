@@ -76,6 +76,26 @@ def test_a_passkey_is_a_second_factor(shelf: Shelf) -> None:
     assert shelf.read(lambda tx: tx.directory.lacking(OTHER)) == 0
 
 
+def test_open_sessions_of_members_are_listed_latest_first(shelf: Shelf) -> None:
+    settle(shelf)
+
+    async def work(tx: Transaction) -> None:
+        for at in (40, 50):
+            await tx.sessions.add(session("cat", at, address=f"192.0.2.{at}"))
+        await tx.sessions.add(session("stranger", 60))
+
+    shelf.write(work)
+
+    def arrivals(since: int, limit: int = 9) -> list[tuple[str, str, int]]:
+        rows = shelf.read(lambda tx: tx.directory.arrivals(ORGANIZATION, since, limit))
+        return [(row.user.id, row.address, row.seen_at) for row in rows]
+
+    first, second, third = ("cat", "192.0.2.50", 50), ("cat", "192.0.2.40", 40), ("ada", "192.0.2.1", 10)
+    assert arrivals(0) == [first, second, third]
+    assert arrivals(40) == [first, second]
+    assert arrivals(0, 1) == [first]
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

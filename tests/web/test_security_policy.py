@@ -89,6 +89,17 @@ def test_callers_of_the_last_day_and_oneself_who_would_be_shut_out_are_named(
     assert admin.get("settings").status_code == 403
 
 
+def test_people_who_are_signed_in_from_elsewhere_are_named(admin: Console, world: World) -> None:
+    other = Console(world)
+    other.transport.address = "198.51.100.7"
+    other.sign_in_as(new_person(world, "far@example.com"))
+    admin.post("settings/preview", fields(world, allowed_ip_addresses="203.0.113.0/24"))
+    assert "Far from 198.51.100.7" in admin.text()
+    assert "from 203.0.113.9" not in admin.text()
+    admin.post("settings/preview", fields(world, allowed_ip_addresses="198.51.100.0/24\n203.0.113.0/24"))
+    assert "signed in from elsewhere" not in admin.text()
+
+
 def test_who_stays_inside_is_told_so(admin: Console, world: World) -> None:
     admin.post("settings/preview", fields(world, allowed_ip_addresses="203.0.113.0/24"))
     assert "You yourself would not be shut out." in admin.text()

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from watchword.domain.addresses import contains, parse_address
 from watchword.domain.errors import Conflict, Invalid
 from watchword.domain.kinds import KINDS, Kind
+from watchword.domain.restrictions import parse_networks
 from watchword.domain.securitypolicy import SecurityPolicy
+from watchword.domain.tokens import DAY_US
 from watchword.services.access import Access
 from watchword.services.context import Context
 from watchword.services.keeping import idle_tokens
@@ -13,11 +16,13 @@ from watchword.services.ledger import Ledger
 from watchword.services.policies import DryRun, ShutOut, change_policy, changed, check_policy, dry_run
 from watchword.services.revealing import set_revealable_in
 from watchword.store.base import Page, Transaction
-from watchword.store.base_directory import DirectoryEntry
+from watchword.store.base_directory import Arrival, DirectoryEntry
 from watchword.store.base_hygiene import Reaching
 
 # How many of each are named; the others are counted.
 NAMED = 50
+# Sessions that are looked at.
+_ARRIVALS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class Foreseen:
         before: the settings as they are.
         run: whom it would shut out, and the settings as they would be.
         callers: the first of those callers, with their tokens; None for a token that is gone.
+        arrivals: people who were here within the last day, signed in from outside of the networks.
         lacking: members without a second factor, the first of them, where one is to be required.
         lacking_count: all of them.
         idle: API access tokens that inactivity would end within the hour, the first of them.
@@ -38,6 +44,7 @@ class Foreseen:
     before: SecurityPolicy
     run: DryRun
     callers: Sequence[tuple[ShutOut, Reaching | None]]
+    arrivals: Sequence[Arrival]
     lacking: Sequence[DirectoryEntry]
     lacking_count: int
     idle: Sequence[Reaching]
@@ -91,7 +98,28 @@ async def foresee(
         for word in before.revealable
         if word not in after.revealable
     }
-    return Foreseen(before, run, callers, lacking, lacking_count, idle[:NAMED], len(idle), destroyed)
+    arrivals = await _outside(context, tx, access, after)
+    return Foreseen(
+        before, run, callers, arrivals, lacking, lacking_count, idle[:NAMED], len(idle), destroyed
+    )
+
+
+async def _outside(
+    context: Context, tx: Transaction, access: Access, policy: SecurityPolicy
+) -> list[Arrival]:
+    """Who is signed in from outside of a policy's networks."""
+    blocks = parse_networks(policy.allowed_networks)
+    if not blocks:
+        return []
+    since = context.clock.now() - DAY_US
+    rows = await tx.directory.arrivals(access.id, since, _ARRIVALS)
+    found = {
+        (row.user.id, row.address): row
+        for row in reversed(rows)
+        for address in [parse_address(row.address)]
+        if address is None or not contains(blocks, address)
+    }
+    return sorted(found.values(), key=lambda row: row.seen_at, reverse=True)[:NAMED]
 
 
 async def change_as_foreseen(

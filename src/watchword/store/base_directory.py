@@ -26,6 +26,20 @@ class DirectoryEntry:
     signed_in_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A session of a member that is open.
+
+    Attributes:
+        address: from where it was begun.
+        seen_at: when it was used last.
+    """
+
+    user: User
+    address: str
+    seen_at: int
+
+
 class Directory(Protocol):
     """Members with what administrators look at."""
 
@@ -43,3 +57,6 @@ class Directory(Protocol):
 
     async def lacking(self, organization_id: OrganizationId) -> int:
         """How many members have no second factor."""
+
+    async def arrivals(self, organization_id: OrganizationId, since: int, limit: int) -> Sequence[Arrival]:
+        """Open sessions of members that were used since a time, latest first."""

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, ColumnElement, Text, and_, bindparam, cast, f
 
 from watchword.domain.ids import OrganizationId
 from watchword.store.accounts import MEMBERS, USERS
-from watchword.store.base_directory import DirectoryEntry
+from watchword.store.base_directory import Arrival, DirectoryEntry
 from watchword.store.engine import Connection, Row, Statement, pattern
 from watchword.store.page import Page
 from watchword.store.tables import members, users
@@ -47,6 +47,13 @@ _MEMBERS = Statement(
     .offset(bindparam("offset_"))
 )
 _LACKING = Statement(select(func.count()).select_from(_FROM).where(and_(_OWN, ~_FACTOR)))
+_ARRIVALS = Statement(
+    select(*USERS.columns, _s.address, _s.seen_at)
+    .select_from(members.join(users, _u.id == _m.user_id).join(web_sessions, _s.user_id == _m.user_id))
+    .where(_OWN, _s.complete == 1, _s.ended_at == 0, _s.seen_at >= bindparam("since_"))
+    .order_by(_s.seen_at.desc(), _s.id)
+    .limit(bindparam("limit_"))
+)
 _AT_USER = len(MEMBERS.columns)
 _AT_REST = _AT_USER + len(USERS.columns)
 
@@ -83,3 +90,11 @@ class DirectoryRows:
     async def lacking(self, organization_id: OrganizationId) -> int:
         row = await self._cx.one(_LACKING, {"organization_id_": organization_id})
         return int(row[0]) if row else 0
+
+    async def arrivals(self, organization_id: OrganizationId, since: int, limit: int) -> Sequence[Arrival]:
+        parameters = {"organization_id_": organization_id, "since_": since, "limit_": limit}
+        cut = len(USERS.columns)
+        return [
+            Arrival(USERS.decode(row[:cut]), str(row[cut]), int(row[cut + 1]))
+            for row in await self._cx.all(_ARRIVALS, parameters)
+        ]
