@@ -78,12 +78,13 @@ def test_a_policy_is_foreseen_before_it_holds(journey: Journey) -> None:
     expect(page.get_by_role("main")).to_match_aria_snapshot("""
         - main:
           - heading "What this change would do" [level=1]
-          - table "Settings that change":
-            - rowgroup:
-              - row "Setting Now Afterwards"
-            - rowgroup:
-              - row "Allowed networks Anywhere 10.0.0.0/8"
-              - 'row "Values: agent token Shown once May be revealed"'
+          - region "Changes":
+            - table "Settings that change":
+              - rowgroup:
+                - row "Setting Now Afterwards"
+              - rowgroup:
+                - row "Allowed networks Anywhere 10.0.0.0/8"
+                - 'row "Values: agent token Shown once May be revealed"'
           - heading "You would be shut out" [level=2]
           - checkbox "I know that this shuts me out"
           - button "Save the policy"
