@@ -6,16 +6,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyotp
 import pytest
 
 from authenticator import Authenticator
-from console_client import BASE, PASSWORD, Console, set_password
+from console_client import BASE, PASSWORD, Console, new_person, set_password
 from openid_stand_in import Provider
+from rest_client import Rest
 from support import SECOND_US, World
 from watchword.crypto.sealing import unseal
+from watchword.domain.accounts import SsoMode
 from watchword.domain.people import WebSession
+from watchword.services.accounts import create_organization
 from watchword.services.arriving import first_link
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL
@@ -475,3 +479,68 @@ def test_whoever_has_nothing_else_confirms_at_the_provider(world: World, provide
     assert come_back(visitor, provider, away) == 303
     assert visitor.last.headers["location"] == SECURITY
     assert "<svg" in visitor.post(SECURITY + "/app").text
+
+
+# -- invitations -------------------------------------------------------------------------------------
+
+
+def invited(world: World, email: str, **fields: str) -> str:
+    """The link of an invitation."""
+    rest = Rest(world)
+    body = {"emails": [email], **fields}
+    assert rest("POST", "/v2/organizations/acme/invitations", json=body).status_code == 201
+    found = re.search(r"http\S+#\S+", letter(world))
+    assert found is not None
+    return found[0]
+
+
+def test_somebody_new_accepts_an_invitation_with_a_name_and_a_password(world: World) -> None:
+    link = invited(world, "bob@example.com")
+    assert urlsplit(link).path == "/invitations/accept"
+    visitor = Console(world)
+    visitor.get("/invitations/accept")
+    sent = {"link": link, "name": "Bob", "password": "short"}
+    assert visitor.post("/invitations/accept", sent).status_code == 422
+    sent["password"] = FRESH
+    assert visitor.post("/invitations/accept", sent).status_code == 303
+    assert visitor.get("clusters").status_code == 200
+    assert "Bob" in visitor.text()
+    again = Console(world)
+    assert again.post("/invitations/accept", sent).status_code == 422
+    assert "invitation_accepted" in again.text()
+    unknown = {**sent, "link": "x"}
+    assert again.post("/invitations/accept", unknown).status_code == 404
+    assert sign_in(Console(world)) == 303
+
+
+def test_whoever_has_an_account_accepts_while_signed_in(world: World) -> None:
+    other = world.run(create_organization(world.context, LOCAL, "umbra", "Umbra", "eve@example.com", "Eve"))
+    link = invited(world, "eve@example.com")
+    stranger = Console(world)
+    sent = {"link": link, "name": "Eve", "password": FRESH}
+    assert stranger.post("/invitations/accept", sent).status_code == 422
+    assert "account_exists" in stranger.text()
+    admin = Console(world)
+    admin.sign_in_as(world.first.admin)
+    assert admin.post("/invitations/accept", {"link": link}).status_code == 403
+    eve = Console(world)
+    eve.sign_in_as(other.admin)
+    answer = eve.post("/invitations/accept", {"link": link})
+    assert answer.headers["location"] == "/organizations/acme?done=joined"
+    assert eve.get("clusters").status_code == 200
+
+
+def test_members_who_have_to_use_single_sign_on_are_let_in_by_it_alone(
+    world: World, provider: Provider
+) -> None:
+    user = new_person(world, "bob@example.com")
+    owner = world.first.organization.id
+    world.run(world.store.write(lambda tx: tx.members.set_sso(owner, user.id, SsoMode.REQUIRED)))
+    bob = Console(world)
+    bob.sign_in_as(user)
+    assert bob.get("clusters").status_code == 403
+    assert "sso_required" in bob.text()
+    provider.person = {"sub": "bob", "email": "bob@example.com", "email_verified": True}
+    bob = Console(world)
+    come_back(bob, provider, bob.get("/sign-in/with/corp").headers["location"])
+    assert bob.get("clusters").status_code == 200

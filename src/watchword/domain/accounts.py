@@ -127,6 +127,7 @@ PAGES = frozenset(
         "events",
         "forgot-password",
         "help",
+        "invitations",
         "organizations",
         "recover",
         "reset-password",

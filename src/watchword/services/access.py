@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from watchword.domain.accounts import Member, Organization, Role, User
+from watchword.domain.accounts import Member, Organization, Role, SsoMode, User
 from watchword.domain.addresses import contains, parse_address
 from watchword.domain.errors import Forbidden, NotFound
 from watchword.domain.events import SYSTEM, Actor
@@ -14,6 +14,7 @@ from watchword.domain.securitypolicy import SecurityPolicy
 from watchword.domain.teams import TeamRole
 from watchword.services.context import Caller
 from watchword.services.second_factor import require_person
+from watchword.services.sessions import SINGLE_SIGN_ON
 from watchword.services.verifying import Presented
 from watchword.store.base import Transaction
 
@@ -151,12 +152,27 @@ async def _enter_as(
     user = await tx.accounts.user(user_id)
     if member is None or user is None:
         raise NotFound("No organization found")
+    if presented is None:
+        require_way_in(member, caller)
     policy = await tx.policies.policy(organization.id)
     require_address(policy, caller.address)
     require_person(policy, await tx.people.sign_in_data(user.id))
     standing = await standing_of(tx, member)
     named = replace(caller, actor=user_actor(user))
     return Access(organization, member, user, named, standing, policy, presented)
+
+
+def require_way_in(member: Member, caller: Caller) -> None:
+    """Require that a member who has to sign in at a provider did so.
+
+    Raises:
+        Forbidden: they came in otherwise.
+    """
+    if member.sso_mode is SsoMode.REQUIRED and not caller.sign_in.startswith(SINGLE_SIGN_ON):
+        raise Forbidden(
+            "This organization lets you in by single sign-on alone. Sign out, and sign in there.",
+            code="sso_required",
+        )
 
 
 def require_address(policy: SecurityPolicy, address: str | None) -> None:

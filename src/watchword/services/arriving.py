@@ -1,11 +1,14 @@
-"""Arriving: a person's first sign-in, by a link of the host; and the first administrator of all."""
+"""Arriving: a person's first sign-in, by a link of the host or an invitation; the first administrator."""
 
 from watchword.crypto.values import Secret
 from watchword.domain.accounts import Role, User
-from watchword.domain.errors import Refused
+from watchword.domain.errors import Conflict, Refused
 from watchword.domain.events import Action
-from watchword.domain.people import LinkPurpose, check_password
+from watchword.domain.ids import UserId
+from watchword.domain.people import LinkPurpose, SignInData, check_password
+from watchword.services.accounts import check_name
 from watchword.services.context import Caller, Context
+from watchword.services.invitations import accept, invitation_by_secret
 from watchword.services.onetimelinks import MadeLink, link_owner, make_link, take_link
 from watchword.services.passwords import hashed, set_password_in
 from watchword.services.people import record_person
@@ -68,5 +71,39 @@ async def arrive(context: Context, value: Secret, password: Secret, caller: Call
         await take_link(context, tx, value, purpose)
         await set_password_in(context, tx, acting(user, caller), user, fresh, tell=False)
         return await open_session(context, tx, user, caller, f"link: {purpose.value}", complete=True)
+
+    return await context.store.write(work)
+
+
+async def accept_as_new(
+    context: Context, secret: Secret, name: str, password: Secret, caller: Caller
+) -> SignedIn:
+    """Accept a mailed invitation as somebody new: an account with its address, and signed in.
+
+    Raises:
+        NotFound: there is no such invitation.
+        Conflict: it is not pending any more, or there is an account with its address.
+        Invalid: name or password is not acceptable; the invitation stays as it is.
+    """
+    invitation = await context.store.read(lambda tx: invitation_by_secret(context, tx, secret))
+    called, email = check_name(name), invitation.email
+    fresh = await hashed(check_password(password.reveal(), email, called))
+    now = context.clock.now()
+    user = User(UserId(context.new_id()), email, called, fresh, now)
+
+    async def work(tx: Transaction) -> SignedIn:
+        if await tx.people.user_by_email(email) is not None:
+            raise Conflict(
+                "There is an account with the invited address. Sign in with it, then open the link again.",
+                code="account_exists",
+            )
+        await tx.accounts.add_user(user)
+        # The secret came by mail.
+        data = SignInData(user.id, password_changed_at=now, email_verified_at=now)
+        await tx.people.save_sign_in_data(data)
+        by, owner = acting(user, caller), invitation.organization_id
+        await context.record(tx, by, Action.USER_CREATED, owner, ("user", user.id))
+        await accept(context, tx, by, secret, user)
+        return await open_session(context, tx, user, caller, "link: invitation", complete=True)
 
     return await context.store.write(work)

@@ -77,13 +77,18 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, from where, in which request, with which client and API access token."""
+    """Who asks, from where, in which request, with which client and API access token.
+
+    Attributes:
+        sign_in: how a person came in who is signed in on the console; empty for everybody else.
+    """
 
     actor: Actor
     address: str | None = None
     request_id: str = ""
     user_agent: str = ""
     token_id: str = ""
+    sign_in: str = ""
 
 
 LOCAL = Caller(SYSTEM)

@@ -19,6 +19,8 @@ from watchword.store.base import Transaction
 _HALFWAY_US = 10 * MINUTE_US
 _COOKIE_BYTES = 32
 _MAX_USER_AGENT = 255
+# How what somebody did begins who came in through a provider.
+SINGLE_SIGN_ON = "single sign-on"
 # How somebody came in by a link of the host.
 RECOVERED = f"link: {LinkPurpose.RECOVER.value}"
 

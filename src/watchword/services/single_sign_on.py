@@ -24,6 +24,7 @@ from watchword.services.openid import Asking, Claims, OpenId, refused
 from watchword.services.people import record_person
 from watchword.services.providers import Provider, SecondFactor
 from watchword.services.sessions import (
+    SINGLE_SIGN_ON,
     SignedIn,
     Visitor,
     acting,
@@ -34,7 +35,6 @@ from watchword.services.sessions import (
 from watchword.services.tickets import Errand, make_ticket, take_ticket
 from watchword.store.base import Transaction
 
-HOW = "single sign-on"
 # A provider that names this says that there was more than one factor (RFC 8176 §2).
 _SEVERAL = "mfa"
 _SIGN_IN, _STEP_UP, _LINK = "sign in", "step up", "link"
@@ -221,7 +221,7 @@ class SingleSignOn:
             tx,
             user,
             caller,
-            f"{HOW}: {provider.key}",
+            f"{SINGLE_SIGN_ON}: {provider.key}",
             complete=complete,
             fresh=self._lately(claims),
         )

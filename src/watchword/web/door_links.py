@@ -9,14 +9,16 @@ from litestar import get, post
 from watchword.crypto.values import Secret
 from watchword.domain.errors import WatchwordError
 from watchword.domain.people import LinkPurpose
-from watchword.services.arriving import arrive
+from watchword.services.arriving import accept_as_new, arrive
 from watchword.services.email_changing import finish_email_change
+from watchword.services.invitations import accept
 from watchword.web.forms import Problem
 from watchword.web.needs import page
 from watchword.web.sign_in import enter, require_safe
 from watchword.web.visit import Page, Visit, WebRequest
 
 _LINK = "link"
+_OF_THE_LINK = ("link_invalid", "not_found")
 
 
 def _value(visit: Visit) -> Secret:
@@ -25,7 +27,7 @@ def _value(visit: Visit) -> Secret:
 
 
 def _form(visit: Visit, template: str, *errors: WatchwordError, **values: object) -> Page:
-    problems = [Problem.of(error, _LINK if error.code == "link_invalid" else None) for error in errors]
+    problems = [Problem.of(error, _LINK if error.code in _OF_THE_LINK else None) for error in errors]
     status = next((error.status for error in errors), 200)
     safe = {"can_sign_in": visit.origin.can_sign_in, "host": visit.origin.host}
     return visit.show(template, status=status, problems=problems, **safe, **values)
@@ -118,6 +120,35 @@ async def verify(request: WebRequest) -> Page:
     return visit.go("/user/security" if visit.visitor is not None else "/sign-in", done="email-verified")
 
 
+def _invitation(visit: Visit, *errors: WatchwordError) -> Page:
+    return _form(visit, "door/invitation.html", *errors)
+
+
+@get("/invitations/accept", opt=page(None))
+async def ask_to_accept(request: WebRequest) -> Page:
+    """The form behind a mailed invitation, for members-to-be with an account and without one."""
+    return _invitation(Visit.of(request))
+
+
+@post("/invitations/accept", opt=page(None), status_code=200)
+async def accept_invitation(request: WebRequest) -> Page:
+    """Join an organization; whoever is not signed in gets an account with the invited address."""
+    visit = Visit.of(request)
+    context, value = visit.context, _value(visit)
+    try:
+        require_safe(visit)
+        if visit.visitor is None:
+            password = Secret(visit.form.raw("password"))
+            signed = await accept_as_new(context, value, visit.form.text("name"), password, visit.caller)
+            return await enter(visit, signed)
+        user = visit.visitor.user
+        member = await context.store.write(lambda tx: accept(context, tx, visit.caller, value, user))
+        organization = await context.store.read(lambda tx: tx.accounts.organization(member.organization_id))
+    except WatchwordError as error:
+        return _invitation(visit, error)
+    return visit.go(f"/organizations/{organization.slug}" if organization else "/", done="joined")
+
+
 HANDLERS = (
     ask_for_reset,
     send_reset,
@@ -129,4 +160,6 @@ HANDLERS = (
     recover,
     ask_to_verify,
     verify,
+    ask_to_accept,
+    accept_invitation,
 )

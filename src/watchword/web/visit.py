@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 from litestar import Request, Response
@@ -117,7 +117,9 @@ class Visit:
         """Who asks, as the audit trail names it."""
         if self.visitor is None:
             return Caller(_NOBODY, self.address, self.request_id, self.user_agent)
-        return person_caller(self.visitor.user, self.address, self.user_agent, self.request_id)
+        visitor = self.visitor
+        made = person_caller(visitor.user, self.address, self.user_agent, self.request_id)
+        return replace(made, sign_in=visitor.session.method)
 
     @property
     def origin(self) -> Origin:
