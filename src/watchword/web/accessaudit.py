@@ -66,12 +66,12 @@ async def show_audit(request: WebRequest) -> Page:
         ],
         paging=paging,
         filtered=bool(kept),
-        csv=f"{base(visit)}/access-audit/csv" + (f"?{urlencode(kept)}" if kept else ""),
+        csv=f"{base(visit)}/access-audit.csv" + (f"?{urlencode(kept)}" if kept else ""),
         scopes=sorted(ALL_SCOPES),
     )
 
 
-@get(AUDIT + "/csv", opt=page("api_token.read"))
+@get(AUDIT + ".csv", opt=page("api_token.read"))
 async def download(request: WebRequest) -> Response[bytes]:
     """The audit, filtered in the same way, as CSV: the file that REST gives out."""
     visit = Visit.of(request)

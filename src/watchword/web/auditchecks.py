@@ -41,7 +41,7 @@ async def begin_check(request: WebRequest) -> Page:
     return visit.go(f"{base(visit)}/audit/verify")
 
 
-@get(AUDIT + "/export", opt=page("audit_event.read"))
+@get(AUDIT + ".jsonl", opt=page("audit_event.read"))
 async def export(request: WebRequest) -> Stream:
     """The whole trail and its heads, one JSON object a line, as `watchword audit export` writes them."""
     visit = Visit.of(request)
