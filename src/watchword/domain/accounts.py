@@ -102,11 +102,11 @@ _QUEUE_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
-# First parts of paths that programs call (design §2); the console has the others.
+# First parts of paths that programs call (design §2), in lower case; the console has the others.
 MACHINES = frozenset(
     {
         ".well-known",
-        "agentedge.v1.AgentEdgeService",
+        "agentedge.v1.agentedgeservice",
         "dagster",
         "graphql",
         "healthz",

@@ -168,7 +168,7 @@ class Edge:
         if mounted is not None or self._console is None:
             return mounted
         front = path == "/" and b"text/html" in headers.get(b"accept", b"")
-        if front or not (known or path.lstrip("/").partition("/")[0] in MACHINES):
+        if front or not (known or path.lstrip("/").partition("/")[0].lower() in MACHINES):
             return "console", self._console()
         return None
 
