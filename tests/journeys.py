@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import axe_playwright_python
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from support import LiveServer
 from watchword.domain.accounts import Member, Role, User
@@ -89,6 +98,30 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._edge, name)
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """A text that a page may be about to show: comparing waits for it, and fails where it does not come."""
+
+    line: Locator
+
+    def __eq__(self, text: object) -> bool:
+        """Whether it becomes this text."""
+        expect(self.line).to_have_text(str(text))
+        return True
+
+    __hash__ = None  # type: ignore[assignment] # it changes
+
+    def __contains__(self, text: str) -> bool:
+        """Whether it comes to hold this text."""
+        expect(self.line).to_contain_text(text)
+        return True
+
+    def startswith(self, text: str) -> bool:
+        """Whether it comes to begin with this text."""
+        expect(self.line).to_have_text(re.compile("^" + re.escape(text)))
+        return True
 
 
 @dataclass
@@ -174,9 +207,9 @@ class Journey:
         self.page.goto(path if path.startswith("/") else f"/organizations/{slug}/{path}".rstrip("/"))
 
     @property
-    def status(self) -> str:
-        """What the page's status line says."""
-        return self.page.locator("#status").inner_text()
+    def status(self) -> "Said":
+        """What the page's status line says, or will in a moment."""
+        return Said(self.page.locator("#status"))
 
     # -- what must hold --------------------------------------------------------------------------
 

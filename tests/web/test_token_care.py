@@ -2,7 +2,7 @@
 
 import pytest
 
-from console_client import Console, new_person
+from console_client import Console, new_person, set_password
 from services.rotation_scene import API, AWAY, HOME, Rotations
 from services.scene import Scene
 from support import MINUTE_US, World
@@ -113,6 +113,7 @@ def test_an_incident_is_looked_at_and_closed(admin: Console, world: World, incid
 
 
 def test_closing_asks_who_one_is(admin: Console, world: World, incident: Incident) -> None:
+    set_password(world, world.first.admin)
     admin.sign_in_as(world.first.admin, fresh=False)
     admin.post(f"incidents/{incident.id}/close", {"note": "kept meanwhile"})
     assert 'value="kept meanwhile"' in admin.last.text

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import structlog
 
-from watchword.domain.accounts import MACHINES
+from watchword.domain.accounts import MACHINES, PAGES
 from watchword.domain.addresses import Block, client_address, contains, parse_address
 from watchword.domain.errors import Malformed, NotFound, Refused, WatchwordError
 from watchword.domain.texts import refuse_nul_in_url
@@ -162,15 +162,22 @@ class Edge:
     ) -> tuple[str, Asgi] | None:
         """The application that serves a path, with its name in metrics; None for paths of raw surfaces.
 
-        Browsers that ask for `/` get the console, programs a greeting (contract rest-graphql §1.1).
+        Browsers that ask for `/` get the console, programs a greeting (contract rest-graphql §1.1), and for
+        what is nowhere programs get their plain answer.
         """
         mounted = self._mount_of(path)
         if mounted is not None or self._console is None:
             return mounted
-        front = path == "/" and b"text/html" in headers.get(b"accept", b"")
-        if front or not (known or path.lstrip("/").partition("/")[0].lower() in MACHINES):
-            return "console", self._console()
-        return None
+        first = path.lstrip("/").partition("/")[0].lower()
+        # Browsers name text when they ask for a page or a stream; whoever has our cookie is one too.
+        browser = b"text/" in headers.get(b"accept", b"") or b"__Host-watchword" in headers.get(
+            b"cookie", b""
+        )
+        if path == "/":
+            return ("console", self._console()) if browser else None
+        if known or first in MACHINES or not (browser or first in PAGES):
+            return None
+        return "console", self._console()
 
     def _encrypted(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the client speaks TLS: to us, or to a proxy that we trust and that says so."""
