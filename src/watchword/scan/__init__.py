@@ -1,0 +1,1 @@
+"""The leak scanner: finds token values in files, archives, git histories and streams, offline."""
