@@ -156,6 +156,7 @@ class Application:
             reach=settings.reach,
             webhook_ips=settings.webhook_ips,
             single_sign_on=settings.single_sign_on,
+            breaker=settings.breaker,
         )
         objects = open_objects(
             settings.object_store, settings.data / OBJECTS, direct=settings.object_store_direct

@@ -1,7 +1,6 @@
 """Settings: one frozen object; each comes from a flag, the environment or a TOML file, in that order."""
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -12,20 +11,17 @@ from urllib.parse import parse_qs, urlsplit
 from watchword.crypto.values import Secret
 from watchword.domain.addresses import Block
 from watchword.domain.destinations import Reach
-from watchword.domain.errors import Invalid, WatchwordError
+from watchword.domain.errors import Invalid
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
+from watchword.domain.leakpolicy import Breaker
 from watchword.domain.quotas import GIB, Quotas
 from watchword.domain.ratelimits import RateLimits
 from watchword.domain.retention import Retention
 from watchword.services.providers import Provider, read_providers
+from watchword.settingchecks import SettingsError as SettingsError  # noqa: PLC0414 - part of this module's interface
+from watchword.settingchecks import check
 
 PREFIX = "WATCHWORD_"
-
-
-class SettingsError(WatchwordError):
-    """A setting is unknown or has an unacceptable value."""
-
-    code = "invalid_setting"
 
 
 _NONE = Secret("")
@@ -89,6 +85,11 @@ class Settings:
         webhook_ips: Addresses from which webhooks leave, told to the public so that receivers can admit them.
         egress_allow: Address blocks that webhooks may call although they are not public, also without TLS.
         allow_insecure_webhooks: Whether webhooks may be called over http.
+        leak_breaker_per_minute: Tokens that one reporter of leaks may have taken away within a minute before
+            the rest is held for a person, for an hour at most; 0 sets no limit. What is live and public is
+            never held.
+        leak_breaker_percent: The same as a share of all live tokens, where that is more than a handful; 0
+            sets no limit.
         log_level: debug, info, warning or error.
         log_format: text for people, json for machines.
     """
@@ -139,6 +140,8 @@ class Settings:
     webhook_ips: tuple[str, ...] = ()
     egress_allow: tuple[str, ...] = ()
     allow_insecure_webhooks: bool = False
+    leak_breaker_per_minute: int = 50
+    leak_breaker_percent: int = 1
     log_level: str = "warning"
     log_format: str = "text"
 
@@ -190,6 +193,11 @@ class Settings:
     def retention(self) -> Retention:
         """The settings `keep_…` together."""
         return Retention(**{field.name: getattr(self, f"keep_{field.name}") for field in fields(Retention)})
+
+    @property
+    def breaker(self) -> Breaker:
+        """The settings `leak_breaker_…` together."""
+        return Breaker(self.leak_breaker_per_minute, self.leak_breaker_percent)
 
     @property
     def proxies(self) -> tuple[Block, ...]:
@@ -260,17 +268,6 @@ def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - the same
         raise SettingsError(f"the setting {name} does not take {value!r}") from None
 
 
-# Agents crash on an interval of 0 (contract agent-api, trap 1).
-_SECONDS = (
-    "ping_interval",
-    "job_status_interval",
-    "heartbeat_interval",
-    "flush_interval",
-    "sweep_interval",
-    "audit_seal_interval",
-)
-_CHOICES = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("text", "json")}
-_BRAND = re.compile(r"[a-z0-9]{1,8}")
 _BOOLEANS = {
     "1": True,
     "true": True,
@@ -283,105 +280,7 @@ _BOOLEANS = {
 }
 
 
-def check(settings: Settings) -> Settings:
-    """Refuse what cannot work.
-
-    Raises:
-        SettingsError: naming the setting and what it takes.
-    """
-    problems = (_network_problem, _database_problem, _value_problem, _room_problem, _people_problem)
-    for problem in (found(settings) for found in problems):
-        if problem:
-            raise SettingsError(problem)
-    return settings
-
-
-def _network_problem(settings: Settings) -> str:
-    try:
-        host, port = settings.address
-    except ValueError:
-        host, port = "", -1
-    if not host or not 0 <= port < 65536:  # noqa: PLR2004 - RFC 6335 §6
-        return f"listen takes HOST:PORT, not {settings.listen!r}"
-    if (settings.tls_cert is None) != (settings.tls_key is None):
-        return "tls_cert and tls_key go together"
-    try:
-        _ = settings.proxies
-    except ValueError as error:
-        return f"trusted_proxies takes address blocks: {error}"
-    try:
-        _ = settings.reach
-    except ValueError as error:
-        return f"egress_allow takes address blocks: {error}"
-    return ""
-
-
-_SCHEMES = ("postgresql", "postgres")
-
-
-def _database_problem(settings: Settings) -> str:
-    url = settings.database.reveal()
-    try:
-        known = not url or urlsplit(url).scheme in _SCHEMES
-    except ValueError:
-        known = False
-    if not known:  # the value itself may hold a password and is not shown
-        return "database takes postgresql://USER@HOST/NAME, or nothing for SQLite in the data folder"
-    return ""
-
-
 def has_password(url: str) -> bool:
     """Whether a database's address carries a password."""
     parts = urlsplit(url)
     return bool(parts.password) or "password" in parse_qs(parts.query)
-
-
-def _value_problem(settings: Settings) -> str:
-    for name in _SECONDS:
-        if getattr(settings, name) < 1:
-            return f"{name} takes a whole number of seconds from 1"
-    for brand in (settings.brand, *settings.former_brands):
-        if not _BRAND.fullmatch(brand):
-            return f"a brand is 1 to 8 lower-case letters and digits, not {brand!r}"
-    if not 0 <= settings.cell <= 999:  # noqa: PLR2004 - two to four characters in a value
-        return "cell takes a number from 0 to 999"
-    for name, choices in _CHOICES.items():
-        if getattr(settings, name) not in choices:
-            return f"{name} is one of {', '.join(choices)}"
-    return ""
-
-
-_STORES = re.compile(r"(s3|gs|az)://[A-Za-z0-9._/-]+")
-
-
-def _room_problem(settings: Settings) -> str:
-    if settings.object_store and not _STORES.fullmatch(settings.object_store):
-        return "object_store takes s3://bucket/prefix, gs://… or az://…, without credentials in it"
-    for name in [
-        field.name for field in fields(settings) if field.name.startswith(("max_", "limit_", "keep_"))
-    ]:
-        if getattr(settings, name) < 0:
-            return f"{name} takes a whole number from 0, which means no limit"
-    if settings.audit_publish_grace < 0:
-        return "audit_publish_grace takes a whole number of seconds from 0"
-    return ""
-
-
-_SENDER = re.compile(r"[^\s<>@]+@[^\s<>@]+")
-
-
-def _people_problem(settings: Settings) -> str:
-    url = settings.smtp_url.reveal()
-    try:
-        parts = urlsplit(url)
-        known = not url or (parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0)
-    except ValueError:
-        known = False
-    if not known:  # the value itself may hold a password and is not shown
-        return "smtp_url takes smtp://USER@HOST:PORT or smtps://USER@HOST:PORT, or nothing"
-    if settings.mail_from and not _SENDER.fullmatch(settings.mail_from):
-        return "mail_from takes one address, as NAME@HOST"
-    for name in ("session_idle_hours", "session_days"):
-        if getattr(settings, name) < 1:
-            return f"{name} takes a whole number from 1"
-    return ""

@@ -250,6 +250,12 @@ class Recogniser:
             return None
         return found[0]
 
+    def masked(self, text: str) -> str:
+        """A text in which every value of a shape of ours is masked, as for an address that may hold one."""
+        for _, _, compiled in self._shapes.values():
+            text = compiled.sub(lambda found: Secret(found.group()).masked(), text)
+        return text
+
     def _match(self, value: str) -> tuple[Shape, str, re.Pattern[str]] | None:
         if len(value) > MAX_VALUE:
             return None

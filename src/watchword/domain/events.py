@@ -90,6 +90,15 @@ class Action(StrEnum):
     INCIDENT_OPENED = "incident.opened"
     INCIDENT_CLOSED = "incident.closed"
     AGENT_BLOCKED = "agent.blocked"
+    LEAK_OPENED = "leak.opened"
+    LEAK_SEEN = "leak.seen"
+    LEAK_HELD = "leak.held"
+    LEAK_ANSWERED = "leak.answered"
+    LEAK_RELEASED = "leak.released"
+    LEAK_CLOSED = "leak.closed"
+    LEAK_REOPENED = "leak.reopened"
+    LEAK_VALUE_TAKEN = "leak.value_taken"
+    LEAK_POLICY_UPDATED = "leak_policy.updated"
     USER_SIGNED_IN = "user.signed_in"
     USER_SIGNED_OUT = "user.signed_out"
     USER_SIGN_IN_REFUSED = "user.sign_in_refused"
@@ -198,6 +207,7 @@ TOPIC_TOKEN_ENDED = "token.ended"  # noqa: S105 - the name of a topic
 TOPIC_TOKEN_CHANGED = "token.changed"  # noqa: S105 - the name of a topic
 TOPIC_ROTATION_CHANGED = "rotation.changed"
 TOPIC_INCIDENT_CHANGED = "incident.changed"
+TOPIC_LEAK_CHANGED = "leak.changed"
 # Which organizations API access tokens reach, or from where these may be called, has changed.
 TOPIC_REACH_CHANGED = "reach.changed"
 TOPIC_TOKEN_IMPORTED = "token.imported"  # noqa: S105 - the name of a topic

@@ -28,6 +28,7 @@ MaintainerId = NewType("MaintainerId", str)
 InvitationId = NewType("InvitationId", str)
 BannerId = NewType("BannerId", str)
 RevocationId = NewType("RevocationId", str)
+LeakId = NewType("LeakId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

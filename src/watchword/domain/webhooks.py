@@ -65,6 +65,8 @@ OWN_EVENTS = (
     "token.revealed",
     "token.expiring",
     "incident.opened",
+    "leak.opened",
+    "leak.answered",
     AUDIT_HEAD,
 )
 EVENTS = KNOWN_EVENTS + OWN_EVENTS
@@ -89,6 +91,8 @@ EVENTS_OF: Mapping[Action, tuple[str, ...]] = {
     Action.TOKEN_REVEALED: ("token.revealed",),
     Action.TOKEN_EXPIRY_REMINDED: ("token.expiring",),
     Action.INCIDENT_OPENED: ("incident.opened",),
+    Action.LEAK_OPENED: ("leak.opened",),
+    Action.LEAK_ANSWERED: ("leak.answered",),
 }
 # What a build comes to without being recorded; a blocked one counts as finished (contract §2.17).
 EVENTS_OF_BUILDS: Mapping[BuildState, str] = {

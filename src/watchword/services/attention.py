@@ -1,4 +1,4 @@
-"""Attention: tokens whose every use somebody looks at, in memory: open rotations, what incidents hold back.
+"""Attention: tokens whose every use somebody looks at: open rotations, what incidents and leaks hold back.
 
 Read from the database at a start, and from then on told by the feed, so that it is up to date before a
 change is acknowledged. The verifier asks one set; nearly always the token is not in it.
@@ -8,15 +8,32 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from watchword.domain.events import TOPIC_INCIDENT_CHANGED, TOPIC_ROTATION_CHANGED, Notice
+from watchword.domain.events import (
+    TOPIC_INCIDENT_CHANGED,
+    TOPIC_LEAK_CHANGED,
+    TOPIC_ROTATION_CHANGED,
+    Notice,
+)
 from watchword.domain.ids import IncidentId, OrganizationId, TokenId
 from watchword.domain.incidents import Incident, IncidentState
+from watchword.domain.leaks import Leak
 from watchword.domain.rotations import Rotation
 from watchword.services.context import Context
 from watchword.store.base import Transaction
 
 _ROTATION = msgspec.json.Decoder(Rotation)
 _INCIDENT = msgspec.json.Decoder(Incident)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """That a token is held back because it leaked, or no more."""
+
+    token_id: TokenId
+    held: bool
+
+
+_LEAK = msgspec.json.Decoder(Held)
 
 
 @dataclass(slots=True)
@@ -28,6 +45,7 @@ class Attention:
         successors: open rotations by their successor.
         predecessors: the same by their predecessor.
         incidents: open incidents.
+        leaked: tokens that are held back because they leaked.
     """
 
     context: Context
@@ -35,6 +53,7 @@ class Attention:
     successors: dict[TokenId, Rotation] = field(default_factory=dict)
     predecessors: dict[TokenId, Rotation] = field(default_factory=dict)
     incidents: dict[IncidentId, Incident] = field(default_factory=dict)
+    leaked: set[TokenId] = field(default_factory=set)
     _whole: set[TokenId] = field(default_factory=set)
     _joins: dict[TokenId, set[str]] = field(default_factory=dict)
 
@@ -42,21 +61,24 @@ class Attention:
         """Hear of every change."""
         self.context.feed.follow(TOPIC_ROTATION_CHANGED, self._hear_rotation)
         self.context.feed.follow(TOPIC_INCIDENT_CHANGED, self._hear_incident)
+        self.context.feed.follow(TOPIC_LEAK_CHANGED, self._hear_leak)
 
     async def load(self) -> None:
-        """Read open rotations and incidents at a start."""
+        """Read open rotations, incidents and quarantines at a start."""
 
-        async def work(tx: Transaction) -> tuple[list[Rotation], list[Incident]]:
-            return list(await tx.rotations.all_open()), list(await tx.incidents.all_open())
+        async def work(tx: Transaction) -> tuple[list[Rotation], list[Incident], list[Leak]]:
+            rotations, incidents = await tx.rotations.all_open(), await tx.incidents.all_open()
+            return list(rotations), list(incidents), list(await tx.leaks.quarantined())
 
-        rotations, incidents = await self.context.store.read(work)
+        rotations, incidents, leaks = await self.context.store.read(work)
+        self.leaked.update(leak.token_id for leak in leaks)
         for rotation in rotations:
             self._put_rotation(rotation)
         self.incidents.update((incident.id, incident) for incident in incidents)
         self._refresh()
 
     def holds_back(self, token_id: TokenId, address: str | None) -> bool:
-        """Whether an incident holds a token back, as a whole or from an address."""
+        """Whether an incident or a leak holds a token back, as a whole or from an address."""
         return token_id in self._whole or (address or "") in self._joins.get(token_id, ())
 
     def _hear_rotation(self, notice: Notice) -> None:
@@ -79,10 +101,19 @@ class Attention:
             self.incidents.pop(incident.id, None)
         self._refresh()
 
+    def _hear_leak(self, notice: Notice) -> None:
+        change = _LEAK.decode(notice.payload)
+        if change.held:
+            self.leaked.add(change.token_id)
+        else:
+            self.leaked.discard(change.token_id)
+        self._refresh()
+
     def _refresh(self) -> None:
         """Work out anew which tokens are special: these are few."""
         self._whole.clear()
         self._joins.clear()
+        self._whole.update(self.leaked)
         for incident in self.incidents.values():
             for token_id in map(TokenId, incident.held):
                 if incident.shared:
@@ -103,6 +134,11 @@ async def tell_rotation(context: Context, tx: Transaction, rotation: Rotation) -
 async def tell_incident(context: Context, tx: Transaction, incident: Incident) -> None:
     """Have every node hear of an incident once the unit of work is committed."""
     await _post(context, tx, incident.organization_id, TOPIC_INCIDENT_CHANGED, incident)
+
+
+async def tell_leak(context: Context, tx: Transaction, organization_id: OrganizationId, change: Held) -> None:
+    """Have every node hear that a token is held back, or no more, once the unit of work is committed."""
+    await _post(context, tx, organization_id, TOPIC_LEAK_CHANGED, change)
 
 
 async def _post(

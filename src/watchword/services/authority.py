@@ -18,6 +18,9 @@ from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
 from watchword.services.following import Following
 from watchword.services.guarding import Guard
+from watchword.services.leakfinding import Finder
+from watchword.services.leakreports import Reports
+from watchword.services.leakresponding import Responder
 from watchword.services.ledger import Ledger
 from watchword.services.logwindows import LogWindows
 from watchword.services.making import Maker
@@ -83,6 +86,8 @@ class Authority:
     windows: LogWindows
     notes: Notes
     rosters: Rosters
+    responder: Responder
+    leak_reports: Reports
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -108,6 +113,7 @@ class Authority:
         revoker = Revoker(context, withdrawer)
         signing_in = SigningIn(context)
         finder = TokenFinder(context, ledger, fleet, attention)
+        responder = Responder(context, revoker, rotator, finisher, context.installation.breaker)
         return cls(
             context,
             ledger,
@@ -144,6 +150,8 @@ class Authority:
             LogWindows(context),
             Notes(),
             Rosters(context, fleet, dispatcher, ledger),
+            responder,
+            Reports(context, Finder(context), responder),
         )
 
     async def load(self) -> None:
@@ -174,6 +182,7 @@ class Authority:
         await self.alarms.raise_clones()
         await self.verifier.blocks.record()
         await self.revoker.sweep(caller)
+        await self.responder.sweep()
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
         await sweep_copies(self.context)

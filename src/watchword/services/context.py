@@ -15,6 +15,7 @@ from watchword.domain.eventcatalogue import PRIVILEGED
 from watchword.domain.events import REACH_CHANGES, SYSTEM, TOPIC_REACH_CHANGED, Action, Actor, Event
 from watchword.domain.ids import RANDOM_BYTES, EventId, OrganizationId, uuid7
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
+from watchword.domain.leakpolicy import Breaker
 from watchword.domain.notifications import Occurrence
 from watchword.domain.quotas import Quotas
 from watchword.domain.ratelimits import RateLimits
@@ -55,6 +56,7 @@ class Installation:
         reach: what requests to addresses that tenants name may reach.
         webhook_ips: addresses from which webhooks come, as they are told to the public.
         single_sign_on: providers at which people sign in.
+        breaker: how much one reporter of leaks may take away before a person is asked.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -73,6 +75,7 @@ class Installation:
     reach: Reach = field(default_factory=Reach)
     webhook_ips: tuple[str, ...] = ()
     single_sign_on: tuple[Provider, ...] = ()
+    breaker: Breaker = field(default_factory=Breaker)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Guard:
         """A special token passed all else.
 
         Raises:
-            Refused: an incident holds it back.
+            Refused: an incident or a leak holds it back.
         """
         if self.attention.holds_back(token.id, address):
             raise refusal(Reason.QUARANTINED)

@@ -26,6 +26,7 @@ from watchword.store.base_fleet import Fleet
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
 from watchword.store.base_hygiene import Hygiene
+from watchword.store.base_leaks import Leaks
 from watchword.store.base_members import Members
 from watchword.store.base_people import Mails, People, SealedValues, Sessions
 from watchword.store.base_pipelines import Pipelines
@@ -60,6 +61,7 @@ __all__ = [
     "House",
     "Hygiene",
     "Incidents",
+    "Leaks",
     "Logs",
     "Mails",
     "Members",
@@ -251,6 +253,10 @@ class Transaction(Protocol):
     @property
     def incidents(self) -> Incidents:
         """Incidents."""
+
+    @property
+    def leaks(self) -> Leaks:
+        """Leaks."""
 
     @property
     def pipelines(self) -> Pipelines:

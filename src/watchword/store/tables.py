@@ -16,6 +16,10 @@ from watchword.store.columns import text_column as _text
 from watchword.store.tables_hooks import deliveries as deliveries  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hooks import notification_services as notification_services  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hygiene import token_reminders as token_reminders  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_leaks import leak_policies as leak_policies  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_leaks import leak_reports as leak_reports  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_leaks import leak_sightings as leak_sightings  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_leaks import leaks as leaks  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import mails as mails  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import one_time_links as one_time_links  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import recovery_codes as recovery_codes  # noqa: PLC0414 - a table like those here

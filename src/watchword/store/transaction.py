@@ -12,6 +12,7 @@ from watchword.store.fleet import FleetRows
 from watchword.store.hooks import HookRows
 from watchword.store.house import HouseRows
 from watchword.store.hygiene import HygieneRows
+from watchword.store.leaks import LeakRows
 from watchword.store.logs import LogRows
 from watchword.store.mails import MailRows
 from watchword.store.members import MemberRows
@@ -44,6 +45,7 @@ class Rows:
         self.policies = PolicyRows(connection)
         self.rotations = RotationRows(connection)
         self.incidents = IncidentRows(connection)
+        self.leaks = LeakRows(connection)
         self.queues = QueueRows(connection)
         self.secrets = SecretRows(connection)
         self.people = PeopleRows(connection)

@@ -1,0 +1,1 @@
+"""Leaks reported from outside: partners, revocation by possession, lookup by digest prefix."""

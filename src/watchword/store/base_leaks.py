@@ -1,0 +1,87 @@
+"""The store's contract for leaks."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from watchword.domain.fleet import Agent
+from watchword.domain.ids import LeakId, OrganizationId, TokenId
+from watchword.domain.leakpolicy import LeakPolicy
+from watchword.domain.leaks import Leak, LeakState, Report, Sighting
+from watchword.domain.tokens import Token
+from watchword.store.page import Page
+
+
+class Leaks(Protocol):
+    """Cases, sightings, reports and policies."""
+
+    async def add(self, leak: Leak) -> None:
+        """Insert. Raises `Duplicate` where the token has a case."""
+
+    async def save(self, known: Leak, leak: Leak) -> bool:
+        """Write a case whose revision is still that of `known`, under the next one; False if it is not."""
+
+    async def find(self, organization_id: OrganizationId, leak_id: LeakId) -> Leak | None:
+        """One case."""
+
+    async def of_token(self, organization_id: OrganizationId, token_id: TokenId) -> Leak | None:
+        """A token's case."""
+
+    async def list(
+        self, organization_id: OrganizationId, states: Collection[LeakState], page: Page
+    ) -> Sequence[Leak]:
+        """Cases in some states, newest first."""
+
+    async def count(self, organization_id: OrganizationId, states: Collection[LeakState]) -> int:
+        """How many."""
+
+    async def untold(self, limit: int) -> Sequence[Leak]:
+        """Cases of all organizations of which people are still to be told, oldest first."""
+
+    async def held(self) -> Sequence[Leak]:
+        """Cases of all organizations that wait for a person, the most urgent first."""
+
+    async def quarantined(self) -> Sequence[Leak]:
+        """Cases of all organizations whose tokens are held back."""
+
+    async def acted_since(self, reporter: str, since: int) -> int:
+        """How many responses were carried out for a reporter, over all organizations."""
+
+    async def live_tokens(self, limit: int) -> int:
+        """How many tokens are active, counted up to a limit."""
+
+    async def note(self, sighting: Sighting) -> bool:
+        """Add a place, or count one that is known; whether it is new."""
+
+    async def sightings(
+        self, organization_id: OrganizationId, leak_id: LeakId, page: Page
+    ) -> Sequence[Sighting]:
+        """Places of a case, oldest first."""
+
+    async def count_sightings(self, organization_id: OrganizationId, leak_id: LeakId) -> int:
+        """How many places are kept."""
+
+    async def policy(self, organization_id: OrganizationId) -> LeakPolicy:
+        """An organization's rules; the defaults where none were written."""
+
+    async def save_policy(self, policy: LeakPolicy) -> None:
+        """Write rules."""
+
+    async def report(self, digest: bytes) -> Report | None:
+        """A report that was answered."""
+
+    async def add_report(self, report: Report) -> bool:
+        """Remember a report; False if it was answered before."""
+
+    async def reports(self, page: Page) -> Sequence[Report]:
+        """Reports, newest first."""
+
+    async def drop_reports(self, before: int, limit: int) -> int:
+        """Forget reports received before a time, so many at most; how many."""
+
+    async def by_prefix(self, low: bytes, high: bytes, limit: int) -> Sequence[Token]:
+        """Tokens of any organization and state whose digests lie from `low` to `high`, in their order."""
+
+    async def joined_since(
+        self, organization_id: OrganizationId, token_id: TokenId, since: int, page: Page
+    ) -> Sequence[Agent]:
+        """Agents that registered with a token since a time, ended ones too, latest first."""
