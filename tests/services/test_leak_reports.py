@@ -10,6 +10,7 @@ from watchword.domain.events import Action
 from watchword.domain.kinds import Kind
 from watchword.domain.leaks import Evidence, Label, LeakState, Outcome, Response, Visibility
 from watchword.domain.tokens import State
+from watchword.services.context import LOCAL
 from watchword.services.leakfinding import Item
 from watchword.services.leakreports import Source
 from watchword.store.base import EVERYTHING
@@ -221,3 +222,47 @@ def test_a_second_place_of_a_closed_case_opens_it_again_while_the_token_lives(le
     assert leaks.the_leak(issued.token).state is LeakState.CLOSED
     leaks.report(Item(value=issued.value, url="https://example.com/elsewhere"))
     assert leaks.the_leak(issued.token).state is LeakState.OPEN
+
+
+def test_what_was_held_follows_the_rules_as_they_are_when_the_hold_is_over(leaks: LeakScene) -> None:
+    leaks.breaker(per_minute=1)
+    leaks.rules(agent__private="revoke")
+    tokens = [leaks.token() for _ in range(3)]
+    leaks.report(*(each.value for each in tokens), source=CRAWLER)
+    leaks.rules(agent__private="revoke", dry_run=True)
+    leaks.forward(61 * 60)
+    leaks.sweep()
+    assert [leaks.the_leak(each.token).outcome for each in tokens[1:]] == [Outcome.WOULD] * 2
+    assert leaks.reason_from(tokens[1].value.reveal(), ADDRESS) == ""
+
+
+def test_a_time_to_come_is_no_beginning_of_a_leak(leaks: LeakScene) -> None:
+    issued = leaks.token()
+    now = leaks.world.clock.now()
+    leaks.report(Item(value=issued.value, exposed_at=now + 5))
+    assert leaks.the_leak(issued.token).exposed_at == now
+    leaks.report(Item(value=issued.value, exposed_at=now - 7, place="earlier"))
+    assert leaks.the_leak(issued.token).exposed_at == now - 7
+
+
+def test_a_rotation_that_is_under_way_ends_sooner_and_not_later(leaks: LeakScene) -> None:
+    issued = leaks.token()
+    rotator, store = leaks.authority.rotator, leaks.authority.context.store
+    leaks.run(store.write(lambda tx: rotator.start_in(tx, LOCAL, issued.token, by=None, asker="test")))
+    leaks.rules(agent__public="rotate:30")
+    leaks.report(issued.value)
+    leak = leaks.the_leak(issued.token)
+    assert (leak.outcome, leak.handover) == (Outcome.ROTATING, b"")
+    leaks.forward(31 * 60)
+    leaks.sweep()
+    assert leaks.reason_from(issued.value.reveal(), ADDRESS) == "token_superseded"
+
+
+def test_what_stands_in_the_way_of_a_rotation_is_told(leaks: LeakScene) -> None:
+    issued = leaks.token()
+    rotator, store = leaks.authority.rotator, leaks.authority.context.store
+    made = leaks.run(store.write(lambda tx: rotator.start_in(tx, LOCAL, issued.token, by=None, asker="test")))
+    leaks.rules(agent__public="rotate:30")
+    leaks.report(made.value)
+    leak = leaks.the_leak(made.successor)
+    assert (leak.outcome, leak.failure, leak.telling) == (Outcome.FAILED, "rotation_open", True)

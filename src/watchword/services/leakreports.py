@@ -199,7 +199,7 @@ class Reports:
             response=Response.NOTIFY,
             outcome=Outcome.NONE if named.live else Outcome.DEAD,
             reporter=source.name,
-            exposed_at=min(item.exposed_at or now, now),
+            exposed_at=_since(item, now),
             first_at=now,
             last_at=now,
             closed_at=0 if named.live else now,
@@ -216,7 +216,7 @@ class Reports:
             evidence=max(leak.evidence, named.evidence, key=lambda e: e.weight),
             count=leak.count + 1,
             last_at=now,
-            exposed_at=min(leak.exposed_at, item.exposed_at or now),
+            exposed_at=min(leak.exposed_at, _since(item, now)),
         )
 
     def _answers(self, before: Leak, after: Leak, named: Named, *, new_place: bool) -> bool:
@@ -243,7 +243,7 @@ class Reports:
             visibility=item.visibility or source.visibility,
             evidence=named.evidence,
             report=report.hex(),
-            exposed_at=item.exposed_at or now,
+            exposed_at=_since(item, now),
             first_at=now,
             last_at=now,
             count=1,
@@ -276,6 +276,11 @@ class Reports:
         await self.context.record(
             tx, caller, Action.LEAK_SEEN, leak.organization_id, ("leak", leak.id), _details(leak, item)
         )
+
+
+def _since(item: Item, now: int) -> int:
+    """Since when a value could be read, as far as the reporter says so; a time to come is none."""
+    return item.exposed_at if 0 < item.exposed_at <= now else now
 
 
 def _details(leak: Leak, item: Item) -> dict[str, object]:

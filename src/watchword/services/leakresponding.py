@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from watchword.crypto.sealing import seal
-from watchword.domain.errors import WatchwordError
+from watchword.domain.errors import Conflict, Unavailable, WatchwordError
 from watchword.domain.events import Action
 from watchword.domain.fleet import AgentState
 from watchword.domain.ids import UserId
@@ -102,6 +102,10 @@ class Responder:
         """Carry a response out, whatever the circuit breaker says; a person may ask for it too.
 
         What stands in the way is noted in the case and is no error of the report.
+
+        Raises:
+            Conflict: somebody changed the token at this moment; to be tried again, so that nothing is lost.
+            Unavailable: the database cannot take it now.
         """
         now = self.context.clock.now()
         wanted = replace(
@@ -110,6 +114,8 @@ class Responder:
         try:
             done = await self._act_in(tx, caller, wanted, token, rule, by)
         except WatchwordError as error:
+            if rule.response is Response.REVOKE and isinstance(error, Conflict | Unavailable):
+                raise
             done = Done(replace(wanted, outcome=Outcome.FAILED, failure=error.code))
         if leak.outcome is Outcome.QUARANTINED and done.leak.outcome is not Outcome.QUARANTINED:
             await tell_leak(self.context, tx, leak.organization_id, Held(leak.token_id, held=False))
@@ -188,7 +194,9 @@ class Responder:
             token = await tx.tokens.find(known.organization_id, known.token_id)
             policy = await tx.leaks.policy(known.organization_id)
             rule = policy.rule(known.kind, known.visibility)
-            done = await self.respond_in(tx, LOCAL, known, token, rule, None)
+            done = Done(replace(known, state=LeakState.OPEN, outcome=Outcome.WOULD, held_until=0))
+            if not policy.dry_run:
+                done = await self.respond_in(tx, LOCAL, known, token, rule, None)
             return done if await tx.leaks.save(known, done.leak) else None
 
         done = await self.context.store.write(work)
