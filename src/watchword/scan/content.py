@@ -1,6 +1,7 @@
 """Looks at one content of any size in bounded memory, and says where its hits stand."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from io import BytesIO
 from typing import BinaryIO
 
@@ -10,8 +11,8 @@ from watchword.scan.looking import Look
 
 HEAD = 512  # what openers are shown
 _TEXT_HEAD = 8000  # what git looks at to tell text from binary
-WINDOW = 8 << 20
-OVERLAP = 1 << 16  # what two windows share: longer than any value, however it is encoded
+WINDOW = 1 << 20  # what stays in a core's own cache
+OVERLAP = 1 << 14  # what two windows share: longer than any value, however it is encoded
 
 
 class Reader:
@@ -24,6 +25,12 @@ class Reader:
     def __init__(self, look: Look) -> None:
         self._look = look
         self._engine = Engine(look.brands)
+
+    def maybe(self, data: bytes) -> bool:
+        """Whether a close look is worth while; where it is not, there are no hits."""
+        if self._engine.maybe(data):
+            return True
+        return any(True for decoder in self._look.decoders for _ in decoder(data))
 
     def hits(self, data: bytes) -> list[Hit]:
         """All hits in a piece of bytes, by place: the engine's and the decoders'."""
@@ -43,18 +50,20 @@ class Reader:
 
     def in_stream(self, stream: BinaryIO, path: str, members: tuple[str, ...] = ()) -> Iterator[Finding]:
         """The findings in a content of any length, in windows that overlap; openers do not look at it."""
-        data = stream.read(WINDOW)
-        places = Places(path, members, binary=is_binary(data))
+        data = _filled(stream, WINDOW)
+        recount = partial(_lines, stream) if stream.seekable() else None
+        places = Places(path, members, binary=is_binary(data), recount=recount)
         base = seen = 0
         while data:
-            more = stream.read(WINDOW - OVERLAP) if len(data) > OVERLAP else b""
+            more = _filled(stream, WINDOW - OVERLAP) if len(data) > OVERLAP else b""
             # What starts in the overlap is seen whole in the next window.
             safe = len(data) - OVERLAP if more else len(data)
             for hit in self.hits(data):
                 if hit.start < safe and base + hit.start >= seen:
                     seen = base + hit.end if hit.encoding is Encoding.PLAIN else seen
                     yield places.of(data, base, hit)
-            places.passed(data, base, safe)
+            if recount is None:
+                places.passed(data, base, safe)
             data = data[safe:] + more if more else b""
             base += safe
 
@@ -73,20 +82,34 @@ class Places:
     Args:
         path, members: where the content is.
         binary: whether it has no lines.
+        recount: says how many lines begin between two offsets that lie behind, and where the last of
+            them does; where it is missing, `passed` must be told all of the content.
     """
 
-    def __init__(self, path: str, members: tuple[str, ...] = (), *, binary: bool) -> None:
-        self._path, self._members, self._binary = path, members, binary
+    def __init__(
+        self,
+        path: str,
+        members: tuple[str, ...] = (),
+        *,
+        binary: bool,
+        recount: Callable[[int, int], tuple[int, int]] | None = None,
+    ) -> None:
+        self._path, self._members, self._binary, self._recount = path, members, binary, recount
         self._line = 1
         self._line_start = 0
         self._counted = 0
 
     def of(self, data: bytes, base: int, hit: Hit) -> Finding:
         """A hit in a window that begins at the offset `base` of the content."""
-        self.passed(data, base, hit.start)
         offset = base + hit.start
-        line, column = (0, offset + 1) if self._binary else (self._line, offset - self._line_start + 1)
-        return Finding(hit, Place(self._path, line, column, offset, self._members))
+        if self._binary:
+            return Finding(hit, Place(self._path, 0, offset + 1, offset, self._members))
+        if self._recount is not None and self._counted < base:
+            lines, last = self._recount(self._counted, base)
+            self._add(lines, last, base)
+        self.passed(data, base, hit.start)
+        column = offset - self._line_start + 1
+        return Finding(hit, Place(self._path, self._line, column, offset, self._members))
 
     def passed(self, data: bytes, base: int, end: int) -> None:
         """Count the lines up to an offset in the window, once."""
@@ -94,10 +117,40 @@ class Places:
         if self._binary or end <= start:
             return
         lines = data.count(b"\n", start, end)
+        self._add(lines, base + data.rfind(b"\n", start, end) + 1, base + end)
+
+    def _add(self, lines: int, last: int, counted: int) -> None:
         if lines:
             self._line += lines
-            self._line_start = base + data.rindex(b"\n", start, end) + 1
-        self._counted = base + end
+            self._line_start = last
+        self._counted = counted
+
+
+def _lines(stream: BinaryIO, start: int, end: int) -> tuple[int, int]:
+    """Lines that begin after one offset and up to another, and where the last one does."""
+    before = stream.tell()
+    stream.seek(start)
+    lines = last = 0
+    while start < end and (data := stream.read(min(WINDOW, end - start))):
+        lines += data.count(b"\n")
+        if (found := data.rfind(b"\n")) >= 0:
+            last = start + found + 1
+        start += len(data)
+    stream.seek(before)
+    return lines, last
+
+
+def _filled(stream: BinaryIO, size: int) -> bytes:
+    """So many bytes, fewer only at the end: unbuffered streams may give less at a time."""
+    data = stream.read(size)
+    if not data or len(data) == size:
+        return data or b""
+    parts = [data]
+    missing = size - len(data)
+    while missing and (data := stream.read(missing)):
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)
 
 
 def is_binary(head: bytes) -> bool:

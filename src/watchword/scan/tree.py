@@ -1,13 +1,17 @@
 """Scans files and folders."""
 
-from collections.abc import Iterable, Iterator
-from functools import partial
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from watchword.scan.content import HEAD, Reader
+from watchword.scan.crew import TASK_BYTES, Crew, can_fork
 from watchword.scan.findings import Finding
 from watchword.scan.looking import Look, Quiet, Skip, Watcher
-from watchword.scan.walking import reason, walk
+from watchword.scan.packing import Packer
+from watchword.scan.passing import packed, unpacked
+from watchword.scan.walking import Files, walk
+
+_BATCH = 256  # files
+_Task = list[tuple[str, list[str]]]
 
 
 def scan_tree(
@@ -18,37 +22,105 @@ def scan_tree(
     skip: Skip | None = None,
     watcher: Watcher | None = None,
 ) -> Iterator[Finding]:
-    """The findings in files and in all files below folders, by path and offset.
+    """The findings in files and in all files below folders.
 
-    The work begins with this call, and its processes are forked then: call it before anything starts threads
-    (a display that refreshes itself); with threads running, one process does all. `skip` and `watcher` are
-    called in this process, while the findings are asked for.
+    They come in a stable order, whatever the number of processes: as the paths are given; in a folder its
+    files by name, then its folders by name; in a file by offset.
+
+    Further processes are forked with this call, so make it before anything starts threads (a display that
+    refreshes itself): with threads running, one process does all. `skip` and `watcher` are called in this
+    process, while the findings are asked for.
 
     Args:
-        paths: files and folders, as they will be named in findings; what a folder's name is followed by is
-            joined with `/`.
+        paths: files and folders, as they will be named in findings.
         look: what is looked for, and how.
         jobs: processes that share the work.
         skip: what to leave out.
         watcher: is told how far the scan is, and what cannot be read.
     """
     told = watcher or Quiet()
-    _ = jobs
-    return _alone(list(paths), look, skip, told)
+    files = walk(paths, told.trouble, skip)
+    if jobs > 1 and can_fork():
+        return _shared(files, Crew(_work(look), jobs - 1), look, told)
+    return _alone(files, look, told)
 
 
-def _alone(paths: list[str], look: Look, skip: Skip | None, watcher: Watcher) -> Iterator[Finding]:
-    reader = Reader(look)
-    for path in walk(paths, watcher.trouble, skip):
-        try:
-            with _open(path) as file:
-                yield from reader.in_stream(file, path)
-                watcher.read(1, file.tell())
-                file.seek(0)
-                yield from reader.opened(path, file.read(HEAD), partial(_open, path))
-        except OSError as error:
-            watcher.trouble(path, reason(error))
+def _alone(files: Iterable[Files], look: Look, watcher: Watcher) -> Iterator[Finding]:
+    packer = Packer(look, watcher.trouble)
+    for some in files:
+        packer.add(some)
+        if packer.files:
+            yield from _told(packer, watcher)
+    packer.flush()
+    yield from _told(packer, watcher)
 
 
-def _open(path: str) -> BinaryIO:
-    return open(path, "rb")
+def _told(packer: Packer, watcher: Watcher) -> list[Finding]:
+    watcher.read(packer.files, packer.size)
+    packer.files = packer.size = 0
+    found, packer.findings = packer.findings, []
+    return found
+
+
+def _shared(files: Iterable[Files], crew: Crew, look: Look, watcher: Watcher) -> Iterator[Finding]:
+    """This process walks, and looks at files itself while the others have enough to do."""
+    here = Packer(look, watcher.trouble)
+    done: dict[int, list[Finding]] = {}
+    at = 0
+    try:
+        for number, task in enumerate(_tasks(files)):
+            for result in crew.results(wait=False):
+                _take(result, done, watcher)
+            if not crew.offer((number, task)):
+                for folder, names in task:
+                    here.add(Files(folder, names))
+                here.flush()
+                done[number] = _told(here, watcher)
+            while at in done:
+                yield from done.pop(at)
+                at += 1
+        while crew.working:
+            for result in crew.results(wait=True):
+                _take(result, done, watcher)
+            while at in done:
+                yield from done.pop(at)
+                at += 1
+    finally:
+        crew.close()
+
+
+def _tasks(files: Iterable[Files]) -> Iterator[_Task]:
+    task: _Task = []
+    count = size = 0
+    for folder, names, _ in files:
+        for first in range(0, len(names), _BATCH):
+            some = names[first : first + _BATCH]
+            task.append((folder, some))
+            count += len(some)
+            size += len(folder) + sum(map(len, some))
+            if count >= _BATCH or size >= TASK_BYTES // 2:
+                yield task
+                task, count, size = [], 0, 0
+    if task:
+        yield task
+
+
+def _take(result: tuple[Any, ...], done: dict[int, list[Finding]], watcher: Watcher) -> None:
+    number, files, size, findings, troubles = result
+    for name, why in troubles:
+        watcher.trouble(name, why)
+    watcher.read(files, size)
+    done[number] = list(map(unpacked, findings))
+
+
+def _work(look: Look) -> Callable[[tuple[int, _Task]], tuple[Any, ...]]:
+    def work(given: tuple[int, _Task]) -> tuple[Any, ...]:
+        number, task = given
+        troubles: list[tuple[str, str]] = []
+        packer = Packer(look, lambda name, why: troubles.append((name, why)))
+        for folder, names in task:
+            packer.add(Files(folder, names))
+        packer.flush()
+        return number, packer.files, packer.size, list(map(packed, packer.findings)), troubles
+
+    return work

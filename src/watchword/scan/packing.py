@@ -1,0 +1,105 @@
+"""Reads files: many small ones are looked at together, large ones in windows."""
+
+import os
+from functools import partial
+from typing import BinaryIO
+
+from watchword.scan.content import HEAD, WINDOW, Reader
+from watchword.scan.findings import Finding
+from watchword.scan.looking import Look
+from watchword.scan.walking import Files, Trouble, reason
+
+SMALL = 64 << 10
+PACK = 256 << 10  # what stays in a core's own cache while it is read, joined and looked at
+SEPARATOR = bytes(8)
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+class Packer:
+    """Looks at files in the order in which they are given.
+
+    A pack only says whether a close look is worth while; each of its files then gets that look by itself, so
+    no value can stretch over two.
+
+    Args:
+        look: what is looked for, and how.
+        trouble: is told what cannot be read.
+
+    Attributes:
+        findings: what was found in files that are done.
+        files, size: files looked at, and their bytes.
+    """
+
+    def __init__(self, look: Look, trouble: Trouble) -> None:
+        self._reader = Reader(look)
+        self._opens = bool(look.openers)
+        self._trouble = trouble
+        self._paths: list[str] = []
+        self._pack: list[bytes] = []
+        self._packed = 0
+        self.findings: list[Finding] = []
+        self.files = 0
+        self.size = 0
+
+    def add(self, files: Files) -> None:
+        """Look at files; the last small ones only with `flush`."""
+        folder, names, handle = files
+        flags = _FLAGS | _NO_LINK if folder else _FLAGS
+        for name in names:
+            try:
+                path = folder + name
+                file = os.open(path if handle is None else name, flags, dir_fd=handle)
+                try:
+                    data = os.read(file, SMALL)
+                    # Some systems give less than was asked for before the end.
+                    if data and (more := os.read(file, WINDOW)):
+                        self._large(path, file, data + more)
+                        continue
+                finally:
+                    os.close(file)
+            except OSError as error:
+                self._trouble(path, reason(error))
+                continue
+            self._paths.append(path)
+            self._pack.append(data)
+            self._packed += len(data)
+            if self._packed >= PACK:
+                self.flush()
+
+    def _large(self, path: str, file: int, data: bytes) -> None:
+        self.flush()
+        if len(data) < WINDOW and not os.read(file, 1):
+            self._paths.append(path)
+            self._pack.append(data)
+            self._packed = len(data)
+            self.flush()
+            return
+        os.lseek(file, 0, os.SEEK_SET)
+        with open(file, "rb", buffering=0, closefd=False) as stream:
+            self.findings += self._reader.in_stream(stream, path)
+            self.files += 1
+            self.size += stream.seek(0, os.SEEK_END)
+        self.findings += self._reader.opened(path, data[:HEAD], partial(_opened, path))
+
+    def flush(self) -> None:
+        """Look at what is packed."""
+        pack = self._pack
+        if self._opens or self._reader.maybe(SEPARATOR.join(pack)):
+            for path, data in zip(self._paths, pack, strict=True):
+                self.findings += self._reader.in_bytes(data, path)
+        self.files += len(pack)
+        self.size += self._packed
+        self._packed = 0
+        self._paths.clear()
+        pack.clear()
+
+
+def _opened(path: str) -> BinaryIO:
+    return open(path, "rb")
