@@ -37,6 +37,7 @@ from watchword.services.authority import Authority
 from watchword.services.context import LOCAL, Clock, Context, Installation
 from watchword.services.house import House
 from watchword.services.keeping import Keeper
+from watchword.services.leaktelling import Teller
 from watchword.services.mail import Postman
 from watchword.services.sealing import Sealer
 from watchword.settings import Settings
@@ -63,6 +64,8 @@ _MAX_CONNECTIONS = 100_000
 _UPLOADS_SECONDS = 0.25
 # How soon mail that was queued leaves.
 _MAIL_SECONDS = 2
+# How soon people are told of leaks.
+_LEAKS_SECONDS = 1
 # How soon deliveries to webhooks are looked for.
 _HOOKS_SECONDS = 0.5
 # Retention counts in days.
@@ -201,6 +204,7 @@ class Application:
                 Periodic("house", _HOUSE_SECONDS, House(context).keep),
                 Periodic("keeper", _KEEPER_SECONDS, Keeper(context, authority.ledger).keep),
                 Periodic("seal", settings.audit_seal_interval, sealer.seal),
+                Periodic("leaks", _LEAKS_SECONDS, Teller(context).work_off),
                 Periodic("mail", _MAIL_SECONDS, postman.work_off),
                 Periodic("old mail", _HOUSE_SECONDS, postman.forget),
                 Periodic("resets", _MAIL_SECONDS, authority.resets.work_off),

@@ -36,6 +36,8 @@ BUILD_FINISHED = "build.finished"
 JOB_SCHEDULED = "job.scheduled"
 JOB_FINISHED = "job.finished"
 AGENT_STOPPED = "agent.stopped"
+LEAK_OPENED = "leak.opened"
+LEAK_ANSWERED = "leak.answered"
 AUDIT_HEAD = "audit.head"
 
 KNOWN_EVENTS = (
@@ -65,8 +67,8 @@ OWN_EVENTS = (
     "token.revealed",
     "token.expiring",
     "incident.opened",
-    "leak.opened",
-    "leak.answered",
+    LEAK_OPENED,
+    LEAK_ANSWERED,
     AUDIT_HEAD,
 )
 EVENTS = KNOWN_EVENTS + OWN_EVENTS
@@ -91,8 +93,8 @@ EVENTS_OF: Mapping[Action, tuple[str, ...]] = {
     Action.TOKEN_REVEALED: ("token.revealed",),
     Action.TOKEN_EXPIRY_REMINDED: ("token.expiring",),
     Action.INCIDENT_OPENED: ("incident.opened",),
-    Action.LEAK_OPENED: ("leak.opened",),
-    Action.LEAK_ANSWERED: ("leak.answered",),
+    Action.LEAK_OPENED: (LEAK_OPENED,),
+    Action.LEAK_ANSWERED: (LEAK_ANSWERED,),
 }
 # What a build comes to without being recorded; a blocked one counts as finished (contract §2.17).
 EVENTS_OF_BUILDS: Mapping[BuildState, str] = {

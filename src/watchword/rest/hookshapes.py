@@ -9,11 +9,12 @@ from watchword.domain import accounts, tokens
 from watchword.domain.errors import NotFound
 from watchword.domain.kinds import Kind
 from watchword.domain.notifications import Occurrence
-from watchword.domain.webhooks import PING
+from watchword.domain.webhooks import LEAK_ANSWERED, LEAK_OPENED, PING
 from watchword.rest.agents import show_agent
 from watchword.rest.builds import shape_build
 from watchword.rest.formats import Site, graphql_id, instant, maybe_instant, whole_seconds
 from watchword.rest.jobshapes import Job, Place, show_job, show_waiting
+from watchword.rest.leakhooks import show_leak
 from watchword.rest.organizations import show_organization
 from watchword.rest.pipelineshapes import show_pipeline
 from watchword.rest.tokens import show_token
@@ -89,6 +90,12 @@ class Payloads:
         if occurrence.words == ("cluster_token.registration_blocked",) and matter.token is not None:
             shown = await self._cluster_token(tx, organization, matter.token)
             return {"blocked_ip": _blocked_ip(occurrence), "cluster_token": shown}
+        if not {LEAK_OPENED, LEAK_ANSWERED}.isdisjoint(occurrence.words):
+            fields = self._own(organization, occurrence, matter)
+            fields.pop(occurrence.subject_kind)
+            fields["leak"] = show_leak(self._site, organization, occurrence, matter.leak)
+            token = matter.token
+            return fields | {"token": show_any_token(token, occurrence.at) if token is not None else None}
         if PING in occurrence.words:
             return {"organization": show_organization(self._site, organization)}
         return self._own(organization, occurrence, matter)

@@ -16,7 +16,17 @@ from watchword.domain.buildsteps import BuildStep
 from watchword.domain.errors import WatchwordError
 from watchword.domain.events import Notice
 from watchword.domain.fleet import Agent
-from watchword.domain.ids import AgentId, BuildId, DeliveryId, JobId, OrganizationId, StepId, TokenId
+from watchword.domain.ids import (
+    AgentId,
+    BuildId,
+    DeliveryId,
+    JobId,
+    LeakId,
+    OrganizationId,
+    StepId,
+    TokenId,
+)
+from watchword.domain.leaks import Leak
 from watchword.domain.notifications import (
     MAX_WAITING,
     Delivery,
@@ -28,7 +38,7 @@ from watchword.domain.notifications import (
 )
 from watchword.domain.pipelines import Build, BuildState, Job, Pipeline
 from watchword.domain.tokens import Token
-from watchword.domain.webhooks import AGENT_STOPPED, BUILD_FINISHED, outcomes_of
+from watchword.domain.webhooks import AGENT_STOPPED, BUILD_FINISHED, LEAK_OPENED, outcomes_of
 from watchword.feed.base import Feed
 from watchword.store.base import Page, Store, Transaction
 
@@ -43,7 +53,12 @@ _RENDERING = (WatchwordError, LookupError, TypeError, ValueError, AttributeError
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """What something happened to, as the unit of work sees it; `group` is the one of its step."""
+    """What something happened to, as the unit of work sees it; `group` is the one of its step.
+
+    Attributes:
+        token: of a leak the leaked one, which may belong to another organization and reach this one.
+        leak: the case; None in organizations that the token only reaches.
+    """
 
     organization: Organization
     agent: Agent | None = None
@@ -53,6 +68,7 @@ class Matter:
     job: Job | None = None
     step: BuildStep | None = None
     group: BuildStep | None = None
+    leak: Leak | None = None
 
 
 class Renderer(Protocol):
@@ -185,7 +201,14 @@ async def find_matter(tx: Transaction, occurrence: Occurrence) -> Matter | None:
         return Matter(organization, agent=agent, token=token) if agent is not None else None
     if kind == "token":
         token = await tx.tokens.find(organization_id, TokenId(subject))
+        if token is None and LEAK_OPENED in occurrence.words:
+            reaching = await tx.hygiene.reaching_one(organization_id, TokenId(subject))
+            token = reaching.token if reaching is not None else None
         return Matter(organization, token=token) if token is not None else None
+    if kind == "leak":
+        leak = await tx.leaks.find(organization_id, LeakId(subject))
+        token = await tx.tokens.find(organization_id, leak.token_id) if leak is not None else None
+        return Matter(organization, token=token, leak=leak) if leak is not None else None
     if kind in ("job", "step", "build"):
         return await _of_build(tx, organization, kind, subject)
     return Matter(organization)

@@ -182,6 +182,8 @@ class Reports:
             )
         if new_place and seen is known and named.live:
             await self._seen_in(tx, caller, done.leak, item)
+            if (item.visibility or source.visibility) is Visibility.PUBLIC:  # people are told once more
+                done = replace(done, leak=replace(done.leak, telling=True))
         if not await tx.leaks.save(known, done.leak):
             raise Conflict("This leak was changed a moment ago.", code="changed_meanwhile")
         return replace(done, leak=replace(done.leak, revision=known.revision + 1))

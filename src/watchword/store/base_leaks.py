@@ -34,8 +34,17 @@ class Leaks(Protocol):
     async def count(self, organization_id: OrganizationId, states: Collection[LeakState]) -> int:
         """How many."""
 
-    async def untold(self, limit: int) -> Sequence[Leak]:
+    async def untold(self, limit: int, offset: int = 0) -> Sequence[Leak]:
         """Cases of all organizations of which people are still to be told, oldest first."""
+
+    async def told(self, known: Collection[Leak]) -> frozenset[LeakId]:
+        """Note that people were told of cases, each under its next revision.
+
+        Those that changed since they were read, or were told by somebody else, are left as they are.
+
+        Returns:
+            The cases that were noted.
+        """
 
     async def held(self) -> Sequence[Leak]:
         """Cases of all organizations that wait for a person, the most urgent first."""

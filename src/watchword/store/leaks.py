@@ -1,10 +1,12 @@
 """Leaks in the database: cases, sightings, reports, policies."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import ClauseElement, Text, and_, bindparam, cast, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from watchword.domain.fleet import Agent
 from watchword.domain.ids import RANDOM_BYTES, LeakId, OrganizationId, TokenId, uuid7
@@ -39,8 +41,30 @@ _ADD = Statement(insert(leaks))
 _FIND = Statement(select(*LEAKS.columns).where(_ONE))
 _OF_TOKEN = Statement(select(*LEAKS.columns).where(_OURS, _l.token_id == bindparam("id_")))
 _UNTOLD = Statement(
-    select(*LEAKS.columns).where(_TELLING).order_by(_l.first_at, _l.id).limit(bindparam("limit_"))
+    select(*LEAKS.columns)
+    .where(_TELLING)
+    .order_by(_l.first_at, _l.id)
+    .limit(bindparam("limit_"))
+    .offset(bindparam("offset_"))
 )
+
+
+def _told(dialect: str) -> ClauseElement:
+    """Note cases as told, each named with the revision under which it was read, in one statement."""
+    if dialect == "postgresql":
+        given = func.jsonb_array_elements_text(cast(bindparam("known_", type_=Text), JSONB))
+    else:
+        given = func.json_each(bindparam("known_", type_=Text))
+    known = given.table_valued("value", name="known")
+    return (
+        update(leaks)
+        .where(_TELLING, (_l.id + ":" + cast(_l.revision, Text)).in_(select(known.c.value)))
+        .values(telling=0, revision=_l.revision + 1)
+        .returning(_l.id)
+    )
+
+
+_TOLD = Statement(_told)
 _ALL_HELD = Statement(select(*LEAKS.columns).where(_HELD).order_by(_l.held_until, _l.id))
 _ALL_QUARANTINED = Statement(select(*LEAKS.columns).where(_QUARANTINED).order_by(_l.id))
 _ACTED_SINCE = Statement(
@@ -180,8 +204,15 @@ class LeakRows:
         row = await self._cx.one(statement, parameters)
         return int(row[0]) if row else 0
 
-    async def untold(self, limit: int) -> Sequence[Leak]:
-        return [LEAKS.decode(row) for row in await self._cx.all(_UNTOLD, {"limit_": limit})]
+    async def untold(self, limit: int, offset: int = 0) -> Sequence[Leak]:
+        rows = await self._cx.all(_UNTOLD, {"limit_": limit, "offset_": offset})
+        return [LEAKS.decode(row) for row in rows]
+
+    async def told(self, known: Collection[Leak]) -> frozenset[LeakId]:
+        if not known:
+            return frozenset()
+        given = json.dumps([f"{leak.id}:{leak.revision}" for leak in known])
+        return frozenset(LeakId(row[0]) for row in await self._cx.all(_TOLD, {"known_": given}))
 
     async def held(self) -> Sequence[Leak]:
         return [LEAKS.decode(row) for row in await self._cx.all(_ALL_HELD, {})]
