@@ -18,6 +18,8 @@ PRIVILEGED: frozenset[Action] = frozenset(
         Action.LEAK_RELEASED,
         Action.LEAK_VALUE_TAKEN,
         Action.LEAK_POLICY_UPDATED,
+        Action.DEPLOYMENT_GRANT_ADDED,
+        Action.DEPLOYMENT_ROLE_CHANGED,
         Action.REVEAL_POLICY_CHANGED,
         Action.ORGANIZATION_SECURITY_UPDATED,
         Action.MEMBER_ADDED,

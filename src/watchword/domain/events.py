@@ -99,6 +99,12 @@ class Action(StrEnum):
     LEAK_REOPENED = "leak.reopened"
     LEAK_VALUE_TAKEN = "leak.value_taken"
     LEAK_POLICY_UPDATED = "leak_policy.updated"
+    DEPLOYMENT_CREATED = "deployment.created"
+    DEPLOYMENT_UPDATED = "deployment.updated"
+    DEPLOYMENT_DELETED = "deployment.deleted"
+    DEPLOYMENT_GRANT_ADDED = "deployment_grant.added"
+    DEPLOYMENT_GRANT_REMOVED = "deployment_grant.removed"
+    DEPLOYMENT_ROLE_CHANGED = "deployment_role.changed"
     USER_SIGNED_IN = "user.signed_in"
     USER_SIGNED_OUT = "user.signed_out"
     USER_SIGN_IN_REFUSED = "user.sign_in_refused"
@@ -208,6 +214,8 @@ TOPIC_TOKEN_CHANGED = "token.changed"  # noqa: S105 - the name of a topic
 TOPIC_ROTATION_CHANGED = "rotation.changed"
 TOPIC_INCIDENT_CHANGED = "incident.changed"
 TOPIC_LEAK_CHANGED = "leak.changed"
+# What agent tokens may serve, what people may do, or which deployments there are, has changed.
+TOPIC_DEPLOYMENT_CHANGED = "deployment.changed"
 # Which organizations API access tokens reach, or from where these may be called, has changed.
 TOPIC_REACH_CHANGED = "reach.changed"
 TOPIC_TOKEN_IMPORTED = "token.imported"  # noqa: S105 - the name of a topic

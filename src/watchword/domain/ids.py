@@ -29,6 +29,7 @@ InvitationId = NewType("InvitationId", str)
 BannerId = NewType("BannerId", str)
 RevocationId = NewType("RevocationId", str)
 LeakId = NewType("LeakId", str)
+DeploymentId = NewType("DeploymentId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -10,6 +10,7 @@ from watchword.services.budgets import Treasurer
 from watchword.services.builds import Builder
 from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
+from watchword.services.dagsterdoor import Door
 from watchword.services.delivering import Deliverer
 from watchword.services.dispatching import Dispatcher
 from watchword.services.editing import Editor
@@ -88,6 +89,7 @@ class Authority:
     rosters: Rosters
     responder: Responder
     leak_reports: Reports
+    dagster_door: Door
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -152,6 +154,7 @@ class Authority:
             Rosters(context, fleet, dispatcher, ledger),
             responder,
             Reports(context, Finder(context), responder),
+            Door(context, verifier),
         )
 
     async def load(self) -> None:

@@ -21,6 +21,7 @@ from watchword.domain.ids import (
 from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
+from watchword.store.base_deployments import Deployments
 from watchword.store.base_directory import Directory
 from watchword.store.base_fleet import Fleet
 from watchword.store.base_hooks import Hooks
@@ -54,6 +55,7 @@ __all__ = [
     "Assignments",
     "Audit",
     "Builds",
+    "Deployments",
     "Directory",
     "Duplicate",
     "Fleet",
@@ -253,6 +255,10 @@ class Transaction(Protocol):
     @property
     def incidents(self) -> Incidents:
         """Incidents."""
+
+    @property
+    def deployments(self) -> Deployments:
+        """Deployments of Dagster+."""
 
     @property
     def leaks(self) -> Leaks:

@@ -13,6 +13,11 @@ from watchword.store.columns import metadata as metadata  # noqa: PLC0414 - ever
 from watchword.store.columns import number_column as _number
 from watchword.store.columns import owned_table as _owned
 from watchword.store.columns import text_column as _text
+from watchword.store.tables_deployments import client_numbers as client_numbers  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_deployments import dagster_organizations as dagster_organizations  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_deployments import deployment_grants as deployment_grants  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_deployments import deployment_roles as deployment_roles  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_deployments import deployments as deployments  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hooks import deliveries as deliveries  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hooks import notification_services as notification_services  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hygiene import token_reminders as token_reminders  # noqa: PLC0414 - a table like those here

@@ -6,6 +6,7 @@ from watchword.store.artifacts import ArtifactRows
 from watchword.store.assignments import AssignmentRows
 from watchword.store.audit import AuditRows
 from watchword.store.builds import BuildRows
+from watchword.store.deployments import DeploymentRows
 from watchword.store.directory import DirectoryRows
 from watchword.store.engine import Connection
 from watchword.store.fleet import FleetRows
@@ -45,6 +46,7 @@ class Rows:
         self.policies = PolicyRows(connection)
         self.rotations = RotationRows(connection)
         self.incidents = IncidentRows(connection)
+        self.deployments = DeploymentRows(connection)
         self.leaks = LeakRows(connection)
         self.queues = QueueRows(connection)
         self.secrets = SecretRows(connection)

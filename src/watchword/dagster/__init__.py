@@ -1,0 +1,1 @@
+"""Dagster+: the API of Hybrid agents, and that of people and their command lines."""
