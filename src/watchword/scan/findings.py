@@ -20,6 +20,9 @@ class Encoding(StrEnum):
     BASE64 = "base64"
     UTF16_LE = "utf-16le"
     UTF16_BE = "utf-16be"
+    BASE64_UTF16 = "base64-utf-16le"
+    PERCENT = "percent"  # as in an address: %3A
+    ESCAPED = "escaped"  # as in JSON and code: \\u003d, \\x3d
 
 
 @dataclass(frozen=True, slots=True)
