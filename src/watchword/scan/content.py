@@ -10,6 +10,8 @@ from watchword.scan.findings import Encoding, Finding, Hit, Place
 from watchword.scan.looking import Look
 
 HEAD = 512  # what openers are shown
+ALLOW = b"watchword:allow"
+_LONGEST_LINE = 1024  # on either side of a value
 _TEXT_HEAD = 8000  # what git looks at to tell text from binary
 WINDOW = 1 << 20  # what stays in a core's own cache
 OVERLAP = 1 << 14  # what two windows share: longer than any value, however it is encoded
@@ -103,13 +105,15 @@ class Places:
         """A hit in a window that begins at the offset `base` of the content."""
         offset = base + hit.start
         if self._binary:
-            return Finding(hit, Place(self._path, 0, offset + 1, offset, self._members))
+            place = Place(self._path, 0, offset + 1, offset, self._members)
+            return Finding(hit, place, is_allowed(data, hit))
         if self._recount is not None and self._counted < base:
             lines, last = self._recount(self._counted, base)
             self._add(lines, last, base)
         self.passed(data, base, hit.start)
         column = offset - self._line_start + 1
-        return Finding(hit, Place(self._path, self._line, column, offset, self._members))
+        place = Place(self._path, self._line, column, offset, self._members)
+        return Finding(hit, place, is_allowed(data, hit))
 
     def passed(self, data: bytes, base: int, end: int) -> None:
         """Count the lines up to an offset in the window, once."""
@@ -124,6 +128,14 @@ class Places:
             self._line += lines
             self._line_start = last
         self._counted = counted
+
+
+def is_allowed(data: bytes, hit: Hit) -> bool:
+    """Whether the line on which a value ends says `watchword:allow`."""
+    start = data.rfind(b"\n", max(0, hit.start - _LONGEST_LINE), hit.start) + 1
+    end = data.find(b"\n", hit.end, hit.end + _LONGEST_LINE)
+    line = data[max(start, hit.start - _LONGEST_LINE) : end if end >= 0 else hit.end + _LONGEST_LINE]
+    return ALLOW in line
 
 
 def _lines(stream: BinaryIO, start: int, end: int) -> tuple[int, int]:

@@ -87,10 +87,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A value and where it stands. Its repr shows no value."""
+    """A value and where it stands. Its repr shows no value.
+
+    Attributes:
+        hit: the value.
+        place: where it stands.
+        allowed: whether its line says that it may stand there, with the words `watchword:allow`.
+    """
 
     hit: Hit
     place: Place
+    allowed: bool = False
 
     @property
     def digest(self) -> bytes:

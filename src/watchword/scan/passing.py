@@ -15,14 +15,14 @@ def packed(finding: Finding) -> tuple[Any, ...]:
         (hit.proof.value, hit.encoding.value),
         (place.path, place.line, place.column, place.offset, place.members),
         None if commit is None else (commit.id, commit.author, commit.at),
+        finding.allowed,
     )
 
 
 def unpacked(plain: tuple[Any, ...]) -> Finding:
     """The finding again."""
-    (start, end, value, family, brand, cell), (proof, encoding), (path, line, column, offset, members), of = (
-        plain
-    )
+    (start, end, value, family, brand, cell), (proof, encoding), place, of, allowed = plain
+    path, line, column, offset, members = place
     hit = Hit(start, end, Secret(value), family, brand, cell, Proof(proof), Encoding(encoding))
     commit = None if of is None else Commit(*of)
-    return Finding(hit, Place(path, line, column, offset, members, commit))
+    return Finding(hit, Place(path, line, column, offset, members, commit), allowed)
