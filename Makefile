@@ -5,6 +5,8 @@
 # uv from the machine, else one of our own in .tools: Python with venv and pip is all that is needed.
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 RUN := $(UV) run --frozen
+# Modules are compiled once and kept: an environment that forbids it costs every process seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
