@@ -34,6 +34,13 @@ class Reader:
             return True
         return any(True for decoder in self._look.decoders for _ in decoder(data))
 
+    def candidates(self, data: bytes) -> Iterator[int]:
+        """Places that are worth a close look, in no order."""
+        yield from self._engine.candidates(data)
+        for decoder in self._look.decoders:
+            for hit in decoder(data):
+                yield hit.start
+
     def hits(self, data: bytes) -> list[Hit]:
         """All hits in a piece of bytes, by place: the engine's and the decoders'."""
         found = list(self._engine.hits(data))

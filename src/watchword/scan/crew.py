@@ -4,7 +4,7 @@ import marshal
 import os
 import select
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -61,17 +61,17 @@ class Crew:
         """Whether results are still to come."""
         return any(self._busy.values())
 
-    def offer(self, task: Any) -> bool:  # noqa: ANN401 - whatever marshal can write
-        """Give a task to the process that has least to do; False where all have enough."""
+    def offer(self, number: int, task: Any) -> bool:  # noqa: ANN401 - whatever marshal can write
+        """Give a numbered task to the process that has least to do; False where all have enough."""
         results = min(self._busy, key=self._busy.__getitem__)
         if self._busy[results] >= _AHEAD:
             return False
         self._busy[results] += 1
-        _write(self._out[results], task)
+        _write(self._out[results], (number, task))
         return True
 
-    def results(self, *, wait: bool) -> list[Any]:
-        """Results that are there; with `wait`, at least one.
+    def results(self, *, wait: bool) -> list[tuple[int, Any]]:
+        """Results that are there, with the numbers of their tasks; with `wait`, at least one.
 
         Raises:
             RuntimeError: a process ended before its work was done.
@@ -80,14 +80,15 @@ class Crew:
         ready, _, _ = select.select(waiting, [], [], None if wait else 0)
         return [self._result(one) for one in ready]
 
-    def _result(self, results: int) -> Any:  # noqa: ANN401
+    def _result(self, results: int) -> tuple[int, Any]:
         found = _read(results)
         if found is None:
             raise RuntimeError(
                 "A process of the scan ended before its work was done; is there enough memory?"
             )
         self._busy[results] -= 1
-        return found[0]
+        number, result = found
+        return number, result
 
     def close(self) -> None:
         """End the processes; what they do now is dropped."""
@@ -104,8 +105,9 @@ class Crew:
 def _serve(work: Callable[[Any], Any], tasks: int, told: int) -> None:
     status = 1
     try:
-        while (task := _read(tasks)) is not None:
-            _write(told, work(task[0]))
+        while (given := _read(tasks)) is not None:
+            number, task = given
+            _write(told, (number, work(task)))
         status = 0
     except (KeyboardInterrupt, BrokenPipeError):
         status = 0
@@ -115,18 +117,18 @@ def _serve(work: Callable[[Any], Any], tasks: int, told: int) -> None:
         os._exit(status)
 
 
-def _write(pipe: int, what: Any) -> None:  # noqa: ANN401
+def _write(pipe: int, what: tuple[int, Any]) -> None:
     body = marshal.dumps(what)
     rest = memoryview(len(body).to_bytes(_SIZE, "little") + body)
     while rest:
         rest = rest[os.write(pipe, rest) :]
 
 
-def _read(pipe: int) -> Sequence[Any] | None:
-    """What was written, alone in a sequence; None where the other side is gone."""
+def _read(pipe: int) -> tuple[int, Any] | None:
+    """A number and what belongs to it; None where the other side is gone."""
     size = _exactly(pipe, _SIZE)
     body = _exactly(pipe, int.from_bytes(size, "little")) if size else b""
-    return (marshal.loads(body),) if body else None  # noqa: S302 - our own process wrote it
+    return marshal.loads(body) if body else None  # noqa: S302 - our own process wrote it
 
 
 def _exactly(pipe: int, size: int) -> bytes:

@@ -40,6 +40,14 @@ class Engine:
         """Whether a close look at the text is worth while; where it is not, there is no hit."""
         return self._sieve.maybe(data)
 
+    def candidates(self, data: bytes) -> Iterator[int]:
+        """Places that are worth a close look, from front to back."""
+        following = self._sieve.over(data)
+        at = following(0)
+        while at >= 0:
+            yield at
+            at = following(at + 1)
+
     def hits(self, data: bytes) -> Iterator[Hit]:
         """The values in `data`, in the order in which they stand; none overlaps another."""
         following = self._sieve.over(data)

@@ -22,7 +22,8 @@ class Opener(Protocol):
     def wants(self, name: str, head: bytes) -> bool:
         """Whether content with this name and these first bytes (512, or all of it) should be opened.
 
-        Asked for every file, so it must be quick.
+        Asked for every file, so it must be quick. Of what git keeps, the name is not known yet: it is the
+        object's.
         """
 
     def findings(self, name: str, content: BinaryIO) -> Iterable[Finding]:

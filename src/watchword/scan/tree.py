@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from watchword.scan.crew import TASK_BYTES, Crew, can_fork
+from watchword.scan.crew import TASK_BYTES
 from watchword.scan.findings import Finding
 from watchword.scan.looking import Look, Quiet, Skip, Watcher
 from watchword.scan.packing import Packer
 from watchword.scan.passing import packed, unpacked
+from watchword.scan.spread import Spread
 from watchword.scan.walking import Files, walk
 
 _BATCH = 256  # files
@@ -40,9 +41,8 @@ def scan_tree(
     """
     told = watcher or Quiet()
     files = walk(paths, told.trouble, skip)
-    if jobs > 1 and can_fork():
-        return _shared(files, Crew(_work(look), jobs - 1), look, told)
-    return _alone(files, look, told)
+    spread = Spread(_work(look), jobs)
+    return _shared(files, spread, told) if spread.shares else _alone(files, look, told)
 
 
 def _alone(files: Iterable[Files], look: Look, watcher: Watcher) -> Iterator[Finding]:
@@ -62,31 +62,12 @@ def _told(packer: Packer, watcher: Watcher) -> list[Finding]:
     return found
 
 
-def _shared(files: Iterable[Files], crew: Crew, look: Look, watcher: Watcher) -> Iterator[Finding]:
-    """This process walks, and looks at files itself while the others have enough to do."""
-    here = Packer(look, watcher.trouble)
-    done: dict[int, list[Finding]] = {}
-    at = 0
-    try:
-        for number, task in enumerate(_tasks(files)):
-            for result in crew.results(wait=False):
-                _take(result, done, watcher)
-            if not crew.offer((number, task)):
-                for folder, names in task:
-                    here.add(Files(folder, names))
-                here.flush()
-                done[number] = _told(here, watcher)
-            while at in done:
-                yield from done.pop(at)
-                at += 1
-        while crew.working:
-            for result in crew.results(wait=True):
-                _take(result, done, watcher)
-            while at in done:
-                yield from done.pop(at)
-                at += 1
-    finally:
-        crew.close()
+def _shared(files: Iterable[Files], spread: Spread, watcher: Watcher) -> Iterator[Finding]:
+    for count, size, findings, troubles in spread.results(_tasks(files)):
+        for name, why in troubles:
+            watcher.trouble(name, why)
+        watcher.read(count, size)
+        yield from map(unpacked, findings)
 
 
 def _tasks(files: Iterable[Files]) -> Iterator[_Task]:
@@ -105,22 +86,13 @@ def _tasks(files: Iterable[Files]) -> Iterator[_Task]:
         yield task
 
 
-def _take(result: tuple[Any, ...], done: dict[int, list[Finding]], watcher: Watcher) -> None:
-    number, files, size, findings, troubles = result
-    for name, why in troubles:
-        watcher.trouble(name, why)
-    watcher.read(files, size)
-    done[number] = list(map(unpacked, findings))
-
-
-def _work(look: Look) -> Callable[[tuple[int, _Task]], tuple[Any, ...]]:
-    def work(given: tuple[int, _Task]) -> tuple[Any, ...]:
-        number, task = given
+def _work(look: Look) -> Callable[[_Task], tuple[Any, ...]]:
+    def work(task: _Task) -> tuple[Any, ...]:
         troubles: list[tuple[str, str]] = []
         packer = Packer(look, lambda name, why: troubles.append((name, why)))
         for folder, names in task:
             packer.add(Files(folder, names))
         packer.flush()
-        return number, packer.files, packer.size, list(map(packed, packer.findings)), troubles
+        return packer.files, packer.size, list(map(packed, packer.findings)), troubles
 
     return work
