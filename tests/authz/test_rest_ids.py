@@ -65,6 +65,7 @@ class Things:
             "secret": made(rest, f"{cluster}/secrets", {"key": "KEY", "value": "v"})["id"],
             "event": rest("GET", "audit_events").json()["items"][0]["uuid"],
             "incident": absent("incident"),
+            "leak": made(rest, "leaks", {"token_id": first.agent_token.token.id})["leak"]["id"],
             "service": (
                 service := made(
                     rest, "services", {"provider": "webhook", "settings": {"url": "https://example.com/hook"}}

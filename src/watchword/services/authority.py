@@ -19,6 +19,7 @@ from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
 from watchword.services.following import Following
 from watchword.services.guarding import Guard
+from watchword.services.leakactions import LeakActions
 from watchword.services.leakfinding import Finder
 from watchword.services.leakreports import Reports
 from watchword.services.leakresponding import Responder
@@ -90,6 +91,7 @@ class Authority:
     responder: Responder
     leak_reports: Reports
     dagster_door: Door
+    leak_actions: LeakActions
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -116,6 +118,7 @@ class Authority:
         signing_in = SigningIn(context)
         finder = TokenFinder(context, ledger, fleet, attention)
         responder = Responder(context, revoker, rotator, finisher, context.installation.breaker)
+        reports = Reports(context, Finder(context), responder)
         return cls(
             context,
             ledger,
@@ -153,8 +156,9 @@ class Authority:
             Notes(),
             Rosters(context, fleet, dispatcher, ledger),
             responder,
-            Reports(context, Finder(context), responder),
+            reports,
             Door(context, verifier),
+            LeakActions(context, responder, reports),
         )
 
     async def load(self) -> None:

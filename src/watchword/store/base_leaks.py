@@ -1,14 +1,33 @@
 """The store's contract for leaks."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from watchword.domain.fleet import Agent
-from watchword.domain.ids import LeakId, OrganizationId, TokenId
+from watchword.domain.ids import ClusterId, LeakId, OrganizationId, TokenId, UserId
+from watchword.domain.kinds import Kind
 from watchword.domain.leakpolicy import LeakPolicy
 from watchword.domain.leaks import Leak, LeakState, Report, Sighting
 from watchword.domain.tokens import Token
 from watchword.store.page import Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeakQuery:
+    """Which cases are asked for; what is empty does not matter.
+
+    Attributes:
+        clusters: leave out all but tokens of these clusters; None for no such limit.
+        owner: leave out all but tokens of this person.
+    """
+
+    organization_id: OrganizationId
+    states: Collection[LeakState] = ()
+    kind: Kind | None = None
+    reporter: str = ""
+    clusters: Collection[ClusterId] | None = None
+    owner: UserId | None = None
 
 
 class Leaks(Protocol):
@@ -33,6 +52,18 @@ class Leaks(Protocol):
 
     async def count(self, organization_id: OrganizationId, states: Collection[LeakState]) -> int:
         """How many."""
+
+    async def search(self, asked: LeakQuery, page: Page) -> Sequence[Leak]:
+        """Cases that fit, the most urgent first: held, then open, live, public ones; then the newest."""
+
+    async def tally(self, asked: LeakQuery) -> Mapping[LeakState, int]:
+        """How many cases fit, by state, whatever states are asked for."""
+
+    async def reporters(self, organization_id: OrganizationId) -> Sequence[str]:
+        """Who reported an organization's cases first, by name."""
+
+    async def drop_handover(self, organization_id: OrganizationId, token_id: TokenId) -> bool:
+        """Forget the value that waits in a token's case; whether one did."""
 
     async def untold(self, limit: int, offset: int = 0) -> Sequence[Leak]:
         """Cases of all organizations of which people are still to be told, oldest first."""

@@ -4,7 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
-from sqlalchemy import ClauseElement, ColumnElement, Table, Text, literal_column, or_
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -18,6 +30,16 @@ def one_of(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[b
     stand in the text, so that a plan that is kept for all executions knows how rare they are.
     """
     return or_(*(column == literal_column("'" + value.replace("'", "''") + "'", Text) for value in values))
+
+
+def in_list(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:
+    """Whether a column is in the JSON list of texts that a parameter holds."""
+    given = bindparam(name, type_=Text)
+    if dialect == "postgresql":
+        rows = func.jsonb_array_elements_text(cast(given, JSONB)).table_valued("value", name=name)
+    else:
+        rows = func.json_each(given).table_valued("value", name=name)
+    return column.in_(select(rows.c.value))
 
 
 def pattern(text: str, *, begins: bool = False, anywhere: bool = False) -> str:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    cast,
     exists,
     func,
     literal_column,
@@ -25,7 +24,6 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 from watchword.domain.accounts import Role
 from watchword.domain.hygiene import REMINDER_DAYS
@@ -34,7 +32,7 @@ from watchword.domain.tokenlists import Condition, Order
 from watchword.domain.tokens import DAY_US
 from watchword.store.accounts import USERS
 from watchword.store.base_tokensearch import ListedToken, TokenQuery
-from watchword.store.engine import Connection, Row, Statement
+from watchword.store.engine import Connection, Row, Statement, in_list
 from watchword.store.tables import clusters, members, token_grants, tokens, users, uses
 from watchword.store.tokens import TOKENS
 
@@ -57,15 +55,6 @@ _OWNER = _word("organization_id_")
 _NOW = _asked("now_")
 # As the index has it, word for word; SQLite uses a partial index only then.
 _LISTED = text("tokens.kind <> 'agent_session'")
-
-
-def _one_of(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:
-    """Whether a column is in a JSON list of texts."""
-    if dialect == "postgresql":
-        rows = func.jsonb_array_elements_text(cast(_word(name), JSONB)).table_valued("value", name=name)
-    else:
-        rows = func.json_each(_word(name)).table_valued("value", name=name)
-    return column.in_(select(rows.c.value))
 
 
 def _kind(kind: Kind) -> ColumnElement[bool]:
@@ -96,7 +85,7 @@ def _every(dialect: str) -> FromClause:
         _t.organization_id == _OWNER,
         _kind(Kind.AGENT),
         _LISTED,
-        or_(whole, _one_of(_t.cluster_id, "clusters_", dialect)),
+        or_(whole, in_list(_t.cluster_id, "clusters_", dialect)),
     )
     loose = select(*columns).where(
         _asked("unclustered_") == 1,
@@ -151,7 +140,7 @@ def _fits(every: FromClause, dialect: str) -> ColumnElement[bool]:
     name, low, high = func.lower(t.description), _word("low_"), _word("high_")
     scope = _word("scope_")
     return and_(
-        or_(_asked("some_") == 0, _one_of(t.id, "only_", dialect)),
+        or_(_asked("some_") == 0, in_list(t.id, "only_", dialect)),
         or_(low == "", part(name, low) > 0, part(name, high) > 0, part(t.id, low) == 1),
         or_(_word("owner_") == "", t.user_id == _word("owner_"), t.created_by == _word("owner_")),
         or_(_word("cluster_") == "", t.cluster_id == _word("cluster_")),
