@@ -20,6 +20,7 @@ from watchword import agentapi, oauth
 from watchword.agentapi import app as agentapi_app
 from watchword.backup import require_settled
 from watchword.domain.errors import WatchwordError
+from watchword.domain.leakdoors import LookupBy, Possession
 from watchword.domain.notifications import Occurrence
 from watchword.edge import ops
 from watchword.edge.app import Edge
@@ -29,6 +30,7 @@ from watchword.edge.router import Router
 from watchword.feed.local import LocalFeed
 from watchword.host.desk import Desk
 from watchword.host.sockets import listening
+from watchword.leaks_api import app as leaks_app
 from watchword.oauth.introspection import Introspection
 from watchword.objects.stored import open_objects
 from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
@@ -160,6 +162,9 @@ class Application:
             webhook_ips=settings.webhook_ips,
             single_sign_on=settings.single_sign_on,
             breaker=settings.breaker,
+            leak_reporters=settings.leak_reporters,
+            leak_possession=Possession(settings.leak_possession),
+            leak_lookup=LookupBy(settings.leak_lookup),
         )
         objects = open_objects(
             settings.object_store, settings.data / OBJECTS, direct=settings.object_store_direct
@@ -180,6 +185,7 @@ class Application:
             [
                 *agentapi_app.routes(authority),
                 *Introspection(authority).routes(),
+                *leaks_app.routes(authority),
                 *ops.routes(meter, ready, context.clock.now),
             ]
         )

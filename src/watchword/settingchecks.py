@@ -1,11 +1,13 @@
 """Checks of settings: what cannot work is refused at the start, by name and with what the setting takes."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from watchword.domain.errors import WatchwordError
+from watchword.domain.leakdoors import LookupBy, Possession
 
 if TYPE_CHECKING:
     from watchword.settings import Settings
@@ -26,7 +28,12 @@ _SECONDS = (
     "sweep_interval",
     "audit_seal_interval",
 )
-_CHOICES = {"log_level": ("debug", "info", "warning", "error"), "log_format": ("text", "json")}
+_CHOICES: dict[str, Sequence[str]] = {
+    "log_level": ("debug", "info", "warning", "error"),
+    "log_format": ("text", "json"),
+    "leak_possession": tuple(Possession),
+    "leak_lookup": tuple(LookupBy),
+}
 _BRAND = re.compile(r"[a-z0-9]{1,8}")
 
 

@@ -17,6 +17,7 @@ from watchword.domain.leakpolicy import Breaker
 from watchword.domain.quotas import GIB, Quotas
 from watchword.domain.ratelimits import RateLimits
 from watchword.domain.retention import Retention
+from watchword.services.leakreporters import Reporter, read_reporters
 from watchword.services.providers import Provider, read_providers
 from watchword.settingchecks import SettingsError as SettingsError  # noqa: PLC0414 - part of this module's interface
 from watchword.settingchecks import check
@@ -64,6 +65,9 @@ class Settings:
             seconds; 0 sets no limit.
         limit_graphql_user: Points of GraphQL complexity that a person may use in 300 seconds; 0 sets no
             limit.
+        limit_leak_revocations: Values of tokens that one address may show in 60 seconds to have them
+            revoked; 0 sets no limit. IPv6 addresses are counted by their /64, here as below.
+        limit_leak_lookups: Digest prefixes that one address may ask for in 60 seconds; 0 sets no limit.
         keep_logs: Days that logs of ended jobs are kept; 0 keeps for ever, here as below.
         keep_artifacts: Days that artifacts of ended builds are kept.
         keep_builds: Days that builds are kept after their end, with everything in them.
@@ -90,6 +94,13 @@ class Settings:
             never held.
         leak_breaker_percent: The same as a share of all live tokens, where that is more than a handful; 0
             sets no limit.
+        leak_reporters: Whose reports of leaked tokens are taken, each a table with name, type (github,
+            gitlab or signed), and how it proves that a report is its own; in the variable a list in JSON.
+            See leaks-partners.md.
+        leak_possession: What follows when somebody without an account shows the whole value of a token:
+            revoke it, whatever the policies say; report it, so that the policy decides; or off.
+        leak_lookup: Who may ask by digest prefix whether a found value is live: public, authenticated
+            (with an API access token), or off.
         log_level: debug, info, warning or error.
         log_format: text for people, json for machines.
     """
@@ -123,6 +134,8 @@ class Settings:
     limit_rest_user: int = 3_000
     limit_graphql_organization: int = 1_200_000
     limit_graphql_user: int = 300_000
+    limit_leak_revocations: int = 600
+    limit_leak_lookups: int = 60_000
     keep_logs: int = 365
     keep_artifacts: int = 180
     keep_builds: int = 0
@@ -142,6 +155,9 @@ class Settings:
     allow_insecure_webhooks: bool = False
     leak_breaker_per_minute: int = 50
     leak_breaker_percent: int = 1
+    leak_reporters: tuple[Reporter, ...] = ()
+    leak_possession: str = "revoke"
+    leak_lookup: str = "public"
     log_level: str = "warning"
     log_format: str = "text"
 
@@ -241,10 +257,11 @@ def load(
 
 
 def _convert(name: str, value: Any) -> Any:  # noqa: ANN401 - from TOML, text or a flag
-    if name != "single_sign_on":
+    reads = {"single_sign_on": read_providers, "leak_reporters": read_reporters}
+    if name not in reads:
         return _plain(name, value)
     try:
-        return read_providers(value)
+        return reads[name](value)
     except Invalid as error:
         raise SettingsError(error.message) from None
 

@@ -68,7 +68,11 @@ SIGNED = {
     "PUT /artifact-parts/{organization_id}/{artifact_id}/{part}",
     "GET /artifact-downloads/{organization_id}/{artifact_id}",
 }
-PUBLIC = {"GET /", "GET /healthz", "GET /readyz", "GET /metrics"}
+PUBLIC = {"GET /", "GET /healthz", "GET /readyz", "GET /metrics", "GET /leaks/patterns"}
+# A reporter's signature or secret stands in for a token (tests/surfaces/test_leaks_partners.py).
+REPORTED = {"POST /leaks/partners/{reporter}", "GET /leaks/partners/{reporter}/types"}
+# Anybody may, with the value itself or a part of its digest (tests/surfaces/test_leaks_public.py).
+ANYBODY = {"POST /leaks/revoke", "POST /leaks/lookup"}
 BODIES = {
     "POST /v3/register": {"name": "x", "version": "3.137.0"},
     "PUT /v3/jobs/{job_id}/finish": {"exit_status": "0"},
@@ -179,8 +183,9 @@ def cast(tmp_path: object) -> Iterator[Cast]:
 
 def test_every_route_has_a_row(server: LiveServer) -> None:
     routes = {route.name: route for route in server.application.routes.routes}
-    assert set(routes) == set(ROWS) | PUBLIC | SIGNED
-    assert {name for name, route in routes.items() if not route.kinds} == PUBLIC | SIGNED
+    open_ones = PUBLIC | SIGNED | REPORTED | ANYBODY
+    assert set(routes) == set(ROWS) | open_ones
+    assert {name for name, route in routes.items() if not route.kinds} == open_ones
 
 
 def test_no_credential_passes_where_it_must_not(cast: Cast) -> None:
@@ -235,6 +240,35 @@ def test_no_token_stands_in_for_a_signature(cast: Cast) -> None:
         for value in cast.values.values():
             answer = Client(cast.server.url, value).call(method, path, form, headers=kind)
             assert (answer.status, answer.body["code"]) == (403, "link_invalid"), route
+
+
+def test_no_token_stands_in_for_a_reporters_signature(cast: Cast) -> None:
+    for route in REPORTED:
+        method, path = route.split(" ")
+        for reporter in ("github", "nobody", "possession"):
+            for value in cast.values.values():
+                body = [{"token": value}]
+                answer = Client(cast.server.url, value).call(
+                    method, path.replace("{reporter}", reporter), body
+                )
+                assert (answer.status, answer.body["code"]) == (401, "leak_report_refused"), route
+    assert Client(cast.server.url, cast.values[API], "Bearer").call("GET", "/v2/organizations").status == 200
+
+
+def test_a_lookup_takes_api_access_tokens_alone_where_one_is_shown(cast: Cast) -> None:
+    for credential, value in cast.values.items():
+        answer = Client(cast.server.url, value).call("POST", "/leaks/lookup", {"prefixes": ["0" * 10]})
+        passes = credential in ("nothing", API, "api token without the scope")
+        assert answer.status == (200 if passes else 401), credential
+
+
+def test_only_a_whole_value_is_worth_anything_where_values_are_shown(cast: Cast) -> None:
+    value = cast.values[API]
+    client = Client(cast.server.url, value)  # what stands in the header is not what is shown
+    for shown in (value[:-1], value + "a", value.upper(), "x", value[5:]):
+        answer = client.call("POST", "/leaks/revoke", {"token": shown})
+        assert (answer.status, answer.body["results"][0]["state"]) == (200, "unknown")
+    assert Client(cast.server.url, value, "Bearer").call("GET", "/v2/organizations").status == 200
 
 
 def test_dead_tokens_are_told_why_by_their_holders_alone(cast: Cast) -> None:

@@ -38,6 +38,7 @@ _COMMANDS = {
         "watchword.cli.pipelines:app",
         "List, show, create, update, archive and delete pipelines.",
     ),
+    "partner": ("watchword.cli.partner:app", "Play a partner that reports leaked tokens, for trying it out."),
     "webhook": (
         "watchword.cli.webhooks:app",
         "Tell other systems what happens to agents, builds and tokens.",

@@ -1,4 +1,4 @@
-"""Rate limits: how much of a surface an organization and each of its people may use in a time window."""
+"""Rate limits: how much of a surface an organization, a person or an address may use in a time window."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,12 +23,16 @@ class RateLimits:
         rest_user: REST requests of one person in 60 seconds.
         graphql_organization: points of GraphQL complexity of one organization in 300 seconds.
         graphql_user: points of GraphQL complexity of one person in 300 seconds.
+        leak_revocations: values that one address may show in 60 seconds to have them revoked.
+        leak_lookups: digest prefixes that one address may ask for in 60 seconds.
     """
 
     rest_organization: int = 200 * _FACTOR
     rest_user: int = 50 * _FACTOR
     graphql_organization: int = 20_000 * _FACTOR
     graphql_user: int = 5_000 * _FACTOR
+    leak_revocations: int = 600
+    leak_lookups: int = 60_000
 
 
 WINDOW_SECONDS = {Surface.REST: 60, Surface.GRAPHQL: 300}

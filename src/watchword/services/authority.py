@@ -21,6 +21,9 @@ from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.leakactions import LeakActions
 from watchword.services.leakfinding import Finder
+from watchword.services.leakgate import LeakGate
+from watchword.services.leaklookup import LeakLookup
+from watchword.services.leakpossession import Possessions
 from watchword.services.leakreports import Reports
 from watchword.services.leakresponding import Responder
 from watchword.services.ledger import Ledger
@@ -92,6 +95,9 @@ class Authority:
     leak_reports: Reports
     dagster_door: Door
     leak_actions: LeakActions
+    leak_gate: LeakGate
+    possessions: Possessions
+    leak_lookup: LeakLookup
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -118,7 +124,8 @@ class Authority:
         signing_in = SigningIn(context)
         finder = TokenFinder(context, ledger, fleet, attention)
         responder = Responder(context, revoker, rotator, finisher, context.installation.breaker)
-        reports = Reports(context, Finder(context), responder)
+        found = Finder(context)
+        reports = Reports(context, found, responder)
         return cls(
             context,
             ledger,
@@ -159,6 +166,9 @@ class Authority:
             reports,
             Door(context, verifier),
             LeakActions(context, responder, reports),
+            LeakGate(context),
+            Possessions(context, found, reports, attention),
+            LeakLookup(context, attention),
         )
 
     async def load(self) -> None:

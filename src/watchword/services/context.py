@@ -15,6 +15,7 @@ from watchword.domain.eventcatalogue import PRIVILEGED
 from watchword.domain.events import REACH_CHANGES, SYSTEM, TOPIC_REACH_CHANGED, Action, Actor, Event
 from watchword.domain.ids import RANDOM_BYTES, EventId, OrganizationId, uuid7
 from watchword.domain.kinds import DEFAULT_BRAND, DEFAULT_CELL
+from watchword.domain.leakdoors import LookupBy, Possession
 from watchword.domain.leakpolicy import Breaker
 from watchword.domain.notifications import Occurrence
 from watchword.domain.quotas import Quotas
@@ -24,6 +25,7 @@ from watchword.domain.webhooks import EVENTS_OF
 from watchword.feed.base import Feed
 from watchword.objects.base import Nowhere, Objects
 from watchword.services.announcing import Announcer
+from watchword.services.leakreporters import Reporter
 from watchword.services.providers import Provider
 from watchword.services.tallying import Tally
 from watchword.store.base import Store, Transaction
@@ -57,6 +59,9 @@ class Installation:
         webhook_ips: addresses from which webhooks come, as they are told to the public.
         single_sign_on: providers at which people sign in.
         breaker: how much one reporter of leaks may take away before a person is asked.
+        leak_reporters: whose reports of leaks are taken.
+        leak_possession: what follows when somebody shows the whole value of a token.
+        leak_lookup: who may ask by digest prefix whether a value is live.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -76,6 +81,9 @@ class Installation:
     webhook_ips: tuple[str, ...] = ()
     single_sign_on: tuple[Provider, ...] = ()
     breaker: Breaker = field(default_factory=Breaker)
+    leak_reporters: tuple[Reporter, ...] = ()
+    leak_possession: Possession = Possession.REVOKE
+    leak_lookup: LookupBy = LookupBy.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)

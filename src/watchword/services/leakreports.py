@@ -171,14 +171,15 @@ class Reports:
             await tx.leaks.add(grown)
             await self._open_in(tx, caller, grown, item)
             known = grown
-        if self._answers(seen, grown, named, new_place=new_place or seen is not known):
+        fresh = new_place or seen is not known
+        if _insists(source, seen, named) or self._answers(seen, grown, named, new_place=fresh):
             policy = await tx.leaks.policy(named.organization_id)
             rule = source.rule or policy.rule(named.kind, grown.visibility)
             if named.evidence is Evidence.ID or rule.response not in responses_for(named.kind):
                 rule = NOTIFY
             open_again = replace(grown, state=LeakState.OPEN, closed_at=0, closed_by=None, telling=True)
             done = await self.responder.decide_in(
-                tx, caller, open_again, named.token, rule, dry_run=policy.dry_run
+                tx, caller, open_again, named.token, rule, dry_run=policy.dry_run and source.rule is None
             )
         if new_place and seen is known and named.live:
             await self._seen_in(tx, caller, done.leak, item)
@@ -283,6 +284,14 @@ class Reports:
 def _since(item: Item, now: int) -> int:
     """Since when a value could be read, as far as the reporter says so; a time to come is none."""
     return item.exposed_at if 0 < item.exposed_at <= now else now
+
+
+def _insists(source: Source, before: Leak, named: Named) -> bool:
+    """Whether the reporter's own rule goes further than what was done so far: nothing holds it up then."""
+    if source.rule is None or source.rule.response is not Response.REVOKE or not named.live:
+        return False
+    possible = named.evidence is not Evidence.ID and Response.REVOKE in responses_for(named.kind)
+    return possible and before.outcome not in (Outcome.REVOKED, Outcome.FAILED)
 
 
 def _details(leak: Leak, item: Item) -> dict[str, object]:
