@@ -13,6 +13,7 @@ from watchword.store import (
     audit,
     builds,
     claims,
+    deployments,
     fleet,
     hygiene,
     invitations,
@@ -113,6 +114,13 @@ PLANS = [
     (maintainers._LIST_CLUSTER, "maintainers_cluster (organization_id=? AND cluster_id=?)"),
     (invitations._LIST_PENDING, "invitations_pending (organization_id=?)"),
     (invitations._BY_DIGEST, "invitations_digest (digest=?)"),
+    (deployments._BY_NAME, "deployments_name (organization_id=? AND name=?)"),
+    (deployments._BY_NUMBER, "deployments_number (organization_id=? AND number=?)"),
+    (deployments._GRANTS, "deployment_grants USING PRIMARY KEY (organization_id=? AND token_id=?)"),
+    (deployments._ROLES, "deployment_roles USING PRIMARY KEY (organization_id=? AND user_id=?)"),
+    (deployments._NUMBER_OF, "client_numbers_id (organization_id=? AND noun=? AND id=?)"),
+    (deployments._ID_OF, "client_numbers USING PRIMARY KEY (organization_id=? AND noun=? AND number=?)"),
+    (deployments._ALL_TOKENS, "tokens_listed (organization_id=? AND kind=?)"),
 ]
 
 
@@ -232,6 +240,28 @@ ROWS = {
         },
     ),
     "log_chunks": (20_000, {"organization_id": "(n % 3)::text", "job_id": "(n / 9)::text", "sequence": "n"}),
+    "deployments": (
+        9_000,
+        {
+            "organization_id": "(n % 3)::text",
+            "id": "n::text",
+            "number": "n",
+            "name": "n::text",
+            "deleted_at": "CASE n % 2 WHEN 0 THEN 0 ELSE n END",
+        },
+    ),
+    "deployment_grants": (
+        9_000,
+        {"organization_id": "(n % 3)::text", "token_id": "(n / 9)::text", "deployment_id": "n::text"},
+    ),
+    "deployment_roles": (
+        9_000,
+        {"organization_id": "(n % 3)::text", "user_id": "(n / 9)::text", "deployment_id": "n::text"},
+    ),
+    "client_numbers": (
+        9_000,
+        {"organization_id": "(n % 3)::text", "noun": "'token'", "number": "n", "id": "n::text"},
+    ),
 }
 
 

@@ -19,6 +19,7 @@ from watchword.services.finishing import Finisher
 from watchword.services.fleet import Fleet
 from watchword.services.following import Following
 from watchword.services.guarding import Guard
+from watchword.services.holding import Holders
 from watchword.services.leakactions import LeakActions
 from watchword.services.leakfinding import Finder
 from watchword.services.leakgate import LeakGate
@@ -106,7 +107,7 @@ class Authority:
         ledger = Ledger(context)
         verifier = Verifier(context, ledger)
         attention = Attention(context)
-        rotator = Rotator(context, attention)
+        rotator = Rotator(context, attention, Holders(context, ledger))
         alarms = Alarms(context, attention, ledger)
         verifier.heed(Guard(attention, rotator, alarms))
         fleet = Fleet(context)

@@ -49,7 +49,7 @@ class Blast:
             joining=found.joining,
             busy=found.busy,
             running=tuple(job_id for _, job_id in running),
-            callers=_callers(uses, networks, self.context.clock.now() - DAY_US),
+            callers=callers_of(uses, self.context.clock.now() - DAY_US, networks),
             children=found.connected + found.joining,
             last_use=await self._last_use(tx, token),
         )
@@ -73,7 +73,9 @@ def _count(agents: Sequence[Agent]) -> JoinedCounts:
     )
 
 
-def _callers(uses: Sequence[Use], networks: Sequence[Block] | None, since: int) -> tuple[UsedBy, ...]:
+def callers_of(
+    uses: Sequence[Use], since: int, networks: Sequence[Block] | None = None
+) -> tuple[UsedBy, ...]:
     """Who used the token since a moment, latest first; with networks, those outside of them."""
     allowed = Restrictions(networks=tuple(networks or ()))
     found: dict[tuple[str, str], UsedBy] = {}

@@ -25,6 +25,7 @@ from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State, Token
 from watchword.services.context import Caller, Context
 from watchword.services.revealing import set_revealable_in
+from watchword.services.siblings import sibling
 from watchword.store.base import Duplicate, Page, Transaction
 
 _KINDS = (Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
@@ -181,6 +182,9 @@ async def grant_in(
         by,
     )
     fresh = await tx.deployments.grant(given)
+    twin = await sibling(tx, token.organization_id, token.id)
+    if twin is not None:  # the two values of a rotation stand for one token
+        await tx.deployments.grant(replace(given, token_id=twin))
     if fresh:
         await _granted(context, tx, caller, Action.DEPLOYMENT_GRANT_ADDED, token, scope, deployment)
     return fresh
@@ -202,6 +206,9 @@ async def ungrant_in(
     _check_scope(scope, deployment)
     place = deployment.id if deployment is not None else ""
     taken = await tx.deployments.ungrant(token.organization_id, token.id, scope, place)
+    twin = await sibling(tx, token.organization_id, token.id)
+    if twin is not None:
+        await tx.deployments.ungrant(token.organization_id, twin, scope, place)
     if taken:
         await _granted(context, tx, caller, Action.DEPLOYMENT_GRANT_REMOVED, token, scope, deployment)
     return taken

@@ -14,12 +14,14 @@ from watchword.domain.use import Use
 from watchword.services.access import Access
 from watchword.services.ledger import Ledger
 from watchword.store.base import Page, Store, Transaction, Work
-from watchword.store.base_hygiene import Reaching
 
 # One report reads at most this many tokens of a kind; what lies beyond is not found.
 MAX_INSPECTED = 20_000
+_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
 _SCAN = 500
 _SCAN_APART = 200
+# A token, whose it is, and that person's role in the organization.
+_Held = tuple[Token, User | None, Role | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Report:
     Attributes:
         inspected: how many tokens were looked at.
         counts: how many tokens each reason concerns.
-        findings: the tokens asked for, oldest first: agent tokens, unclustered ones, API access tokens.
+        findings: the tokens asked for, oldest first: agent tokens, unclustered ones, API access tokens, then
+            Dagster agent tokens and user tokens.
     """
 
     inspected: int
@@ -98,7 +101,7 @@ class _Survey:
 
     async def walk(self, read: Callable[[Work[int]], Awaitable[int]], scan: int) -> None:
         """Inspect all tokens that people made, a handful in each piece of work."""
-        for kind in (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS):
+        for kind in _KINDS:
             for start in range(0, MAX_INSPECTED, scan):
                 page = Page(scan, start)
                 if await read(lambda tx: self._inspect(tx, kind, page)) < scan:  # noqa: B023 - run at once
@@ -107,12 +110,14 @@ class _Survey:
     async def _inspect(self, tx: Transaction, kind: Kind, page: Page) -> int:
         """Inspect a handful; how many it were."""
         handful = await self._handful(tx, kind, page)
-        uses = await self.ledger.last_uses_in(tx, [(token.organization_id, token.id) for token, _ in handful])
-        owners = {token.user_id for token, _ in handful if token.user_id is not None}
+        uses = await self.ledger.last_uses_in(
+            tx, [(token.organization_id, token.id) for token, _, _ in handful]
+        )
+        owners = {token.user_id for token, _, _ in handful if token.user_id is not None}
         disabled = await tx.hygiene.disabled(owners)
-        for token, reaching in handful:
+        for token, person, role in handful:
             used = uses.get((token.organization_id, token.id))
-            owner = standing(token, reaching.role if reaching is not None else None)
+            owner = standing(token, role)
             if token.user_id in disabled:
                 owner = Owner.DISABLED
             flags = inspect(
@@ -121,14 +126,24 @@ class _Survey:
             self.inspected += 1
             self.counts.update(flags)
             if flags and (self.only is None or self.only in flags):
-                person = reaching.owner if reaching is not None else None
                 self.findings.append(Finding(token, flags, person, used))
         return len(handful)
 
-    async def _handful(self, tx: Transaction, kind: Kind, page: Page) -> list[tuple[Token, Reaching | None]]:
+    async def _handful(self, tx: Transaction, kind: Kind, page: Page) -> list[_Held]:
         if kind is Kind.API_ACCESS:
-            return [(each.token, each) for each in await tx.hygiene.reaching(self.organization_id, page)]
-        return [(token, None) for token in await tx.tokens.list(self.organization_id, kind, None, page)]
+            reaching = await tx.hygiene.reaching(self.organization_id, page)
+            return [(each.token, each.owner, each.role) for each in reaching]
+        found = await tx.tokens.list(self.organization_id, kind, None, page)
+        if kind is Kind.DAGSTER_USER:
+            return [await self._owned(tx, token) for token in found]
+        return [(token, None, None) for token in found]
+
+    async def _owned(self, tx: Transaction, token: Token) -> _Held:
+        """A person's token with its owner, and the owner's role where they are a member."""
+        if token.user_id is None:
+            return token, None, None
+        member = await tx.accounts.member(self.organization_id, token.user_id)
+        return token, await tx.accounts.user(token.user_id), member.role if member is not None else None
 
 
 def standing(token: Token, role: Role | None) -> Owner:

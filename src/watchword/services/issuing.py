@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from watchword.crypto.values import Secret, digest, mint
+from watchword.crypto.values import Secret, digest, mint, mint_dagster
 from watchword.domain.errors import Invalid, NotFound
 from watchword.domain.events import Action
 from watchword.domain.ids import AgentId, ClusterId, OrganizationId, TokenId, UserId
@@ -23,6 +23,7 @@ from watchword.services.sealedvalues import keep_copy
 from watchword.store.base import Transaction
 
 _AGENT_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)
+_DAGSTER_KINDS = (Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,10 @@ def build_token(
     )
 
 
-def mint_value(context: Context, kind: Kind) -> Secret:
-    """A fresh value in the installation's brand and cell."""
+def mint_value(context: Context, kind: Kind, slug: str = "") -> Secret:
+    """A fresh value in the installation's brand and cell; a Dagster agent token's holds a slug instead."""
+    if kind in _DAGSTER_KINDS:
+        return mint_dagster(kind, slug)
     return mint(kind, brand=context.installation.brand, cell=context.installation.cell)
 
 

@@ -1,13 +1,15 @@
 """Reach: which organizations a presented token speaks for right now, kept in memory until that changes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from watchword.domain.accounts import Organization
 from watchword.domain.addresses import Block, contains, parse_address
 from watchword.domain.errors import Forbidden
 from watchword.domain.events import TOPIC_REACH_CHANGED, Notice
-from watchword.domain.ids import OrganizationId
+from watchword.domain.ids import OrganizationId, UserId
 from watchword.domain.kinds import Kind
+from watchword.domain.people import SignInData
 from watchword.domain.restrictions import parse_networks
 from watchword.services.access import reachable
 from watchword.services.context import Context
@@ -31,9 +33,10 @@ class Reach:
     async def of(self, presented: Presented) -> Reached:
         """Organizations that a token speaks for, each with the networks from which its APIs may be called.
 
-        A token that is no API access token speaks for the organization that it belongs to.
+        A token that is nobody's speaks for the organization that it belongs to; one that is somebody's only
+        while the person may come in.
         """
-        if presented.kind is not Kind.API_ACCESS:
+        if presented.kind not in (Kind.API_ACCESS, Kind.DAGSTER_USER):
             return {presented.organization_id: ()}
         found = self._known.get(presented.id)
         if found is not None:
@@ -82,9 +85,22 @@ async def _reached(tx: Transaction, presented: Presented) -> Reached:
         return {}
     data = await tx.people.sign_in_data(owner)
     reached = {}
-    for organization in await reachable(tx, presented):
+    for organization in await _organizations(tx, presented, owner, data):
         policy = await tx.policies.policy(organization.id)
         with suppress(Forbidden):
             require_person(policy, data)
             reached[organization.id] = parse_networks(policy.allowed_networks)
     return reached
+
+
+async def _organizations(
+    tx: Transaction, presented: Presented, owner: UserId, data: SignInData
+) -> Sequence[Organization]:
+    """Organizations that somebody's token opens: Dagster's its own one, while the owner is a member."""
+    if presented.kind is Kind.API_ACCESS:
+        return await reachable(tx, presented)
+    if data.disabled_at:
+        return ()
+    home = await tx.accounts.organization(presented.organization_id)
+    member = await tx.accounts.member(presented.organization_id, owner)
+    return (home,) if home is not None and member is not None else ()

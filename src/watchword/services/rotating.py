@@ -13,6 +13,7 @@ from watchword.domain.events import TOPIC_TOKEN_ENDED, Action
 from watchword.domain.fleet import Agent
 from watchword.domain.ids import OrganizationId, TokenId, UserId
 from watchword.domain.kinds import Kind
+from watchword.domain.lifecycle import UsedBy
 from watchword.domain.rotations import (
     REPEAT_US,
     Cause,
@@ -30,6 +31,7 @@ from watchword.domain.tokens import DAY_US, State, Token
 from watchword.services.attention import Attention, tell_rotation
 from watchword.services.context import LOCAL, Caller, Context
 from watchword.services.ending import end_token
+from watchword.services.holding import Holders
 from watchword.services.idempotency import keep, kept
 from watchword.services.issuing import mint_value
 from watchword.services.sealedvalues import keep_copy
@@ -56,6 +58,7 @@ class Standing:
 
     Attributes:
         holders: live agents that still hold the predecessor, the first hundred.
+        callers: of a kind whose holders are no agents of a cluster: who used the predecessor lately.
     """
 
     rotation: Rotation
@@ -63,6 +66,7 @@ class Standing:
     successor: Token
     progress: Progress
     holders: tuple[Agent, ...]
+    callers: tuple[UsedBy, ...] = ()
 
 
 @dataclass(slots=True)
@@ -71,6 +75,7 @@ class Rotator:
 
     context: Context
     attention: Attention
+    holders: Holders
 
     async def start_in(
         self,
@@ -103,7 +108,7 @@ class Rotator:
             return await self._again_in(tx, token, found, asker)
         now = self.context.clock.now()
         require_rotatable(token, now)
-        value = mint_value(self.context, token.kind)
+        value = await self._value_in(tx, token)
         longest = await self._longest_in(tx, token)
         successor_id = TokenId(self.context.new_id())
         successor = succeed(token, successor_id, digest(value.reveal()), now, by, longest)
@@ -153,6 +158,11 @@ class Rotator:
             "This token is part of an open rotation; finish or abort that first.", code="rotation_open"
         )
 
+    async def _value_in(self, tx: Transaction, token: Token) -> Secret:
+        """A fresh value of the token's kind."""
+        organization = await tx.accounts.organization(token.organization_id)
+        return mint_value(self.context, token.kind, organization.slug if organization is not None else "")
+
     async def _longest_in(self, tx: Transaction, token: Token) -> int:
         """The longest life that the organization allows to tokens of the kind."""
         if token.kind is not Kind.API_ACCESS:
@@ -168,7 +178,9 @@ class Rotator:
         await tell_rotation(self.context, tx, rotation)
 
     async def _copy_grants_in(self, tx: Transaction, token: Token, successor: Token) -> None:
-        """The successor reaches the organizations that the predecessor reaches."""
+        """The successor reaches the organizations that the predecessor reaches, and its deployments."""
+        for given in await tx.deployments.grants(token.organization_id, token.id):
+            await tx.deployments.grant(replace(given, token_id=successor.id))
         for grant in await tx.policies.grants_of(token.id):
             if not grant.ended_at:
                 copy = Grant(
@@ -206,10 +218,12 @@ class Rotator:
         successor = await tx.tokens.find(organization_id, rotation.successor_id)
         if predecessor is None or successor is None:
             raise NotFound("No rotation found")
-        left = await tx.rotations.count_holders(organization_id, predecessor.id)
-        moved = await tx.rotations.count_holders(organization_id, successor.id)
+        left = await self.holders.count_in(tx, rotation.kind, organization_id, predecessor.id)
+        moved = await self.holders.count_in(tx, rotation.kind, organization_id, successor.id)
         holders = await tx.rotations.holders(organization_id, predecessor.id, _SHOWN) if left else ()
-        return Standing(rotation, predecessor, successor, progress(rotation, left, moved), tuple(holders))
+        callers = await self.holders.callers_in(tx, rotation.kind, organization_id, predecessor.id)
+        how_far = progress(rotation, left, moved)
+        return Standing(rotation, predecessor, successor, how_far, tuple(holders), callers)
 
     async def extend_in(self, tx: Transaction, caller: Caller, rotation: Rotation, deadline: int) -> Rotation:
         """Set another deadline.
@@ -343,7 +357,8 @@ class Rotator:
         predecessor = await tx.tokens.find(rotation.organization_id, rotation.predecessor_id)
         if predecessor is None or predecessor.state is not State.ACTIVE:
             return Cause.REVOKED
-        left = await tx.rotations.count_holders(rotation.organization_id, rotation.predecessor_id)
+        organization_id, predecessor_id = rotation.organization_id, rotation.predecessor_id
+        left = await self.holders.count_in(tx, rotation.kind, organization_id, predecessor_id)
         return due(rotation, left, now)
 
     async def _record_in(

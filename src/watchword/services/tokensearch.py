@@ -33,7 +33,13 @@ from watchword.services.ledger import Ledger
 from watchword.store.base import Transaction
 from watchword.store.base_tokensearch import ListedToken, TokenQuery
 
-SEARCHED = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS)
+SEARCHED = (
+    Kind.AGENT,
+    Kind.UNCLUSTERED_AGENT,
+    Kind.API_ACCESS,
+    Kind.DAGSTER_AGENT,
+    Kind.DAGSTER_USER,
+)
 MAX_ROWS = 100
 MAX_EXPIRING = 500
 # What somebody may paste around a value; more is no token.
@@ -72,7 +78,7 @@ class TokenRow:
     """One token of a list with all that stands beside it.
 
     Attributes:
-        owner: whose API access token it is.
+        owner: whose API access token or Dagster user token it is.
         role: the owner's role; None where the person left the organization.
         creator: who made it.
         cluster_name: empty outside clusters.
@@ -143,7 +149,7 @@ class TokenFinder:
         """One page of what somebody looks for.
 
         Administrators see every token; others the agent tokens of clusters that they maintain, and their
-        own API access tokens.
+        own API access tokens and Dagster user tokens.
 
         Raises:
             Invalid: the text is too long, or the cursor is none of this list.

@@ -18,7 +18,7 @@ class TokenQuery:
     Attributes:
         everything: whether all tokens are seen: those of every cluster, unclustered ones, everybody's.
         clusters: else the clusters whose agent tokens are seen.
-        person: else whose API access tokens are seen.
+        person: else whose API access tokens and Dagster user tokens are seen.
         kinds: kinds that are asked for.
         condition: the state asked for, as it is at `now`; one that the database does not know is given
             by `only`.
@@ -36,7 +36,13 @@ class TokenQuery:
     everything: bool = True
     clusters: frozenset[ClusterId] = frozenset()
     person: UserId | None = None
-    kinds: tuple[Kind, ...] = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS)
+    kinds: tuple[Kind, ...] = (
+        Kind.AGENT,
+        Kind.UNCLUSTERED_AGENT,
+        Kind.API_ACCESS,
+        Kind.DAGSTER_AGENT,
+        Kind.DAGSTER_USER,
+    )
     condition: Condition = Condition.ANY
     text: str = ""
     owner: UserId | None = None
@@ -54,7 +60,7 @@ class ListedToken:
     """A token with the names that stand beside it.
 
     Attributes:
-        owner: whose API access token it is; None where it is nobody's or the person is gone.
+        owner: whose token it is; None where it is nobody's or the person is gone.
         role: the owner's role in the organization; None where the person is no member.
         creator: who made it.
         cluster_name: empty outside clusters.
@@ -70,7 +76,7 @@ class ListedToken:
 
 
 class TokenSearch(Protocol):
-    """One list of agent tokens, unclustered ones and API access tokens that reach an organization."""
+    """One list of agent tokens of every kind, and of people's tokens that reach an organization."""
 
     async def page(self, query: TokenQuery) -> Sequence[ListedToken]:
         """Tokens in order, in one statement; rows before a place are answered in the same order."""

@@ -37,7 +37,7 @@ from watchword.store.tables import clusters, members, token_grants, tokens, user
 from watchword.store.tokens import TOKENS
 
 _t, _g, _u = tokens.c, token_grants.c, uses.c
-_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS)
+_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
 _NEVER = 2**62
 # What memory knows, or nothing is asked of.
 _BY_IDS = (Condition.ROTATING, Condition.QUARANTINED, Condition.DRAINING, Condition.ANY)
@@ -104,7 +104,21 @@ def _every(dialect: str) -> FromClause:
             or_(whole, _t.user_id == _word("person_")),
         )
     )
-    return union_all(clustered, loose, reaching).subquery("every")
+    dagster_agents = select(*columns).where(
+        _asked("dagster_agents_") == 1,
+        whole,
+        _t.organization_id == _OWNER,
+        _kind(Kind.DAGSTER_AGENT),
+        _LISTED,
+    )
+    dagster_people = select(*columns).where(
+        _asked("dagster_people_") == 1,
+        _t.organization_id == _OWNER,
+        _kind(Kind.DAGSTER_USER),
+        _LISTED,
+        or_(whole, _t.user_id == _word("person_")),
+    )
+    return union_all(clustered, loose, reaching, dagster_agents, dagster_people).subquery("every")
 
 
 def _in_state(every: FromClause) -> ColumnElement[bool]:
@@ -263,6 +277,8 @@ def _parameters(query: TokenQuery, kinds: Sequence[Kind]) -> dict[str, object]:
         "agents_": int(Kind.AGENT in kinds),
         "unclustered_": int(Kind.UNCLUSTERED_AGENT in kinds),
         "people_": int(Kind.API_ACCESS in kinds),
+        "dagster_agents_": int(Kind.DAGSTER_AGENT in kinds),
+        "dagster_people_": int(Kind.DAGSTER_USER in kinds),
         "condition_": "" if by_ids else query.condition.value,
         "low_": _ascii_lower(query.text.lower()),
         "high_": _ascii_lower(query.text.upper()),

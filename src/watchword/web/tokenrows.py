@@ -60,6 +60,10 @@ def token_path(slug: str, token: Token) -> str:
         return f"{at}/clusters/{token.cluster_id}/tokens/{token.id}"
     if token.kind is Kind.UNCLUSTERED_AGENT:
         return f"{at}/unclustered/tokens/{token.id}"
+    if token.kind is Kind.DAGSTER_AGENT:
+        return f"{at}/dagster/tokens/agent/{token.id}"
+    if token.kind is Kind.DAGSTER_USER:
+        return f"{at}/dagster/tokens/user/{token.id}"
     return f"{at}/tokens/api/{token.id}"
 
 
@@ -104,18 +108,22 @@ def _rotating(row: TokenRow) -> str:
     rotation = row.rotation
     if rotation is None or rotation.successor_id == row.token.id:
         return "Rotating: the new value"
-    if not rotation.shared:
+    if not rotation.shared or rotation.kind is Kind.DAGSTER_AGENT:
         return "Rotating: the old value"
     return f"Rotating: still used by {row.agents}"
 
 
 def _reach(row: TokenRow) -> str:
-    """The cluster of an agent token; what the scopes of an API access token amount to."""
+    """The cluster of an agent token; what the scopes of an API access token amount to; Dagster+'s."""
     token = row.token
     if token.kind is Kind.AGENT:
         return row.cluster_name or "a deleted cluster"
     if token.kind is Kind.UNCLUSTERED_AGENT:
         return "outside clusters"
+    if token.kind is Kind.DAGSTER_AGENT:
+        return "Dagster+ deployments"
+    if token.kind is Kind.DAGSTER_USER:
+        return "Dagster+, as its owner"
     return scope_summary(token.scopes)
 
 

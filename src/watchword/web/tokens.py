@@ -28,6 +28,7 @@ TABS: dict[str, tuple[str, tuple[Kind, ...]]] = {
     "": ("All", SEARCHED),
     "agent": ("Agent tokens", AGENT_KINDS),
     "user": ("User tokens", (Kind.API_ACCESS,)),
+    "dagster": ("Dagster+", (Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)),
 }
 STATES: dict[str, str] = {
     Condition.CURRENT.value: "In use or expired",
