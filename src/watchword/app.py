@@ -37,6 +37,7 @@ from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
 from watchword.services.announcing import Matter, Renderer
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL, Clock, Context, Installation
+from watchword.services.drillhouse import DrillHouse
 from watchword.services.house import House
 from watchword.services.keeping import Keeper
 from watchword.services.leaktelling import Teller
@@ -44,6 +45,7 @@ from watchword.services.mail import Postman
 from watchword.services.sealing import Sealer
 from watchword.settings import Settings
 from watchword.store.base import Transaction
+from watchword.workers.frontdoor import FrontDoor
 from watchword.workers.headfile import HeadFile
 from watchword.workers.headhooks import HeadHooks
 from watchword.workers.loop import Periodic, Workers
@@ -70,6 +72,8 @@ _MAIL_SECONDS = 2
 _LEAKS_SECONDS = 1
 # How soon deliveries to webhooks are looked for.
 _HOOKS_SECONDS = 0.5
+# How soon the server sees that a drill is due; those count in days.
+_DRILLS_SECONDS = 600
 # Retention counts in days.
 _HOUSE_SECONDS = 1800
 # So do reminders and inactivity.
@@ -129,6 +133,7 @@ class Application:
     database: Opened
     workers: Workers
     sealer: Sealer
+    drills: DrillHouse
     _cold: tuple[Callable[[], Asgi], ...]
     _server: Server | None = field(default=None)
 
@@ -201,6 +206,7 @@ class Application:
             [head_file, HeadHooks(context)],
             settings.audit_publish_grace * _SECOND_US,
         )
+        drills = DrillHouse(authority, settings.drill_interval_days)
         workers = Workers(
             [
                 Periodic("flush", settings.flush_interval, authority.flush),
@@ -211,13 +217,16 @@ class Application:
                 Periodic("keeper", _KEEPER_SECONDS, Keeper(context, authority.ledger).keep),
                 Periodic("seal", settings.audit_seal_interval, sealer.seal),
                 Periodic("leaks", _LEAKS_SECONDS, Teller(context).work_off),
+                Periodic("drills", _DRILLS_SECONDS, drills.keep),
                 Periodic("mail", _MAIL_SECONDS, postman.work_off),
                 Periodic("old mail", _HOUSE_SECONDS, postman.forget),
                 Periodic("resets", _MAIL_SECONDS, authority.resets.work_off),
                 Periodic("old sessions", _HOUSE_SECONDS, authority.signing_in.forget),
             ]
         )
-        return cls(settings, authority, edge, routes, meter, database, workers, sealer, (graphql, console))
+        return cls(
+            settings, authority, edge, routes, meter, database, workers, sealer, drills, (graphql, console)
+        )
 
     async def serve(self, started: Callable[[], None] | None = None) -> None:
         """Serve until `stop`; returns after the last answer.
@@ -251,7 +260,8 @@ class Application:
             gc.collect()
             gc.freeze()
             await _listening(host, port, serving)
-            async with listening(self.settings.data, Desk(self.authority).answer):
+            self.drills.door = FrontDoor(_own_url(self.settings))
+            async with listening(self.settings.data, Desk(self.authority, self.drills).answer):
                 if started is not None:
                     started()
                 # After the start, beside it: the first call of a person need not wait for these imports.
@@ -288,9 +298,22 @@ class Application:
         await self.database.release()
 
 
+def _target(host: str) -> str:
+    """Where a server that listens there can be reached from this machine."""
+    return "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host  # noqa: S104
+
+
+def _own_url(settings: Settings) -> str:
+    """The address at which this process serves, whatever it is called outside."""
+    host, port = settings.address
+    target = _target(host)
+    shown = f"[{target}]" if ":" in target else target
+    return f"{'https' if settings.tls_cert else 'http'}://{shown}:{port}"
+
+
 async def _listening(host: str, port: int, serving: "asyncio.Task[None]") -> None:
     """Wait until the server takes connections."""
-    target = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host  # noqa: S104
+    target = _target(host)
     while not serving.done():
         try:
             _, writer = await asyncio.open_connection(target, port)

@@ -112,6 +112,8 @@ def _room_problem(settings: "Settings") -> str:
     ]:
         if getattr(settings, name) < 0:
             return f"{name} takes a whole number from 0, which means no limit"
+    if settings.drill_interval_days < 0:
+        return "drill_interval_days takes a whole number of days from 0, which means none"
     if settings.audit_publish_grace < 0:
         return "audit_publish_grace takes a whole number of seconds from 0"
     return ""

@@ -101,6 +101,8 @@ class Settings:
             revoke it, whatever the policies say; report it, so that the policy decides; or off.
         leak_lookup: Who may ask by digest prefix whether a found value is live: public, authenticated
             (with an API access token), or off.
+        drill_interval_days: Days between drills of a leak and of a rotation, which the server holds by itself
+            in each organization; 0 for none.
         log_level: debug, info, warning or error.
         log_format: text for people, json for machines.
     """
@@ -158,6 +160,7 @@ class Settings:
     leak_reporters: tuple[Reporter, ...] = ()
     leak_possession: str = "revoke"
     leak_lookup: str = "public"
+    drill_interval_days: int = 0
     log_level: str = "warning"
     log_format: str = "text"
 

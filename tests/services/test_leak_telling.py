@@ -175,9 +175,9 @@ def test_maintainers_are_told_of_agent_tokens_of_their_cluster(scene: Telling, *
     scene.report(issued.value)
     scene.tell()
     assert scene.told() == [ADMIN, "mia@example.com"]
-    page = f"/clusters/{scene.first.cluster.id}/tokens/{issued.token.id}"
-    assert page in scene.letter_to("mia@example.com")
-    assert "/leaks/" not in scene.letter_to("mia@example.com")
+    assert f"/organizations/acme/leaks/{scene.the_leak(issued.token).id}" in scene.letter_to(
+        "mia@example.com"
+    )
     scene.report(loose.value)
     scene.tell()
     assert scene.told() == [ADMIN, ADMIN, "mia@example.com"]
@@ -255,7 +255,7 @@ def test_many_cases_make_one_message_a_person_the_most_urgent_first(scene: Telli
     scene.report(held.value, source=CRAWLER)
     assert scene.tell() == 1
     ((mail, text),) = scene.letters()
-    assert mail.subject == "122 tokens leaked, 1 still work: Acme"
+    assert mail.subject == "122 tokens leaked, 1 still works: Acme"
     places = [text.index(words) for words in ("1. Agent token", "2. Agent token", "3. API access token")]
     assert places == sorted(places)
     assert text.index("It still works.") < text.index("quarantined: it is refused")
@@ -389,7 +389,7 @@ def test_a_rotation_says_until_when_and_where_the_successor_is(scene: Telling) -
     scene.tell()
     letter = scene.letter_to(ADMIN)
     assert "works until 2027-01-15 08:30:00 UTC at the latest" in letter
-    assert "successor's value, once, on the page of the case" in letter
+    assert "take the successor's value, once, on the case's page" in letter
 
 
 def test_an_id_alone_is_said_to_prove_nothing(scene: Telling) -> None:

@@ -13,6 +13,10 @@ _COMMANDS = {
     "serve": ("watchword.cli.server:serve", "Serve an installation that `up` made: the production form."),
     "backup": ("watchword.cli.backups:backup", "Back an installation up, while its server runs."),
     "restore": ("watchword.cli.backups:restore", "Bring a backup back."),
+    "drill": (
+        "watchword.cli.drill:app",
+        "Prove, on the running server, that leaks and rotations are answered.",
+    ),
     "tour": ("watchword.cli.tour:app", "Play the life of a token, or a rotation, on a scratch folder."),
     "token": (
         "watchword.cli.tokens:app",

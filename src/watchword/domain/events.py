@@ -105,6 +105,8 @@ class Action(StrEnum):
     DEPLOYMENT_GRANT_ADDED = "deployment_grant.added"
     DEPLOYMENT_GRANT_REMOVED = "deployment_grant.removed"
     DEPLOYMENT_ROLE_CHANGED = "deployment_role.changed"
+    DRILL_PASSED = "drill.passed"
+    DRILL_FAILED = "drill.failed"
     USER_SIGNED_IN = "user.signed_in"
     USER_SIGNED_OUT = "user.signed_out"
     USER_SIGN_IN_REFUSED = "user.sign_in_refused"

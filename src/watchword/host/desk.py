@@ -12,6 +12,7 @@ from watchword.crypto.values import Secret
 from watchword.domain.errors import WatchwordError
 from watchword.domain.people import Mail, WebSession
 from watchword.services.authority import Authority
+from watchword.services.drillhouse import DrillHouse, shown
 from watchword.services.hosting import Host
 from watchword.services.onetimelinks import MadeLink
 from watchword.services.people import Person
@@ -159,6 +160,11 @@ async def _reveal_policy(host: Host, organization: str, kind: str, choice: str) 
     return {"organization": policy.organization.slug, "kinds": kinds, "destroyed": policy.destroyed}
 
 
+async def _drill(host: Host, exercise: str, organization: str) -> Document:
+    drill = await host.drill(exercise, organization)
+    return {**shown(drill), "started_at": moment(drill.started_at)}
+
+
 OPERATIONS: dict[str, Callable[..., Awaitable[Document]]] = {
     "recover": _recover,
     "first-link": _first_link,
@@ -174,6 +180,7 @@ OPERATIONS: dict[str, Callable[..., Awaitable[Document]]] = {
     "mail": _mails,
     "reveal": _reveal,
     "reveal-policy": _reveal_policy,
+    "drill": _drill,
 }
 
 
@@ -182,6 +189,7 @@ class Desk:
     """Answers what is asked on the host."""
 
     authority: Authority
+    drills: DrillHouse | None = None
 
     async def answer(self, login: str, request: bytes) -> bytes:
         """Do what a request asks, in the name of a user of the machine; never raises."""
@@ -194,7 +202,7 @@ class Desk:
         except (msgspec.DecodeError, KeyError):
             return Answered(error="The server does not know this; is it of another version?", code="unknown")
         try:
-            return Answered(result=await work(Host(self.authority, login), **asked.arguments))
+            return Answered(result=await work(Host(self.authority, login, self.drills), **asked.arguments))
         except WatchwordError as error:
             return Answered(error=error.message, code=error.code)
         except Exception as error:  # the caller must hear of it; its text may hold what was asked

@@ -16,6 +16,8 @@ from watchword.services import people, revealing
 from watchword.services.arriving import first_link
 from watchword.services.authority import Authority
 from watchword.services.context import Caller
+from watchword.services.drillhouse import DrillHouse
+from watchword.services.drills import Drill, Exercise
 from watchword.services.issuing import Issued, issue_api_token
 from watchword.services.mail import list_mail
 from watchword.services.onetimelinks import MadeLink
@@ -46,6 +48,7 @@ class Host:
 
     authority: Authority
     login: str
+    drills: DrillHouse | None = None
 
     @property
     def caller(self) -> Caller:
@@ -187,6 +190,18 @@ class Host:
             return RevealPolicy(owner, tuple(rows), destroyed)
 
         return await self.authority.context.store.read(work)
+
+    async def drill(self, exercise: str, organization: str) -> Drill:
+        """Hold a drill; see `services.drillhouse.DrillHouse.hold`.
+
+        Raises:
+            Conflict: the server does not serve, or another drill is under way.
+            NotFound: there is no such organization.
+        """
+        owner = await self._organization(organization)
+        if self.drills is None:
+            raise Conflict("A drill goes through the running server; start it first.", code="not_serving")
+        return await self.drills.hold(self.caller, Exercise(exercise), owner)
 
     async def _organization(self, slug: str) -> Organization:
         found: Sequence[Organization] = await self.authority.context.store.read(

@@ -24,6 +24,7 @@ from watchword.crypto.reports import (
 from watchword.domain.errors import Refused
 from watchword.domain.tokens import MINUTE_US
 from watchword.services.context import Context
+from watchword.services.drillgate import DRILL, SOURCE, DrillGate
 from watchword.services.leakreporters import Reporter, ReporterType
 from watchword.services.leakreports import Source
 from watchword.services.partnerkeys import PartnerKeys
@@ -56,14 +57,17 @@ class _Quiet:
 
 @dataclass(slots=True)
 class LeakGate:
-    """Admits reports of the settings' reporters."""
+    """Admits reports of the settings' reporters, and of the drill that is under way."""
 
     context: Context
+    drills: DrillGate = field(default_factory=DrillGate)
     _keys: dict[str, PartnerKeys] = field(default_factory=dict)
     _quiet: _Quiet = field(default_factory=_Quiet)
 
     def reporter(self, name: str) -> Reporter | None:
-        """A reporter of the settings."""
+        """A reporter of the settings, or the drill's while there is one."""
+        if name == DRILL:
+            return self.drills.reporter
         listed = self.context.installation.leak_reporters
         return next((one for one in listed if one.name == name), None)
 
@@ -99,6 +103,8 @@ class LeakGate:
             holds = await self._published(headers, body, reporter)
         if reporter is None or not holds:
             raise self._refused(name if reporter is not None else "", key_id)
+        if reporter is self.drills.reporter:
+            return Admitted(reporter, SOURCE, key_id)
         source = Source(name=reporter.name, visibility=reporter.visibility)
         return Admitted(reporter, source, key_id)
 

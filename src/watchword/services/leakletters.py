@@ -7,7 +7,7 @@ from watchword.domain.kinds import KINDS, Kind
 from watchword.domain.leaks import Outcome, Sighting, Visibility
 from watchword.services.context import Context
 from watchword.services.leakaudience import Case, Listener, Part
-from watchword.services.leakwords import WORKING, done, to_do, when
+from watchword.services.leakwords import WORKING, done, sees_case, to_do, when
 
 # So many cases are told in full, so many more in a line each; the console has all of them.
 _IN_FULL = 25
@@ -90,7 +90,7 @@ def _subject(told: Sequence[Told], *, drill: bool) -> str:
         return f"{before}{_title(case)} of {listener.organization.name} leaked: {_short(case)}"
     names = sorted({listener.organization.name for _, listener in told})
     open_ = sum(_urgency(case) < 2 for case, _ in told)  # noqa: PLR2004 - what still works and is not held back
-    asked = f", {open_} still work" if open_ else ""
+    asked = f", {open_} still work{'s' if open_ == 1 else ''}" if open_ else ""
     return f"{before}{len(told)} tokens leaked{asked}: {', '.join(names)}"
 
 
@@ -159,13 +159,11 @@ def _link(context: Context, case: Case, listener: Listener) -> list[tuple[str, s
     """A page that the person may open: the case for administrators, the token itself for others."""
     url, slug, leak = context.installation.url, listener.organization.slug, case.leak
     at = f"{url}/organizations/{slug}"
-    if listener.part is Part.ADMIN:
+    if sees_case(case, listener):
         return [("Case", f"{at}/leaks/{leak.id}")]
     if listener.part is Part.REACHED:
         return [("Token", f"{at}/tokens/api/{leak.token_id}")]
-    if listener.part is Part.MAINTAINER and case.cluster_id is not None:
-        if leak.kind is Kind.AGENT:
-            return [("Page", f"{at}/clusters/{case.cluster_id}/tokens/{leak.token_id}")]
+    if listener.part is Part.MAINTAINER:
         return [("Page", f"{at}/clusters/{case.cluster_id}/agents")]
     if leak.kind is Kind.API_ACCESS:
         return [("Page", f"{url}/user/api-access-tokens/{leak.token_id}")]

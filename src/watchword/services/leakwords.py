@@ -71,7 +71,7 @@ def to_do(case: Case, listener: Listener) -> str:
     if not case.live or case.leak.outcome in (Outcome.REVOKED, Outcome.DEAD):
         return _afterwards(case)
     if case.leak.outcome in (Outcome.ROTATING, Outcome.HELD, Outcome.QUARANTINED):
-        return _decide(case, decides=listener.part is Part.ADMIN)
+        return _decide(case, listener)
     return _act(case)
 
 
@@ -84,16 +84,25 @@ def _afterwards(case: Case) -> str:
     user = "whatever used it has stopped: give that another token"
     if case.leak.kind in _JOINING:
         user = "give its agents another token before they start again"
-    return f"{user}, remove the value from where it was found, and look at what it did.{issuer}"
+    return f"{user}, and look at what it did.{issuer}"
 
 
-def _decide(case: Case, *, decides: bool) -> str:
-    if case.leak.outcome is Outcome.ROTATING:
-        source = "take the successor's value, once, on the page of the case"
-        if not decides:
-            source = "ask an administrator for the successor's value"
-        return f"{source}, and give it to whatever uses the token."
-    return "decide on the page of the case." if decides else "ask an administrator to decide."
+def sees_case(case: Case, listener: Listener) -> bool:
+    """Whether somebody may open the case and answer it: administrators, and maintainers of its cluster."""
+    maintains = listener.part is Part.MAINTAINER and case.leak.kind is Kind.AGENT
+    return listener.part is Part.ADMIN or maintains
+
+
+def _decide(case: Case, listener: Listener) -> str:
+    decides = sees_case(case, listener)
+    if case.leak.outcome is not Outcome.ROTATING:
+        return "decide on the page of the case." if decides else "ask an administrator to decide."
+    personal = case.token is not None and case.token.user_id is not None
+    if personal and not listener.own:
+        return "its owner is to take the successor's value, once, and to give it to whatever uses the token."
+    if personal or decides:
+        return "take the successor's value, once, on the case's page; give it to whatever uses the token."
+    return "ask an administrator for the successor's value, and give it to whatever uses the token."
 
 
 def _act(case: Case) -> str:
@@ -104,4 +113,4 @@ def _act(case: Case) -> str:
         return "stop the agent: its session ends with it, and a new one has another token."
     if case.leak.evidence is Evidence.ID:
         return "look whether the value was exposed; rotate or revoke the token if it may have been."
-    return "rotate or revoke it now; then remove the value from where it was found."
+    return "rotate or revoke it now: what somebody has read stays known, and only its end helps."
