@@ -149,7 +149,7 @@ def test_owner_and_administrators_of_what_it_reaches_are_told_once_each(scene: T
     assert case in admin
     assert "(yours)" in owner
     assert case not in owner
-    assert f"/user/api-access-tokens/{issued.token.id}" in owner
+    assert f"/user/leaks/{leak.id}" in owner
     assert "Acme" not in reached
     assert f"/organizations/other/tokens/api/{issued.token.id}" in reached
     assert not leak.telling

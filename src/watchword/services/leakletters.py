@@ -165,6 +165,8 @@ def _link(context: Context, case: Case, listener: Listener) -> list[tuple[str, s
         return [("Token", f"{at}/tokens/api/{leak.token_id}")]
     if listener.part is Part.MAINTAINER:
         return [("Page", f"{at}/clusters/{case.cluster_id}/agents")]
+    if leak.kind is Kind.API_ACCESS and listener.organization.id == case.home.id:
+        return [("Case", f"{url}/user/leaks/{leak.id}")]
     if leak.kind is Kind.API_ACCESS:
         return [("Page", f"{url}/user/api-access-tokens/{leak.token_id}")]
     return []
