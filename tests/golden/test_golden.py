@@ -140,6 +140,8 @@ COMMANDS = [
     "webhook ping",
     "webhook deliveries",
     "webhook redeliver",
+    "scan",
+    "what",
     "agent",
     "agent start",
     "agent list",

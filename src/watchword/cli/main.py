@@ -22,6 +22,11 @@ _COMMANDS = {
         "watchword.cli.tokens:app",
         "Create, import, list, change, rotate, revoke agent tokens; print patterns.",
     ),
+    "scan": ("watchword.cli.scan:scan", "Find leaked values in files, archives, git and streams, offline."),
+    "what": (
+        "watchword.cli.what:what",
+        "Explain a string: which token's value it is, and what is wrong with it.",
+    ),
     "admin": ("watchword.cli.admin:app", "Look after people, mail and reveals on the host."),
     "api-token": ("watchword.cli.apitokens:app", "Create, list, change and revoke API access tokens."),
     "hygiene": ("watchword.cli.security:hygiene", "List tokens that need attention."),
