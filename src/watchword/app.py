@@ -19,6 +19,7 @@ from granian.server.embed import Server
 from watchword import agentapi, oauth
 from watchword.agentapi import app as agentapi_app
 from watchword.backup import require_settled
+from watchword.dagster import app as dagster_app
 from watchword.domain.errors import WatchwordError
 from watchword.domain.leakdoors import LookupBy, Possession
 from watchword.domain.notifications import Occurrence
@@ -191,6 +192,7 @@ class Application:
                 *agentapi_app.routes(authority),
                 *Introspection(authority).routes(),
                 *leaks_app.routes(authority),
+                *dagster_app.routes(authority),
                 *ops.routes(meter, ready, context.clock.now),
             ]
         )

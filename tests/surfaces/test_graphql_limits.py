@@ -9,9 +9,9 @@ from graphql import parse
 from graphql_client import Graph
 from support import SECOND_US, World
 from watchword.domain.ratelimits import Surface
-from watchword.graphql import cost, engine, limits
-from watchword.graphql.asking import Asked
-from watchword.graphql.failures import TooDear
+from watchword.edge.asking import Asked
+from watchword.edge.documents import TooDear, check
+from watchword.graphql import cost, engine
 from watchword.graphql.schema import executable
 
 
@@ -132,7 +132,7 @@ def test_documents_of_clients_are_far_within_the_limits() -> None:
     documents = sorted(folder.glob("*.graphql"))
     assert documents
     for path in documents:
-        limits.check(parse(path.read_text()))
+        check(parse(path.read_text()))
 
 
 def test_points_are_spent_by_organization_and_person_until_the_window_ends(world: World) -> None:

@@ -107,6 +107,9 @@ class Action(StrEnum):
     DEPLOYMENT_ROLE_CHANGED = "deployment_role.changed"
     DRILL_PASSED = "drill.passed"
     DRILL_FAILED = "drill.failed"
+    CODE_LOCATION_ADDED = "code_location.added"
+    CODE_LOCATION_UPDATED = "code_location.updated"
+    CODE_LOCATION_DELETED = "code_location.deleted"
     USER_SIGNED_IN = "user.signed_in"
     USER_SIGNED_OUT = "user.signed_out"
     USER_SIGN_IN_REFUSED = "user.sign_in_refused"
@@ -218,6 +221,10 @@ TOPIC_INCIDENT_CHANGED = "incident.changed"
 TOPIC_LEAK_CHANGED = "leak.changed"
 # What agent tokens may serve, what people may do, or which deployments there are, has changed.
 TOPIC_DEPLOYMENT_CHANGED = "deployment.changed"
+# Work waits for Dagster agents; the payload says in which line.
+TOPIC_WORK_QUEUED = "work.queued"
+# Code locations of a deployment have changed; the payload is its id.
+TOPIC_LOCATIONS_CHANGED = "code_locations.changed"
 # Which organizations API access tokens reach, or from where these may be called, has changed.
 TOPIC_REACH_CHANGED = "reach.changed"
 TOPIC_TOKEN_IMPORTED = "token.imported"  # noqa: S105 - the name of a topic

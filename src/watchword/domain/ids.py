@@ -30,6 +30,7 @@ BannerId = NewType("BannerId", str)
 RevocationId = NewType("RevocationId", str)
 LeakId = NewType("LeakId", str)
 DeploymentId = NewType("DeploymentId", str)
+WorkItemId = NewType("WorkItemId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -25,7 +25,7 @@ from watchword.edge.http import (
     Streamed,
 )
 from watchword.edge.meter import Meter
-from watchword.edge.router import Router
+from watchword.edge.router import Route, Router
 
 log = structlog.get_logger("watchword.edge")
 
@@ -94,6 +94,7 @@ class Edge:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = self._request_id(headers)
         name = "-"
+        route = None
         try:
             request = Request(scope, receive, headers, self._address(scope, headers), request_id)
             arguments: Mapping[str, str] = {}
@@ -117,11 +118,11 @@ class Edge:
             self._meter.count(name, 499, self._clock() - started)
             return
         except WatchwordError as error:
-            response = self._refuse(error, scope, request_id)
+            response = self._refuse(error, scope, request_id, route)
         except Exception as error:  # the last line: nothing reaches a client unshaped
             log.exception("unhandled", route=name, request_id=request_id, error=type(error).__name__)
             failure = WatchwordError(f"Something failed here; tell the operator request {request_id}.")
-            response = error_response(failure)
+            response = _shaped(failure, route)
         shown = [*response.headers, (b"x-request-id", request_id.encode())]
         await send({"type": "http.response.start", "status": response.status, "headers": shown})
         if isinstance(response, Streamed):
@@ -213,7 +214,7 @@ class Edge:
             return given.decode()
         return f"{self._boot}{next(self._ids):08x}"
 
-    def _refuse(self, error: WatchwordError, scope: Scope, request_id: str) -> Response:
+    def _refuse(self, error: WatchwordError, scope: Scope, request_id: str, route: Route | None) -> Response:
         """Shape an error; the same refusal from the same address is logged once a minute."""
         self._meter.refuse(error.code)
         client = scope.get("client")
@@ -232,13 +233,19 @@ class Edge:
                 peer=key[1],
                 request_id=request_id,
             )
-        return error_response(error)
+        return _shaped(error, route)
 
 
 @lru_cache(maxsize=65536)
 def _direct(peer: str) -> str | None:
     """The address of a client that no proxy stands before."""
     return client_address(peer, (), ())
+
+
+def _shaped(error: WatchwordError, route: Route | None) -> Response:
+    if route is None or route.refuse is None:
+        return error_response(error)
+    return route.refuse(error)
 
 
 def error_response(error: WatchwordError) -> Response:

@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from watchword.domain.errors import WatchwordError
 from watchword.domain.kinds import Kind
 from watchword.edge.http import Response
 
 Handler = Callable[..., Awaitable[Response]]
+Refusing = Callable[[WatchwordError], Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Route:
             `{name...}` takes the rest of the path, slashes included.
         handler: takes the request and those arguments.
         kinds: token kinds it takes; empty where it is public. The authorization test reads this.
+        refuse: the shape of its errors, where its contract has another than ours.
         name: method and path, for metrics and logs.
     """
 
@@ -27,6 +30,7 @@ class Route:
     path: str
     handler: Handler
     kinds: tuple[Kind, ...]
+    refuse: Refusing | None = None
     name: str = field(init=False)
 
     def __post_init__(self) -> None:

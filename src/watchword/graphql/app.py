@@ -7,9 +7,9 @@ import structlog
 from watchword.domain.errors import Refused, WatchwordError
 from watchword.domain.kinds import Kind
 from watchword.domain.scopes import GRAPHQL
+from watchword.edge.asking import MAX_BODY, ask
 from watchword.edge.http import Asgi, ClientGone, Receive, Request, Response, Scope, Send
 from watchword.graphql import spending
-from watchword.graphql.asking import MAX_BODY, ask
 from watchword.graphql.call import Call
 from watchword.graphql.engine import Engine, Outcome, refused
 from watchword.graphql.failures import plain, shape

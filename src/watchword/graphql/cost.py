@@ -24,7 +24,7 @@ from graphql import (
     is_leaf_type,
 )
 
-from watchword.graphql.failures import TooDear
+from watchword.edge.documents import TooDear
 
 MAX_COST = 50_000
 PAGE = 500

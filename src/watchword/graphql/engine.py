@@ -18,11 +18,11 @@ from graphql import (
 from graphql.pyutils import is_awaitable
 
 from watchword.domain.errors import Invalid, Malformed, WatchwordError
+from watchword.edge.asking import Asked
+from watchword.edge.documents import MAX_SOURCE, MAX_TOKENS, TooDear, check
 from watchword.graphql import cost
-from watchword.graphql.asking import Asked
 from watchword.graphql.binding import resolve_plain, type_of
-from watchword.graphql.failures import MAX_ERRORS, TooDear, fault, plain, shape, told
-from watchword.graphql.limits import MAX_SOURCE, MAX_TOKENS, check
+from watchword.graphql.failures import MAX_ERRORS, fault, plain, shape, told
 
 _KEPT = 256
 _MAX_KEPT = 8_192

@@ -21,12 +21,6 @@ _UNAUTHENTICATED = 401
 MAX_ERRORS = 5
 
 
-class TooDear(Invalid):
-    """A document asks for more than one query may; refused before anything is executed."""
-
-    code = "query_too_complex"
-
-
 class Unsupported(Invalid):
     """A field that clients' documents name and this server does not serve."""
 

@@ -8,8 +8,10 @@ from watchword.services.attention import Attention
 from watchword.services.blast import Blast
 from watchword.services.budgets import Treasurer
 from watchword.services.builds import Builder
+from watchword.services.codelocations import Locations
 from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
+from watchword.services.dagsteragents import DagsterFleet
 from watchword.services.dagsterdoor import Door
 from watchword.services.delivering import Deliverer
 from watchword.services.dispatching import Dispatcher
@@ -51,6 +53,7 @@ from watchword.services.trailchecks import TrailChecks
 from watchword.services.uploading import Uploader
 from watchword.services.verifying import Verifier
 from watchword.services.withdrawing import Withdrawer
+from watchword.services.workitems import WorkDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,9 @@ class Authority:
     leak_gate: LeakGate
     possessions: Possessions
     leak_lookup: LeakLookup
+    dagster_fleet: DagsterFleet
+    work_desk: WorkDesk
+    locations: Locations
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -170,6 +176,9 @@ class Authority:
             LeakGate(context),
             Possessions(context, found, reports, attention),
             LeakLookup(context, attention),
+            DagsterFleet(context),
+            WorkDesk(context),
+            Locations(context),
         )
 
     async def load(self) -> None:
@@ -180,6 +189,8 @@ class Authority:
         await self.dispatcher.load()
         await self.uploader.load()
         await self.attention.load()
+        await self.dagster_fleet.load()
+        await self.work_desk.load()
 
     async def flush(self, *, everything: bool = False) -> None:
         """Write what memory holds and the database does not: use, signs of life.
@@ -191,6 +202,7 @@ class Authority:
         await self.fleet.flush(everything=everything)
         await self.alarms.flush()
         await self.signing_in.flush()
+        await self.dagster_fleet.flush()
 
     async def sweep(self, caller: Caller) -> None:
         """End what is overdue and forget what has expired."""
@@ -201,6 +213,8 @@ class Authority:
         await self.verifier.blocks.record()
         await self.revoker.sweep(caller)
         await self.responder.sweep()
+        await self.dagster_fleet.sweep()
+        await self.work_desk.sweep()
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
         await sweep_copies(self.context)

@@ -21,6 +21,7 @@ from watchword.domain.ids import (
 from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
+from watchword.store.base_dagster import CodeLocations, DagsterAgents, WorkItems
 from watchword.store.base_deployments import Deployments
 from watchword.store.base_directory import Directory
 from watchword.store.base_fleet import Fleet
@@ -55,6 +56,8 @@ __all__ = [
     "Assignments",
     "Audit",
     "Builds",
+    "CodeLocations",
+    "DagsterAgents",
     "Deployments",
     "Directory",
     "Duplicate",
@@ -89,6 +92,7 @@ __all__ = [
     "Trail",
     "Transaction",
     "Work",
+    "WorkItems",
 ]
 
 T = TypeVar("T")
@@ -259,6 +263,18 @@ class Transaction(Protocol):
     @property
     def deployments(self) -> Deployments:
         """Deployments of Dagster+."""
+
+    @property
+    def code_locations(self) -> CodeLocations:
+        """Code locations of deployments."""
+
+    @property
+    def work_items(self) -> WorkItems:
+        """Work of Dagster agents."""
+
+    @property
+    def dagster_agents(self) -> DagsterAgents:
+        """Dagster agents."""
 
     @property
     def leaks(self) -> Leaks:

@@ -6,6 +6,7 @@ from watchword.store.artifacts import ArtifactRows
 from watchword.store.assignments import AssignmentRows
 from watchword.store.audit import AuditRows
 from watchword.store.builds import BuildRows
+from watchword.store.dagster import CodeLocationRows, DagsterAgentRows, WorkItemRows
 from watchword.store.deployments import DeploymentRows
 from watchword.store.directory import DirectoryRows
 from watchword.store.engine import Connection
@@ -47,6 +48,9 @@ class Rows:
         self.rotations = RotationRows(connection)
         self.incidents = IncidentRows(connection)
         self.deployments = DeploymentRows(connection)
+        self.code_locations = CodeLocationRows(connection)
+        self.work_items = WorkItemRows(connection)
+        self.dagster_agents = DagsterAgentRows(connection)
         self.leaks = LeakRows(connection)
         self.queues = QueueRows(connection)
         self.secrets = SecretRows(connection)

@@ -1,4 +1,4 @@
-"""Asking: what stands in a request's body (contract rest-graphql §1.7, §3.2)."""
+"""What stands in the body of a request to a GraphQL surface (contract rest-graphql §1.7, §3.2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Limits of a document, checked on its tree before it is validated: depth, size, repeats, directives.
+"""Limits of a GraphQL document, checked on its tree before it is validated: depth, size, repeats, directives.
 
 Validation compares fields of one name with each other, so its time rises with the square of repeats;
 what is counted here bounds it, and the time of everything after it. Each fragment counts wherever it is
@@ -22,7 +22,6 @@ from graphql import (
 )
 
 from watchword.domain.errors import Invalid
-from watchword.graphql.failures import TooDear
 
 MAX_SOURCE = 32_768
 MAX_TOKENS = 2_000
@@ -33,6 +32,12 @@ MAX_PAIRS = 1_000
 MAX_ALIASES = 100
 MAX_DIRECTIVES = 50
 MAX_VALUE_DEPTH = 16
+
+
+class TooDear(Invalid):
+    """A document asks for more than one query may; refused before anything is executed."""
+
+    code = "query_too_complex"
 
 
 @dataclass(slots=True)
