@@ -107,17 +107,18 @@ def _read(path: Path) -> dict[str, str]:
 def open_http(credentials: Credentials) -> "httpx.Client":
     """The HTTP client of a command; it follows no redirect, so that the token stays where it belongs.
 
+    Without a token it names none: some addresses answer everybody.
+
     Raises:
         CommandError: the address is none.
     """
     import httpx  # noqa: PLC0415 - keeps --help quick
 
+    headers = {"User-Agent": "watchword-cli"}
+    if credentials.token.reveal():
+        headers["Authorization"] = f"Bearer {credentials.token.reveal()}"
     try:
-        return httpx.Client(
-            base_url=credentials.url,
-            headers={"Authorization": f"Bearer {credentials.token.reveal()}", "User-Agent": "watchword-cli"},
-            timeout=TIMEOUT_S,
-        )
+        return httpx.Client(base_url=credentials.url, headers=headers, timeout=TIMEOUT_S)
     except (httpx.InvalidURL, ValueError):
         raise CommandError(f"{credentials.url} is no address", code="bad_credentials") from None
 

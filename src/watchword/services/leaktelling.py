@@ -22,8 +22,8 @@ from watchword.store.base import Transaction
 
 log = structlog.get_logger("watchword.leaks")
 
-# Cases of one read.
-_PAGE = 50
+# Cases of one read: few enough that no request waits for it to be felt.
+_PAGE = 20
 # Cases of one message at most: those that remain have their turn in the next round.
 MAX_CASES = 5000
 # What one report brings is told together: a round waits until nothing came for so long, though not for ever.
