@@ -13,6 +13,7 @@ from watchword.domain.fleet import Agent
 from watchword.domain.ids import IncidentId, JobId, PasskeyId, UserId, uuid7
 from watchword.domain.incidents import Incident, IncidentKind, IncidentState
 from watchword.domain.kinds import Kind
+from watchword.domain.leaks import Visibility
 from watchword.domain.passkeys import Identity, Passkey
 from watchword.domain.pipelines import Job
 from watchword.domain.securitypolicy import ReuseResponse
@@ -25,6 +26,8 @@ from watchword.services.banners import set_banner
 from watchword.services.context import LOCAL, Caller
 from watchword.services.exchanging import Registration, register
 from watchword.services.issuing import Issued, TokenRequest, issue_agent_token, issue_api_token
+from watchword.services.leakfinding import Item
+from watchword.services.leakreports import Source
 from watchword.services.second_factor import count_passkeys
 from watchword.services.sessions import open_session
 from watchword.store.base import Transaction
@@ -43,7 +46,7 @@ _PARAMETER = re.compile(r"{(\w+)}")
 # What answers without end while something goes on.
 STREAMS = ("/events", "/log/events")
 # Challenges for the script, and the way to a provider, which an installation need not have.
-NO_PAGES = ("/passkey", "/challenge", "/{provider}")
+NO_PAGES = ("/passkey", "/challenge", "/{provider}", "/export")
 
 
 class Ground(Protocol):
@@ -273,6 +276,17 @@ class Things:
 
         self.write(add)
         self.ids["incident"] = incident.id
+        self._make_leak()
+
+    def _make_leak(self) -> None:
+        """A case of the administrator's API access token, which still works."""
+        authority = self.authority
+        source = Source(name=self.say("leak reporter", 50), visibility=Visibility.PRIVATE)
+        item = Item(value=self.api.value, url=self.say("leak url"), place=self.say("leak place", 50))
+        take = authority.leak_reports.take(LOCAL, source, [item], body=self.slug.encode())
+        (answer,) = self.ground.run(take)
+        assert answer.leak is not None
+        self.ids["leak"] = answer.leak.id
 
     def _agent(self, issued: Issued, registration: Registration) -> Agent:
         kinds = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)

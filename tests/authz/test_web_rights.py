@@ -45,6 +45,9 @@ GRAVE = {
     "member.remove",
     "invitation.create",
     "incident.close",
+    "leak.respond",
+    "leak.close",
+    "leak_policy.update",
 }
 # Forms of such operations that neither do nor show anything of the kind, each for its reason.
 HARMLESS = {

@@ -22,7 +22,7 @@ from watchword.web.app import ROUTES
 BASE = "https://watchword.example"
 # Streams, files, challenges for the script, and ways to other sites are no pages.
 NO_PAGE = re.compile(
-    r"/events$|^/static/|\.txt$|\.csv$|\.jsonl$|/artifacts/{artifact}$|/download$"
+    r"/events$|^/static/|\.txt$|\.csv$|\.jsonl$|/artifacts/{artifact}$|/download$|/export$"
     r"|/passkey$|/challenge$|/{provider}"
 )
 _PARAMETER = re.compile(r"{(\w+)}")

@@ -189,6 +189,22 @@ def test_cases_are_found_by_kind_reporter_cluster_and_owner(shelf: Shelf) -> Non
     assert shelf.read(lambda tx: tx.leaks.tally(query)) == {OPEN: 1}
 
 
+def test_tokens_with_a_case_that_is_not_closed_are_named(shelf: Shelf) -> None:
+    put(shelf, leak("1", "a"), leak("2", "b", state=HELD), leak("3", "c", state=CLOSED))
+    put(shelf, leak("4", "d", organization_id=OTHER))
+    assert shelf.read(lambda tx: tx.leaks.unclosed(ORGANIZATION)) == {"a", "b"}
+
+
+def test_people_are_told_of_a_case_as_it_was_read(shelf: Shelf) -> None:
+    put(shelf, leak("1", "a", telling=True), leak("2", "b", telling=True), leak("3", "c"))
+    changed = leak("2", "b", telling=True, revision=2)
+    told = shelf.write(lambda tx: tx.leaks.told([leak("1", "a"), changed, leak("3", "c")]))
+    assert told == {"1"}
+    assert kept(shelf, "1") == leak("1", "a", telling=False, revision=2)
+    assert kept(shelf, "2") == leak("2", "b", telling=True)
+    assert shelf.write(lambda tx: tx.leaks.told([])) == frozenset()
+
+
 def test_what_waits_is_found_over_all_organizations(shelf: Shelf) -> None:
     other = OrganizationId(OTHER)
     put(

@@ -66,9 +66,10 @@ class CaseScene(LeakScene):
         return self.do(token, lambda tx, access, case: self.actions.close_in(tx, access, case, note))
 
     def take(self, token: Token) -> Secret:
-        return self.do(
+        _, value = self.do(
             token, lambda tx, access, case: self.actions.take_value_in(tx, LOCAL, case, access.user)
         )
+        return value
 
     def tell(self, told: Told) -> Done:
         done = self.inside(lambda tx, access: self.actions.report_in(tx, access, told))
@@ -209,7 +210,7 @@ def test_nobody_takes_the_new_value_of_another_persons_token(leaks: CaseScene) -
 
     other = leaks.run(context.store.write(join))
 
-    async def work(tx: Transaction) -> Secret:
+    async def work(tx: Transaction) -> object:
         access = await enter_in_person(tx, other, first.organization.slug, LOCAL)
         case = await find_case(tx, access, "leak.respond", leaks_id)
         return await leaks.actions.take_value_in(tx, LOCAL, case, access.user)

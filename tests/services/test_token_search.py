@@ -230,6 +230,6 @@ def test_a_page_takes_a_fixed_number_of_statements_however_long_it_is(
         return len(found.rows)
 
     assert admin.read(lambda tx: page(tx, 2)) == 2
-    assert len(asked) == 4
+    assert len(asked) == 5
     assert admin.read(lambda tx: page(tx, 32)) == 32
     assert len(asked) == 8

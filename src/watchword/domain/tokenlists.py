@@ -34,6 +34,7 @@ class Condition(StrEnum):
     SUPERSEDED = "superseded"
     ROTATING = "rotating"
     QUARANTINED = "quarantined"
+    LEAKED = "leaked"
     NEVER_USED = "never_used"
     DRAINING = "draining"
     NOT_YET_VALID = "not_yet_valid"
@@ -107,6 +108,7 @@ def conditions(
     used: bool,
     rotating: bool = False,
     quarantined: bool = False,
+    leaked: bool = False,
     draining: bool = False,
 ) -> tuple[Condition, ...]:
     """What people are told of a token's state, the gravest first; the last one is how it stands as such.
@@ -117,11 +119,13 @@ def conditions(
         used: whether it was ever used.
         rotating: whether it is part of an open rotation.
         quarantined: whether an open incident names it.
+        leaked: whether the case of its leak is not closed.
         draining: whether agents that joined with it are leaving.
     """
     state = token.state_at(now)
     alive = state is State.ACTIVE
     found = {
+        Condition.LEAKED: leaked,
         Condition.QUARANTINED: quarantined,
         Condition.DRAINING: draining,
         Condition.ROTATING: rotating,

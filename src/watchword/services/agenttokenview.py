@@ -7,6 +7,7 @@ from watchword.domain.errors import NotFound
 from watchword.domain.fleet import Agent
 from watchword.domain.ids import UserId
 from watchword.domain.incidents import Incident, IncidentState
+from watchword.domain.leaks import Leak
 from watchword.domain.lifecycle import Receipt
 from watchword.domain.rotations import Rotation
 from watchword.domain.tokens import DAY_US, State, Token
@@ -35,6 +36,7 @@ class TokenView:
         replaced_by: the latest rotation that was to give it a successor, if there was one.
         incident: the latest one about its value, open or closed.
         receipt: how access was last taken from it; None where it never was.
+        leak: the case of its leak; None where it never leaked as far as anybody knows.
         copy_kept: whether a sealed copy of the value is there to be revealed.
         people: those whom the page names.
     """
@@ -47,6 +49,7 @@ class TokenView:
     replaced_by: Rotation | None
     incident: Incident | None
     receipt: Receipt | None
+    leak: Leak | None
     copy_kept: bool
     people: dict[UserId, User]
 
@@ -86,6 +89,7 @@ async def view_in(tx: Transaction, authority: Authority, access: Access, token: 
         replaced_by=await tx.rotations.of_predecessor(owner, token.id),
         incident=await tx.incidents.latest(owner, token.id),
         receipt=receipt,
+        leak=await tx.leaks.of_token(owner, token.id),
         copy_kept=live and await tx.sealed.find(owner, token.id) is not None,
         people=await people(tx, named),
     )

@@ -144,8 +144,10 @@ class LeakActions:
         await self._record(tx, access.caller, Action.LEAK_REOPENED, opened)
         return await self._save_in(tx, leak, opened)
 
-    async def take_value_in(self, tx: Transaction, caller: Caller, case: Case, user: User) -> Secret:
-        """The successor's value, once: from then on nobody can be shown it again.
+    async def take_value_in(
+        self, tx: Transaction, caller: Caller, case: Case, user: User
+    ) -> tuple[Token, Secret]:
+        """The successor and its value, once: from then on nobody can be shown it again.
 
         Raises:
             Forbidden: the token is another person's, whose value nobody else takes.
@@ -156,12 +158,14 @@ class LeakActions:
         if not leak.handover or not await tx.leaks.drop_handover(leak.organization_id, leak.token_id):
             raise NotFound("No value waits here: it was taken, or the rotation is over.", code="value_taken")
         value = unseal(self.context.keys, leak.handover, bound_to(leak))
-        if value is None:
+        rotation = await tx.rotations.of_predecessor(leak.organization_id, leak.token_id)
+        successor = await tx.tokens.find(leak.organization_id, rotation.successor_id) if rotation else None
+        if value is None or successor is None:
             raise NotFound(
                 "The value cannot be opened any more: its key is gone. Rotate the token.", code="value_lost"
             )
         await self._record(tx, caller, Action.LEAK_VALUE_TAKEN, leak)
-        return Secret(value.decode())
+        return successor, Secret(value.decode())
 
     async def report_in(self, tx: Transaction, access: Access, told: Told) -> Done:
         """Take a person's report; the rules answer it as they answer any other.

@@ -126,6 +126,14 @@ async def with_token(tx: Transaction, leak: Leak) -> Case:
     return Case(leak, await tx.tokens.find(leak.organization_id, leak.token_id))
 
 
-async def case_of(tx: Transaction, token: Token) -> Leak | None:
-    """The case of a token; None where it never leaked as far as anybody knows."""
-    return await tx.leaks.of_token(token.organization_id, token.id)
+async def open_case_of(tx: Transaction, token: Token) -> Leak | None:
+    """The case of a token that is not closed; None where there is none."""
+    leak = await tx.leaks.of_token(token.organization_id, token.id)
+    return leak if leak is not None and leak.state is not LeakState.CLOSED else None
+
+
+async def to_look_at(tx: Transaction, organization_id: OrganizationId) -> tuple[int, int]:
+    """How many cases of an organization are not closed, and how many of those wait for a decision."""
+    found = await tx.leaks.tally(LeakQuery(organization_id=organization_id))
+    held = found.get(LeakState.HELD, 0)
+    return held + found.get(LeakState.OPEN, 0), held

@@ -34,6 +34,7 @@ from watchword.services.context import Context
 from watchword.services.dispatching import Dispatcher
 from watchword.services.fleet import Fleet, LiveAgent
 from watchword.services.hygiene import Finding, Report, report_apart
+from watchword.services.leakcases import to_look_at
 from watchword.services.ledger import Ledger
 from watchword.services.tokensearch import SEARCHED, TokenFinder
 from watchword.store.base import Transaction
@@ -144,12 +145,16 @@ class Overview:
     Attributes:
         inspected: how many live tokens were looked at.
         incidents: open ones, the latest first.
+        leaks: cases of leaks that are not closed.
+        leaks_held: those of them that wait for a decision.
     """
 
     inspected: int
     concerns: tuple[Concern, ...]
     incidents: tuple[Incident, ...]
     rotations: tuple[RotationUnderWay, ...]
+    leaks: int = 0
+    leaks_held: int = 0
 
 
 @dataclass(slots=True)
@@ -203,11 +208,14 @@ class Overseer:
         incidents = [
             one for one in self.finder.attention.incidents.values() if one.organization_id == access.id
         ]
+        leaks, held = await to_look_at(tx, access.id)
         return Overview(
             inspected=found.inspected,
             concerns=tuple(_concerns(found, now)),
             incidents=tuple(sorted(incidents, key=lambda one: one.last_at, reverse=True)),
             rotations=await self._rotations_in(tx, access.id),
+            leaks=leaks,
+            leaks_held=held,
         )
 
     def agents(self, organization_id: OrganizationId) -> AgentFigures:

@@ -1,6 +1,6 @@
 """Token search: all kinds of an organization's tokens in one list, filtered, ordered, found by their value.
 
-A page takes four statements however many rows it has; rotations, incidents and agents are in memory.
+A page takes five statements however many rows it has; rotations, incidents and agents are in memory.
 """
 
 from collections.abc import Mapping
@@ -155,7 +155,8 @@ class TokenFinder:
             Invalid: the text is too long, or the cursor is none of this list.
         """
         draining = await self._draining_in(tx, access.id)
-        query = self._query(access, sought, draining)
+        known = await tx.leaks.unclosed(access.id) if sought.condition is Condition.LEAKED else draining
+        query = self._query(access, sought, known)
         place = query.place
         found = list(await tx.token_search.page(replace(query, limit=query.limit + 1)))
         more = len(found) > query.limit
@@ -175,7 +176,7 @@ class TokenFinder:
     async def rows_in(
         self, tx: Transaction, organization_id: OrganizationId, found: list[ListedToken]
     ) -> tuple[TokenRow, ...]:
-        """Tokens with their latest uses, agents, rotations, incidents and drains: two statements."""
+        """Tokens with their latest uses, agents, rotations, incidents, drains and leaks: three statements."""
         return await self._rows_in(tx, organization_id, found, await self._draining_in(tx, organization_id))
 
     async def _rows_in(
@@ -189,6 +190,7 @@ class TokenFinder:
         uses = await self.ledger.last_uses_in(tx, holders)
         agents = self.fleet.held(organization_id)
         named = self.named(organization_id)
+        leaked = await self._leaked_in(tx, found)
         now = self.context.clock.now()
         rows = []
         for each, holder in zip(found, holders, strict=True):
@@ -200,6 +202,7 @@ class TokenFinder:
                 used=used is not None,
                 rotating=rotation is not None,
                 quarantined=incident is not None,
+                leaked=token.id in leaked,
                 draining=token.id in draining,
             )
             row = TokenRow(
@@ -292,10 +295,15 @@ class TokenFinder:
             if one.organization_id == organization_id and not one.finished_at
         )
 
-    def _query(
-        self, access: Access, sought: Sought, draining: frozenset[TokenId] = frozenset()
-    ) -> TokenQuery:
-        """What the database is asked, within what the person may see."""
+    async def _leaked_in(self, tx: Transaction, found: list[ListedToken]) -> frozenset[TokenId]:
+        """Tokens whose leaks somebody has to look at; each has its case where it belongs."""
+        leaked: frozenset[TokenId] = frozenset()
+        for organization_id in sorted({each.token.organization_id for each in found}):
+            leaked |= await tx.leaks.unclosed(organization_id)
+        return leaked
+
+    def _query(self, access: Access, sought: Sought, known: frozenset[TokenId] = frozenset()) -> TokenQuery:
+        """What the database is asked, within what the person may see; `known` are those of some states."""
         clusters = access.standing.clusters
         return TokenQuery(
             organization_id=access.id,
@@ -309,8 +317,8 @@ class TokenFinder:
             owner=sought.owner,
             cluster=sought.cluster,
             scope=sought.scope,
-            only=draining
-            if sought.condition is Condition.DRAINING
+            only=known
+            if sought.condition in (Condition.DRAINING, Condition.LEAKED)
             else self._only(access.id, sought.condition),
             order=sought.order,
             descending=sought.descending,

@@ -62,6 +62,9 @@ class Leaks(Protocol):
     async def reporters(self, organization_id: OrganizationId) -> Sequence[str]:
         """Who reported an organization's cases first, by name."""
 
+    async def unclosed(self, organization_id: OrganizationId) -> frozenset[TokenId]:
+        """Tokens whose cases are not closed."""
+
     async def drop_handover(self, organization_id: OrganizationId, token_id: TokenId) -> bool:
         """Forget the value that waits in a token's case; whether one did."""
 

@@ -211,6 +211,7 @@ def _tallied(dialect: str) -> ClauseElement:
 
 _SEARCH, _TALLY = Statement(_searched), Statement(_tallied)
 _REPORTERS = Statement(select(_l.reporter).where(_OURS).distinct().order_by(_l.reporter))
+_UNCLOSED = Statement(select(_l.token_id).where(_OURS, _l.state != LeakState.CLOSED.value))
 # The revision grows, so that nobody who read the case before writes the value back.
 _DROP_HANDOVER = Statement(
     update(leaks)
@@ -303,6 +304,10 @@ class LeakRows:
     async def reporters(self, organization_id: OrganizationId) -> Sequence[str]:
         rows = await self._cx.all(_REPORTERS, {"organization_id_": organization_id})
         return [str(row[0]) for row in rows]
+
+    async def unclosed(self, organization_id: OrganizationId) -> frozenset[TokenId]:
+        rows = await self._cx.all(_UNCLOSED, {"organization_id_": organization_id})
+        return frozenset(TokenId(row[0]) for row in rows)
 
     async def drop_handover(self, organization_id: OrganizationId, token_id: TokenId) -> bool:
         parameters = {"organization_id_": organization_id, "id_": token_id}

@@ -40,7 +40,7 @@ _t, _g, _u = tokens.c, token_grants.c, uses.c
 _KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
 _NEVER = 2**62
 # What memory knows, or nothing is asked of.
-_BY_IDS = (Condition.ROTATING, Condition.QUARANTINED, Condition.DRAINING, Condition.ANY)
+_BY_IDS = (Condition.ROTATING, Condition.QUARANTINED, Condition.DRAINING, Condition.LEAKED, Condition.ANY)
 
 
 def _asked(name: str) -> BindParameter[int]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from watchword.domain.leaks import LeakState
 from watchword.domain.lifecycle import Change
 from watchword.domain.tokens import Reason, State, Token
 from watchword.services.abilities import Joining
@@ -15,7 +16,7 @@ _WHY_NOT = {
     Reason.SUPERSEDED: "a rotation has retired it",
     Reason.NOT_YET_VALID: "its first moment has not come",
     Reason.USED_UP: "it has been used as often as it may be",
-    Reason.QUARANTINED: "an open incident holds it back",
+    Reason.QUARANTINED: "an open incident or a leak holds it back",
     Reason.RESTRICTION_UNKNOWN: "it carries a restriction that this version does not know",
 }
 
@@ -69,8 +70,16 @@ class Banner:
 
 def banners(view: TokenView, now: int) -> list[Banner]:
     """What is wrong or under way, the gravest first."""
-    found = [_incident(view), _drain(view), _end(view, now), _rotation(view), _soon(view, now)]
+    found = [_leak(view), _incident(view), _drain(view), _end(view, now), _rotation(view), _soon(view, now)]
     return [banner for banner in found if banner is not None]
+
+
+def _leak(view: TokenView) -> Banner | None:
+    leak = view.leak
+    if leak is None or leak.state is LeakState.CLOSED:
+        return None
+    text = "It was seen where it must not be. The case says where, who used it since, and what to do."
+    return Banner("bad", "This token leaked", text, "leak")
 
 
 def _incident(view: TokenView) -> Banner | None:

@@ -9,6 +9,7 @@ from litestar import get
 from watchword.domain.hygiene import REASONS
 from watchword.domain.kinds import KINDS
 from watchword.domain.tokens import Token
+from watchword.services.leakcases import to_look_at
 from watchword.services.overview import NAMES, concerned
 from watchword.services.queries import Access, Unit
 from watchword.web.concerns import FLAGS, WORDS, headline, show_finding
@@ -21,15 +22,15 @@ _SECOND_US = 1_000_000
 _MONTHS_AWAY = 1200
 
 
-async def _enter(_tx: Unit, access: Access) -> Access:
-    return access
+async def _enter(tx: Unit, access: Access) -> tuple[Access, int]:
+    return access, (await to_look_at(tx, access.id))[0]
 
 
 @get(HYGIENE, opt=page("hygiene.read"))
 async def show_hygiene(request: WebRequest) -> Page:
     """Tokens that need attention, all of them or those of one reason."""
     visit = Visit.of(request)
-    access = await visit.read(_enter)
+    access, leaks = await visit.read(_enter)
     found = await visit.authority.overseer.report(access.id)
     groups = {name: concerned(found, name, visit.now) for name in NAMES}
     asked = visit.query.text("reason")
@@ -43,6 +44,7 @@ async def show_hygiene(request: WebRequest) -> Page:
         at=f"/organizations/{slug}",
         inspected=found.inspected,
         total=len(found.findings),
+        leaks=leaks,
         groups=[(name, headline(name, len(group)), len(group)) for name, group in groups.items() if group],
         reason=reason,
         advice=WORDS[reason][2] if reason else "",

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from litestar import get
 
+from watchword.domain.leaks import Leak
 from watchword.domain.restrictions import load
 from watchword.domain.tokens import DAY_US, State, Token
 from watchword.services.abilities import OrganizationAbilities, abilities_in, held
+from watchword.services.leakcases import open_case_of
 from watchword.services.owntokens import Own, children_of, find_own, own_tokens
 from watchword.services.queries import Unit
 from watchword.services.tokenuse import Usage, usage_of
@@ -32,6 +34,7 @@ class Known:
     usage: list[Usage]
     abilities: list[OrganizationAbilities]
     children: list[Own]
+    leak: Leak | None
 
 
 def fits(own: Own, shown: str, text: str, now: int) -> bool:
@@ -87,7 +90,8 @@ async def show_token(request: WebRequest) -> Page:
         own = await find_own(tx, ledger, visit.user, visit.path("token"))
         usage = await usage_of(tx, ledger, own.token, visit.now - USED_DAYS * DAY_US)
         abilities = await abilities_in(tx, look_at(own.token))
-        return Known(own, usage, abilities, await children_of(tx, ledger, visit.user, own.token))
+        children = await children_of(tx, ledger, visit.user, own.token)
+        return Known(own, usage, abilities, children, await open_case_of(tx, own.token))
 
     known = await visit.context.store.read(work)
     presented = look_at(known.own.token)

@@ -17,6 +17,7 @@ _WORDS: dict[Condition, tuple[str, str]] = {
     Condition.EXPIRED: ("Expired", "plain"),
     Condition.REVOKED: ("Revoked", "plain"),
     Condition.SUPERSEDED: ("Superseded", "plain"),
+    Condition.LEAKED: ("Leaked", "bad"),
     Condition.QUARANTINED: ("Incident open", "bad"),
     Condition.NEVER_USED: ("Never used", "plain"),
     Condition.NOT_YET_VALID: ("Not yet valid", "plain"),

@@ -39,6 +39,7 @@ STATES: dict[str, str] = {
     Condition.ROTATING.value: "Rotating",
     Condition.DRAINING.value: "Draining",
     Condition.QUARANTINED.value: "Incident open",
+    Condition.LEAKED.value: "Leaked",
     Condition.NOT_YET_VALID.value: "Not yet valid",
     Condition.USED_UP.value: "Used up",
     Condition.SUPERSEDED.value: "Superseded",

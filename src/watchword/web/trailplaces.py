@@ -66,6 +66,7 @@ async def name_of(tx: Unit, access: Access, kind: str, thing_id: str) -> str:
 _PLAIN = {
     "agent": "/agents/{}",
     "cluster": "/clusters/{}",
+    "leak": "/leaks/{}",
     "incident": "/incidents/{}",
     "member": "/settings/members/{}",
     "user": "/settings/members/{}",

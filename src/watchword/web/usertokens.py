@@ -9,11 +9,13 @@ from watchword.domain.accounts import User
 from watchword.domain.errors import NotFound
 from watchword.domain.ids import TokenId, UserId, is_uuid
 from watchword.domain.kinds import Kind
+from watchword.domain.leaks import Leak
 from watchword.domain.lifecycle import BlastRadius
 from watchword.domain.tokenlists import Condition
 from watchword.domain.tokens import DAY_US
 from watchword.services.abilities import OrganizationAbilities, abilities_in
 from watchword.services.apitokens import find_api_token, remove_organization
+from watchword.services.leakcases import open_case_of
 from watchword.services.lookups import EVERYTHING
 from watchword.services.members import members_of
 from watchword.services.queries import Access, Unit, people
@@ -54,16 +56,17 @@ async def show_api_token(request: WebRequest) -> Page:
     """One token: what it may do, who used it, whose it is."""
     visit = Visit.of(request)
 
-    async def work(tx: Unit, access: Access) -> tuple[list[OrganizationAbilities], list[Usage]]:
+    async def work(tx: Unit, access: Access) -> tuple[list[OrganizationAbilities], list[Usage], Leak | None]:
         found = await find_api_token(tx, access, _token_id(visit))
         since = visit.now - USED_DAYS * DAY_US
         return (
             await abilities_in(tx, look_at(found.token), only=access.organization),
             await usage_of(tx, visit.authority.ledger, found.token, since),
+            await open_case_of(tx, found.token),
         )
 
-    abilities, usage = await visit.read(work)
-    more = {"abilities": abilities, "usage": usage, "days": USED_DAYS}
+    abilities, usage, leak = await visit.read(work)
+    more = {"abilities": abilities, "usage": usage, "days": USED_DAYS, "leak": leak}
     return await _show_one(visit, "tokens/api.html", more)
 
 
