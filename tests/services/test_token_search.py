@@ -232,4 +232,4 @@ def test_a_page_takes_a_fixed_number_of_statements_however_long_it_is(
     assert admin.read(lambda tx: page(tx, 2)) == 2
     assert len(asked) == 5
     assert admin.read(lambda tx: page(tx, 32)) == 32
-    assert len(asked) == 8
+    assert len(asked) == 10
