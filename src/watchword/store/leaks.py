@@ -6,19 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    BindParameter,
     ClauseElement,
-    ColumnElement,
     Text,
     and_,
     bindparam,
-    case,
     cast,
     delete,
     func,
     insert,
-    or_,
     select,
     text,
     update,
@@ -28,18 +23,18 @@ from sqlalchemy.dialects.postgresql import JSONB
 from watchword.domain.fleet import Agent
 from watchword.domain.ids import RANDOM_BYTES, LeakId, OrganizationId, TokenId, uuid7
 from watchword.domain.leakpolicy import LeakPolicy
-from watchword.domain.leaks import Leak, LeakState, Outcome, Report, Sighting, Visibility
+from watchword.domain.leaks import Leak, LeakState, Outcome, Report, Sighting
 from watchword.domain.tokens import State, Token
 from watchword.store.base_leaks import LeakQuery
-from watchword.store.engine import Connection, Statement, in_list, insert_missing, one_of
+from watchword.store.engine import Connection, Statement, insert_missing, one_of
 from watchword.store.fleet import AGENTS
+from watchword.store.leaksearch import LEAKS, SEARCH, TALLY, parameters_of
 from watchword.store.mapping import Mapper
 from watchword.store.page import Page
 from watchword.store.tables import agents, token_digests, tokens
 from watchword.store.tables_leaks import leak_policies, leak_reports, leak_sightings, leaks
 from watchword.store.tokens import TOKENS
 
-LEAKS = Mapper(leaks, Leak)
 SIGHTINGS = Mapper(leak_sightings, Sighting)
 REPORTS = Mapper(leak_reports, Report)
 POLICIES = Mapper(leak_policies, LeakPolicy)
@@ -159,57 +154,6 @@ _JOINED_SINCE = Statement(
     .offset(bindparam("offset_"))
 )
 _LISTS: dict[tuple[str, ...], tuple[Statement, Statement]] = {}
-# Nothing has been done about these: whoever has the value may use it.
-_LOOSE = (Outcome.NONE, Outcome.NOTIFIED, Outcome.RELEASED, Outcome.WOULD, Outcome.FAILED)
-_STATES = tuple(LeakState)
-
-
-def _flag(name: str) -> ColumnElement[bool]:
-    return bindparam(name, type_=BigInteger) == 1
-
-
-def _word(name: str) -> BindParameter[str]:
-    return bindparam(name, type_=Text)
-
-
-def _fitting(dialect: str) -> ColumnElement[bool]:
-    """Whether a case is asked for, states aside; a parameter that is empty asks for nothing."""
-    return and_(
-        _OURS,
-        or_(_word("kind_") == "", _l.kind == _word("kind_")),
-        or_(_word("reporter_") == "", _l.reporter == _word("reporter_")),
-        or_(_flag("everywhere_"), in_list(_t.cluster_id, "clusters_", dialect)),
-        or_(_word("owner_") == "", _t.user_id == _word("owner_")),
-    )
-
-
-_WITH_TOKENS = leaks.outerjoin(tokens, and_(_t.organization_id == _l.organization_id, _t.id == _l.token_id))
-
-
-def _searched(dialect: str) -> ClauseElement:
-    states = or_(*(and_(_flag(f"{each.value}_"), _l.state == each.value) for each in _STATES))
-    urgency = (
-        case((_l.state == LeakState.HELD.value, 0), (_l.state == LeakState.OPEN.value, 1), else_=2),
-        case((one_of(_l.outcome, [each.value for each in _LOOSE]), 0), else_=1),
-        case((_l.visibility == Visibility.PUBLIC.value, 0), else_=1),
-    )
-    return (
-        select(*LEAKS.columns)
-        .select_from(_WITH_TOKENS)
-        .where(_fitting(dialect), states)
-        .order_by(*urgency, _l.id.desc())
-        .limit(bindparam("limit_"))
-        .offset(bindparam("offset_"))
-    )
-
-
-def _tallied(dialect: str) -> ClauseElement:
-    return (
-        select(_l.state, func.count()).select_from(_WITH_TOKENS).where(_fitting(dialect)).group_by(_l.state)
-    )
-
-
-_SEARCH, _TALLY = Statement(_searched), Statement(_tallied)
 _REPORTERS = Statement(select(_l.reporter).where(_OURS).distinct().order_by(_l.reporter))
 _UNCLOSED = Statement(select(_l.token_id).where(_OURS, _l.state != LeakState.CLOSED.value))
 # The revision grows, so that nobody who read the case before writes the value back.
@@ -218,18 +162,6 @@ _DROP_HANDOVER = Statement(
     .where(_OURS, _l.token_id == bindparam("id_"), func.length(_l.handover) > 0)
     .values(handover=b"", revision=_l.revision + 1)
 )
-
-
-def _asked(asked: LeakQuery) -> dict[str, object]:
-    """A query's parameters."""
-    return {
-        "organization_id_": asked.organization_id,
-        "kind_": asked.kind.value if asked.kind is not None else "",
-        "reporter_": asked.reporter,
-        "everywhere_": int(asked.clusters is None),
-        "clusters_": json.dumps(sorted(asked.clusters or ())),
-        "owner_": asked.owner or "",
-    }
 
 
 def _changes() -> Statement:
@@ -294,12 +226,12 @@ class LeakRows:
         return int(row[0]) if row else 0
 
     async def search(self, asked: LeakQuery, page: Page) -> Sequence[Leak]:
-        wanted = {f"{each.value}_": int(not asked.states or each in asked.states) for each in _STATES}
-        parameters = {**_asked(asked), **wanted, "limit_": page.limit, "offset_": page.offset}
-        return [LEAKS.decode(row) for row in await self._cx.all(_SEARCH, parameters)]
+        wanted = {f"{each.value}_": int(not asked.states or each in asked.states) for each in LeakState}
+        parameters = {**parameters_of(asked), **wanted, "limit_": page.limit, "offset_": page.offset}
+        return [LEAKS.decode(row) for row in await self._cx.all(SEARCH, parameters)]
 
     async def tally(self, asked: LeakQuery) -> Mapping[LeakState, int]:
-        return {LeakState(row[0]): int(row[1]) for row in await self._cx.all(_TALLY, _asked(asked))}
+        return {LeakState(row[0]): int(row[1]) for row in await self._cx.all(TALLY, parameters_of(asked))}
 
     async def reporters(self, organization_id: OrganizationId) -> Sequence[str]:
         rows = await self._cx.all(_REPORTERS, {"organization_id_": organization_id})
