@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from bench.clients import join, registration
 from bench.console_rows import console
 from bench.cut_rows import cut
+from bench.leak_rows import leaks
 from bench.machine import free_port, memory, process, python
 from bench.report import Goal, Row, show
 from bench.seeding import save, seed, values
@@ -42,6 +43,7 @@ class Size:
     Attributes:
         shrink: what the console's numbers of things are divided by.
         opens: how often each of its pages is opened.
+        batches: reports of leaked tokens.
     """
 
     rounds: int
@@ -58,10 +60,11 @@ class Size:
     open_loop: int
     shrink: int
     opens: int
+    batches: int
 
 
-FULL = Size(5, 3, 200_000, 10_000_000, 1_000, 20_000, 5, 12, 5_000, 1_000, 10, 60, 1, 30)
-QUICK = Size(1, 1, 20_000, 200_000, 100, 1_000, 1, 3, 500, 100, 2, 5, 20, 5)
+FULL = Size(5, 3, 200_000, 10_000_000, 1_000, 20_000, 5, 12, 5_000, 1_000, 10, 60, 1, 30, 10)
+QUICK = Size(1, 1, 20_000, 200_000, 100, 1_000, 1, 3, 500, 100, 2, 5, 20, 5, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,5 +388,6 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "logs": logs,
     "agents": agents,
     "revoke": cut,
+    "leaks": leaks,
     "console": console,
 }

@@ -98,13 +98,15 @@ def on_postgresql(folder: Path) -> Iterator[Installation]:
 
 
 @contextmanager
-def ours(data: Path, *more: str, database: str = "") -> Iterator[Server]:
-    """Watchword, as a user starts it; on a PostgreSQL database where one is named."""
+def ours(
+    data: Path, *more: str, database: str = "", settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Watchword, as a user starts it; on a PostgreSQL database where one is named, with these variables."""
     port = free_port()
     command = python("-m", "watchword", "up", "--no-agent", "--data", str(data))
     words = [*command, "--listen", f"127.0.0.1:{port}", *more]
-    env = {"WATCHWORD_DATABASE": database} if database else None
-    with _running(words, port, data.with_suffix(".log"), env) as server:
+    env = {**(settings or {}), **({"WATCHWORD_DATABASE": database} if database else {})}
+    with _running(words, port, data.with_suffix(".log"), env or None) as server:
         yield server
 
 

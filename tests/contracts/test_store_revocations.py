@@ -16,7 +16,7 @@ from watchword.domain.pipelines import JobState
 from watchword.domain.tokens import State
 from watchword.store.base import Page, Transaction
 
-ONE = RevocationId("revocation-1")
+ONE, TWO = RevocationId("revocation-1"), RevocationId("revocation-2")
 
 
 def revocation(**changes: Any) -> Revocation:
@@ -85,6 +85,17 @@ def test_it_takes_effect_once(shelf: Shelf) -> None:
     found = find(shelf)
     assert found is not None
     assert found.effective_at == 8
+
+
+def test_many_take_effect_together(shelf: Shelf) -> None:
+    known, second = revocation(), replace(revocation(), id=TWO)
+    for one in (known, second):
+        shelf.write(lambda tx, one=one: tx.revocations.add(one))  # type: ignore[misc]
+    assert shelf.write(lambda tx: tx.revocations.take_effect(ORGANIZATION, ONE, 8))
+    shelf.write(lambda tx: tx.revocations.take_effect_all([known, second], 9))
+    shelf.write(lambda tx: tx.revocations.take_effect_all([], 10))
+    found = shelf.read(lambda tx: tx.revocations.of_token(ORGANIZATION, known.token_id))
+    assert {one.id: one.effective_at for one in found} == {ONE: 8, TWO: 9}
 
 
 def test_running_jobs_are_those_that_live_agents_of_the_token_have_started(shelf: Shelf) -> None:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -142,6 +143,12 @@ class IdSource:
         return uuid7(self.last, secrets.token_bytes(RANDOM_BYTES))
 
 
+@lru_cache(maxsize=8)
+def _recogniser(brands: tuple[str, ...]) -> Recogniser:
+    """Its expressions take longer to make than to use."""
+    return Recogniser(brands)
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The ground under every service."""
@@ -163,7 +170,7 @@ class Context:
 
     def recogniser(self) -> Recogniser:
         """A recogniser of this installation's brands."""
-        return Recogniser((self.installation.brand, *self.installation.former_brands))
+        return _recogniser((self.installation.brand, *self.installation.former_brands))
 
     async def record(
         self,

@@ -4,14 +4,15 @@ A report is worked off in small units, so that no request waits for a large one;
 so that a reporter who got no answer may send it all again.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from watchword.domain.errors import Conflict
 from watchword.domain.events import Action
-from watchword.domain.ids import LeakId
-from watchword.domain.leakpolicy import NOTIFY, Rule, responses_for
+from watchword.domain.ids import LeakId, OrganizationId
+from watchword.domain.leakpolicy import NOTIFY, LeakPolicy, Rule, responses_for
 from watchword.domain.leaks import (
     MAX_SIGHTINGS,
     Evidence,
@@ -33,6 +34,8 @@ from watchword.store.base import Duplicate, Transaction
 
 # Items of one unit: few enough that no request waits for it to be felt.
 _ITEMS = 10
+# Items that are looked up in one reading, and revocations that are confirmed in one unit.
+_READ, _CONFIRMED = 50, 100
 _ATTEMPTS = 3
 # Whatever was done about a token already, further reports do not do it again.
 _ANSWERED = (Outcome.REVOKED, Outcome.ROTATING, Outcome.QUARANTINED, Outcome.HELD)
@@ -73,6 +76,24 @@ class Answer:
 
 
 @dataclass(slots=True)
+class _Unit:
+    """One unit of work of a report; the policies that it needs are read once."""
+
+    tx: Transaction
+    caller: Caller
+    source: Source
+    report: bytes = b""
+    policies: dict[OrganizationId, LeakPolicy] = field(default_factory=dict)
+
+    async def policy(self, organization_id: OrganizationId) -> LeakPolicy:
+        """An organization's rules."""
+        found = self.policies.get(organization_id)
+        if found is None:
+            found = self.policies[organization_id] = await self.tx.leaks.policy(organization_id)
+        return found
+
+
+@dataclass(slots=True)
 class Reports:
     """Takes reports."""
 
@@ -101,8 +122,16 @@ class Reports:
         if await self.context.store.read(lambda tx: tx.leaks.report(digest)) is not None:
             return await self.label(items)
         answers: list[Answer] = []
+        unconfirmed: list[Done] = []
         for start in range(0, len(items), _ITEMS):
-            answers += await self._take_some(caller, source, items[start : start + _ITEMS], digest)
+            taken, done = await self._take_some(caller, source, items[start : start + _ITEMS], digest)
+            answers += taken
+            self.responder.remember(done)
+            unconfirmed += done
+            if len(unconfirmed) >= _CONFIRMED:
+                await self.responder.confirm(unconfirmed)
+                unconfirmed = []
+        await self.responder.confirm(unconfirmed)
         report = Report(
             digest=digest,
             reporter=source.name,
@@ -117,27 +146,32 @@ class Reports:
 
     async def label(self, items: Sequence[Item]) -> list[Answer]:
         """What is known of items; changes nothing."""
+        answers: list[Answer] = []
+        for start in range(0, len(items), _READ):
+            some = items[start : start + _READ]
+            answers += await self.context.store.read(lambda tx, some=some: self._label_in(tx, some))  # type: ignore[misc]
+            await asyncio.sleep(0)  # others get their turn
+        return answers
 
-        async def work(tx: Transaction) -> list[Answer]:
-            found = []
-            for item in items:
-                named = await self.finder.named_in(tx, item)
-                leak = await tx.leaks.of_token(named.organization_id, named.token_id) if named else None
-                found.append(_answer(item, named, leak))
-            return found
-
-        return await self.context.store.read(work)
+    async def _label_in(self, tx: Transaction, items: Sequence[Item]) -> list[Answer]:
+        found = []
+        for item in items:
+            named = await self.finder.named_in(tx, item)
+            leak = await tx.leaks.of_token(named.organization_id, named.token_id) if named else None
+            found.append(_answer(item, named, leak))
+        return found
 
     async def _take_some(
         self, caller: Caller, source: Source, items: Sequence[Item], report: bytes
-    ) -> list[Answer]:
+    ) -> tuple[list[Answer], list[Done]]:
         async def work(tx: Transaction) -> tuple[list[Answer], list[Done]]:
             answers, done = [], []
+            unit = _Unit(tx, caller, source, report)
             for item in items:
                 named = await self.finder.named_in(tx, item)
                 leak = None
                 if named is not None:
-                    made = await self._note_in(tx, caller, source, item, named, report)
+                    made = await self._note_in(unit, item, named)
                     leak = made.leak
                     done.append(made)
                 answers.append(_answer(item, named, leak))
@@ -145,27 +179,24 @@ class Reports:
 
         for attempt in range(_ATTEMPTS):
             try:
-                answers, done = await self.context.store.write(work)
-                break
+                return await self.context.store.write(work)
             except (Duplicate, Conflict):  # somebody reported the same token at this moment
                 if attempt + 1 == _ATTEMPTS:
                     raise
-        await self.responder.settle(done)
-        return answers
+        raise AssertionError  # the last attempt returned or raised
 
     async def note_in(self, tx: Transaction, caller: Caller, source: Source, item: Item) -> Done | None:
         """Take one item inside a unit of work; None where it is nothing of ours. `settle` follows."""
         named = await self.finder.named_in(tx, item)
-        return await self._note_in(tx, caller, source, item, named, b"") if named is not None else None
+        return await self._note_in(_Unit(tx, caller, source), item, named) if named is not None else None
 
-    async def _note_in(
-        self, tx: Transaction, caller: Caller, source: Source, item: Item, named: Named, report: bytes
-    ) -> Done:
+    async def _note_in(self, unit: "_Unit", item: Item, named: Named) -> Done:
         """Open the case of a token, or add to it; and answer as the rules say."""
+        tx, caller, source = unit.tx, unit.caller, unit.source
         known = await tx.leaks.of_token(named.organization_id, named.token_id)
         seen = known if known is not None else self._fresh(source, item, named)
         grown = self._grown(seen, source, item, named)
-        new_place = await self._see_in(tx, grown, source, item, named, report)
+        new_place = await self._see_in(unit, grown, item, named)
         done = Done(grown)
         if known is None:
             await tx.leaks.add(grown)
@@ -173,7 +204,7 @@ class Reports:
             known = grown
         fresh = new_place or seen is not known
         if _insists(source, seen, named) or self._answers(seen, grown, named, new_place=fresh):
-            policy = await tx.leaks.policy(named.organization_id)
+            policy = await unit.policy(named.organization_id)
             rule = source.rule or policy.rule(named.kind, grown.visibility)
             if named.evidence is Evidence.ID or rule.response not in responses_for(named.kind):
                 rule = NOTIFY
@@ -229,10 +260,9 @@ class Reports:
             return named.live and worse
         return named.live and before.outcome not in _ANSWERED and (new_place or worse)
 
-    async def _see_in(
-        self, tx: Transaction, leak: Leak, source: Source, item: Item, named: Named, report: bytes
-    ) -> bool:
+    async def _see_in(self, unit: "_Unit", leak: Leak, item: Item, named: Named) -> bool:
         """Keep the place; whether it is a new one."""
+        tx, source = unit.tx, unit.source
         now = self.context.clock.now()
         url, place = self._shown(item), check_place(item.place)
         key = hashlib.sha256(f"{source.name}\0{url}\0{place}".encode()).hexdigest()[:32]
@@ -245,7 +275,7 @@ class Reports:
             place=place,
             visibility=item.visibility or source.visibility,
             evidence=named.evidence,
-            report=report.hex(),
+            report=unit.report.hex(),
             exposed_at=_since(item, now),
             first_at=now,
             last_at=now,

@@ -171,13 +171,20 @@ class Responder:
 
     async def settle(self, done: Sequence[Done]) -> None:
         """Tell memory, after the commit, and confirm what is effective."""
+        self.remember(done)
+        await self.confirm(done)
+
+    def remember(self, done: Sequence[Done]) -> None:
+        """Tell memory, after the commit; `confirm` may follow later, for many together."""
         for one in done:
             if one.left is not None:
                 self.finisher.settle_left(one.left)
             if one.withdrawn is not None:
                 self.revoker.settle(one.withdrawn)
-                revocation = one.withdrawn.revocation
-                await self.revoker.confirm(revocation.organization_id, revocation.id)
+
+    async def confirm(self, done: Sequence[Done]) -> None:
+        """Note which revocations are effective; what a crash leaves out the sweep makes up for."""
+        await self.revoker.confirm_all([one.withdrawn for one in done if one.withdrawn is not None])
 
     async def sweep(self) -> None:
         """Carry out what was held for as long as it may be: nobody decided, so that the rules do."""

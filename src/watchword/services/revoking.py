@@ -193,6 +193,16 @@ class Revoker:
 
         return await self.context.store.write(work)
 
+    async def confirm_all(self, done: Sequence[Withdrawn]) -> None:
+        """Note that many committed revocations are effective here, in one unit of work."""
+        now = self.context.clock.now()
+
+        async def work(tx: Transaction) -> None:
+            await tx.revocations.take_effect_all([one.revocation for one in done], now)
+
+        if done:
+            await self.context.store.write(work)
+
     async def receipt_in(self, tx: Transaction, revocation: Revocation) -> Receipt:
         """A revocation with the number of agents that are still to leave."""
         if revocation.finished_at:

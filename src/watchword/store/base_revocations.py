@@ -31,6 +31,9 @@ class Revocations(Protocol):
     ) -> bool:
         """Note since when nothing passes; False if that was known."""
 
+    async def take_effect_all(self, revocations: Sequence[Revocation], at: int) -> None:
+        """The same for many at once; those of which it is known stay as they are."""
+
     async def running_jobs(
         self, organization_id: OrganizationId, token_id: TokenId
     ) -> Sequence[tuple[AgentId, JobId]]:

@@ -44,7 +44,9 @@ _SAVE = Statement(
     .values({name: bindparam(f"{name}_") for name in _CHANGING})
 )
 _TAKE_EFFECT = Statement(
-    update(revocations).where(*_ONE, _r.effective_at == 0).values(effective_at=bindparam("at_"))
+    update(revocations)
+    .where(*_ONE, _r.effective_at == bindparam("unknown_"))
+    .values(effective_at=bindparam("at_"))
 )
 _RUNNING = Statement(
     select(_a.id, jobs.c.id)
@@ -111,8 +113,20 @@ class RevocationRows:
     async def take_effect(
         self, organization_id: OrganizationId, revocation_id: RevocationId, at: int
     ) -> bool:
-        parameters = {"organization_id_": organization_id, "id_": revocation_id, "at_": at}
+        parameters = {
+            "organization_id_": organization_id,
+            "id_": revocation_id,
+            "at_": at,
+            "unknown_": 0,
+        }
         return await self._cx.run(_TAKE_EFFECT, parameters) == 1
+
+    async def take_effect_all(self, revocations: Sequence[Revocation], at: int) -> None:
+        rows = [
+            {"organization_id_": one.organization_id, "id_": one.id, "at_": at, "unknown_": 0}
+            for one in revocations
+        ]
+        await self._cx.run_many(_TAKE_EFFECT, rows)
 
     async def running_jobs(
         self, organization_id: OrganizationId, token_id: TokenId
