@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from receiver import Receiver, Reply
-from support import SECOND_US, Client, FakeClock, LiveServer
+from support import Client, FakeClock, LiveServer
 from watchword import app
 from watchword.cli import main as main_module
 from watchword.domain.events import Action, Event
@@ -19,7 +19,9 @@ from watchword.domain.leaks import Leak, LeakState
 from watchword.domain.tokens import DAY_US, State
 from watchword.edge.logging import configure
 from watchword.services import drills
+from watchword.services.drills import Exercise, Unproved
 from watchword.store.base import EVERYTHING, Page
+from watchword.workers.frontdoor import FrontDoor
 
 _APP = main_module.app
 LEAK_STEPS = ["rules", "canary", "report", "refused", "case", "mail", "webhook", "repeat", "closed"]
@@ -235,4 +237,23 @@ class TestSchedule:
         assert days(30) == 3
         failed = [subject for subject in host.subjects() if "FAILED" in subject]
         assert failed == ["DRILL FAILED: leak of Acme"]
-        clock.forward(SECOND_US)
+
+    def test_a_drill_that_makes_no_case_is_tried_again_once_a_day(
+        self, host: Host, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house = host.server.application.drills
+        house.days = 30
+        clock.forward(31 * DAY_US)
+        monkeypatch.setattr(FrontDoor, "send", nowhere)
+        for _ in range(3):
+            host.server.run(house.keep())
+        assert len(host.events(Action.DRILL_FAILED)) == len(Exercise)
+        assert not host.canaries_alive()
+        clock.forward(DAY_US)
+        host.server.run(house.keep())
+        assert len(host.events(Action.DRILL_FAILED)) == 2 * len(Exercise)
+        assert len([subject for subject in host.subjects() if "FAILED" in subject]) == 2 * len(Exercise)
+
+
+async def nowhere(*_: Any) -> tuple[int, bytes]:
+    raise Unproved("the server did not answer: ConnectError")

@@ -8,6 +8,7 @@ import structlog
 
 from watchword.domain.accounts import Organization
 from watchword.domain.errors import Conflict
+from watchword.domain.ids import OrganizationId
 from watchword.domain.leaks import Leak, LeakState
 from watchword.domain.tokens import DAY_US
 from watchword.services.authority import Authority
@@ -38,6 +39,8 @@ class DrillHouse:
     days: int = 0
     door: Door | None = None
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    # A drill that fails before it makes a case leaves no trace of when it was.
+    _tried: dict[OrganizationId, int] = field(default_factory=dict)
 
     async def hold(self, caller: Caller, exercise: Exercise, organization: Organization) -> Drill:
         """Hold a drill.
@@ -62,6 +65,7 @@ class DrillHouse:
             return
         for organization in await self.authority.context.store.read(lambda tx: tx.accounts.organizations()):
             if await self._due(organization):
+                self._tried[organization.id] = self.authority.context.clock.now()
                 for exercise in Exercise:
                     drill = await self.hold(LOCAL, exercise, organization)
                     if not drill.passed:
@@ -70,6 +74,8 @@ class DrillHouse:
     async def _due(self, organization: Organization) -> bool:
         """Whether the last drill was too long ago; its case says when that was."""
         now = self.authority.context.clock.now()
+        if self._tried.get(organization.id, -DAY_US) > now - DAY_US:
+            return False
         since = now - self.days * DAY_US
         last = await self._last(organization)
         return organization.created_at <= since if last is None else last.first_at <= since
