@@ -115,3 +115,7 @@ class DagsterStanding:
         if act is Act.ADD_USERS and not self.admin:
             return DagsterRole.ADMIN in self.roles.values()
         return self.role_on(deployment).includes(asked)
+
+    def may_on_branches(self, act: Act) -> bool:
+        """Whether the person may do something on branch deployments, of which there need not be one yet."""
+        return self.admin or self.roles.get("", DagsterRole.VIEWER).includes(ASKS[act])
