@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar, cast
 from rest_client import InProcess, Rest
 from support import World
 from watchword.domain.accounts import Cluster, Member, Role, User
+from watchword.domain.dagsterroles import DagsterRole
 from watchword.domain.events import SYSTEM
 from watchword.domain.fleet import Agent
 from watchword.domain.ids import IncidentId, JobId, PasskeyId, UserId, uuid7
@@ -24,6 +25,8 @@ from watchword.services.attention import tell_incident
 from watchword.services.authority import Authority
 from watchword.services.banners import set_banner
 from watchword.services.context import LOCAL, Caller
+from watchword.services.dagstertokens import create_agent_token_in, create_user_token_in
+from watchword.services.deployments import create_in, set_role_in
 from watchword.services.exchanging import Registration, register
 from watchword.services.issuing import Issued, TokenRequest, issue_agent_token, issue_api_token
 from watchword.services.leakfinding import Item
@@ -137,6 +140,7 @@ class Things:
         self._make_people()
         self._make_cluster()
         self._make_tokens()
+        self._make_dagster()
         self._make_agents()
         self._make_build()
         self._work_on_job()
@@ -168,6 +172,10 @@ class Things:
             token = self.api.token.id
         elif "/unclustered/" in path:
             token = self.unclustered.token.id
+        elif "/dagster/tokens/user" in path:
+            token = self.dagster_user_token.token.id
+        elif "/dagster/" in path:
+            token = self.dagster_agent_token.token.id
         else:
             token = self.agent_token.token.id
         found = {**self.ids, "token": token}
@@ -287,6 +295,30 @@ class Things:
         (answer,) = self.ground.run(take)
         assert answer.leak is not None
         self.ids["leak"] = answer.leak.id
+
+    def _make_dagster(self) -> None:
+        context, organization, admin = self.authority.context, self.first.organization, self.first.admin
+        described = self.say("Dagster agent token")
+        self.dagster_agent_token = self.write(
+            lambda tx: create_agent_token_in(context, tx, LOCAL, organization, described, admin.id)
+        )
+        mine = self.say("Dagster user token")
+        self.dagster_user_token = self.write(
+            lambda tx: create_user_token_in(context, tx, LOCAL, organization, admin, mine)
+        )
+        self.dagster_theirs = self.write(
+            lambda tx: create_user_token_in(context, tx, LOCAL, organization, self.member, mine)
+        )
+        branch = json.dumps({"branch_name": self.say("name of a branch", 100)})
+
+        async def deploy(tx: Transaction) -> None:
+            staging = await create_in(context, tx, LOCAL, organization, f"staging-{self.slug}", admin.id)
+            await create_in(context, tx, LOCAL, organization, "f00d", None, base=staging, branch=branch)
+            role = DagsterRole.EDITOR
+            await set_role_in(context, tx, LOCAL, organization.id, self.member.id, staging, role, admin.id)
+
+        self.write(deploy)
+        self.ids["deployment"] = f"staging-{self.slug}"
 
     def _agent(self, issued: Issued, registration: Registration) -> Agent:
         kinds = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)

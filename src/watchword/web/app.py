@@ -24,6 +24,10 @@ from watchword.web import (
     clusters,
     clustersettings,
     crews,
+    dagsterdeployments,
+    dagsterrotation,
+    dagstertokenpage,
+    dagstertokens,
     door_links,
     events,
     home,
@@ -110,6 +114,10 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *agenttokenedit.HANDLERS,
     *agenttokenrotation.HANDLERS,
     *agenttokenrevoke.HANDLERS,
+    *dagstertokens.HANDLERS,
+    *dagstertokenpage.HANDLERS,
+    *dagsterrotation.HANDLERS,
+    *dagsterdeployments.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 

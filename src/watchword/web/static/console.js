@@ -22,7 +22,7 @@ class Copy extends HTMLElement {
     if (!button || !field) return;
     button.hidden = false;
     field.addEventListener("focus", () => field.select());
-    button.addEventListener("click", async () => {
+    const copy = async () => {
       const name = this.querySelector("label")?.textContent ?? "Value";
       try {
         await navigator.clipboard.writeText(field.value);
@@ -33,7 +33,9 @@ class Copy extends HTMLElement {
         field.select();
         say(`${name} could not be copied by the browser. It is selected: press Ctrl+C or ⌘C.`);
       }
-    });
+    };
+    button.addEventListener("click", copy);
+    if ("click" in this.dataset) field.addEventListener("click", copy);
   }
 }
 
@@ -117,6 +119,42 @@ const listen = () => {
   stream.addEventListener("ended", () => stream.close());
   addEventListener("pagehide", () => stream.close());
 };
+
+// -- a page's part in a dialog: the link beside it goes to the whole page, which works as well -----
+
+class PageDialog extends HTMLElement {
+  connectedCallback() {
+    const link = this.querySelector("a");
+    link?.addEventListener("click", async (event) => {
+      if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+      event.preventDefault();
+      const answer = await fetch(link.href, { headers: { accept: "text/html" } }).catch(() => null);
+      const part = answer?.ok && !answer.redirected ? parse(await answer.text()).getElementById("dialog") : null;
+      if (!part) { location.assign(link.href); return; }
+      const dialog = document.createElement("dialog");
+      dialog.setAttribute("aria-labelledby", "dialog-title");
+      dialog.append(document.adoptNode(part));
+      for (const one of dialog.querySelectorAll("[data-close]")) {
+        one.addEventListener("click", (click) => { click.preventDefault(); dialog.close(); });
+      }
+      dialog.addEventListener("close", () => { dialog.remove(); link.focus(); });
+      this.append(dialog);
+      dialog.showModal();
+    });
+  }
+}
+
+// A switch that stands for all of the choices below it: they can be made only while it is off.
+class Either extends HTMLElement {
+  connectedCallback() {
+    const all = this.querySelector("[role=switch]");
+    const set = this.querySelector("fieldset");
+    if (!all || !set || all.disabled) return;
+    const heed = () => { set.disabled = all.checked; };
+    all.addEventListener("change", heed);
+    heed();
+  }
+}
 
 // -- theme ----------------------------------------------------------------------------------------
 
@@ -477,6 +515,8 @@ customElements.define("ww-once", Once);
 customElements.define("ww-live", Live);
 customElements.define("ww-log", Log);
 customElements.define("ww-theme", Theme);
+customElements.define("ww-dialog", PageDialog);
+customElements.define("ww-either", Either);
 customElements.define("ww-keys", Keys);
 customElements.define("ww-fragment", Fragment);
 customElements.define("ww-filter", Filter);
