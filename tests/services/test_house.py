@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.leak_scene import LeakScene
 from services.scene import Scene
 from watchword.domain.artifacts import Artifact, ArtifactState
 from watchword.domain.errors import NotFound, Unavailable
@@ -22,7 +23,7 @@ from watchword.services.context import LOCAL
 from watchword.services.house import House, require_log
 from watchword.services.logs import add_chunk, read_log
 from watchword.services.sealing import Sealer
-from watchword.store.base import Transaction
+from watchword.store.base import Page, Transaction
 
 DAY = DAY_US // 1_000_000
 BATCH = "01900000-0000-7000-8000-00000000000"
@@ -217,3 +218,17 @@ def test_a_trail_that_is_cut_says_up_to_where_and_goes_on_counting(scene: Scene)
     assert (
         scene.run(scene.world.store.read(lambda tx: tx.audit.events(scene.organization_id, 0, 9))) == events
     )
+
+
+def test_reports_of_leaks_go_after_400_days_and_their_cases_stay(scene: Scene) -> None:
+    leaks = LeakScene(scene.world)
+    issued = leaks.token()
+    leaks.report(issued.value)
+    store = scene.authority.context.store
+    for days, left in ((399, 1), (2, 0)):
+        scene.forward(days * DAY)
+        keep(scene)
+        assert len(scene.run(store.read(lambda tx: tx.leaks.reports(Page())))) == left
+    assert leaks.leak(issued.token) is not None
+    leaks.report(issued.value)
+    assert leaks.the_leak(issued.token).count == 2

@@ -33,6 +33,7 @@ _COMMANDS = {
     "access-audit": ("watchword.cli.security:access_audit", "List whose API access tokens reach in."),
     "settings": ("watchword.cli.security:settings", "Show and change the organization's security settings."),
     "incident": ("watchword.cli.incidents:app", "List, show and close incidents."),
+    "leak": ("watchword.cli.leaks:app", "List, answer, close and report leaks of tokens."),
     "agent": ("watchword.cli.fleet:app", "Run an agent, list agents, talk to the server inside a job."),
     "audit": ("watchword.cli.audit:app", "Read, check and export the audit trail."),
     "cluster": ("watchword.cli.clusters:app", "List, show, create, update and delete clusters."),

@@ -31,6 +31,9 @@ _ABANDONED_US = DAY_US
 _NOTICES_US = 7 * DAY_US
 # Charts show thirty days.
 _TALLIES_US = 60 * DAY_US
+# Reports that were answered, so that the same again changes nothing; an older one is worked off anew, which
+# finds its cases as they are.
+_REPORTS_US = 400 * DAY_US
 _PAUSE_SECONDS = 0.01
 
 Piece = Callable[[], Awaitable[int]]
@@ -59,6 +62,7 @@ class House:
             self._agents,
             self._refusals,
             self._notices,
+            self._reports,
         ):
             await _until_none(piece)
         await self._uses()
@@ -191,6 +195,10 @@ class House:
 
     async def _drop_tallies(self, owner: OrganizationId, before: int) -> int:
         return await self.context.store.write(lambda tx: tx.tallies.drop(owner, before, _ROWS))
+
+    async def _reports(self) -> int:
+        before = self.context.clock.now() - _REPORTS_US
+        return await self.context.store.write(lambda tx: tx.leaks.drop_reports(before, _ROWS))
 
     async def _uses(self) -> None:
         """Walk over all holders; the last use of each token stays."""
