@@ -183,6 +183,19 @@ def test_maintainers_are_told_of_agent_tokens_of_their_cluster(scene: Telling, *
     assert scene.told() == [ADMIN, ADMIN, "mia@example.com"]
 
 
+def test_maintainers_are_linked_to_what_opens_for_them(scene: Telling) -> None:
+    mia = scene.person("mia@example.com", scene.organization_id)
+    scene.maintain(mia, team=False)
+    joined = scene.register(name="builder-7")
+    scene.report(joined.value)
+    scene.tell()
+    assert "/organizations/acme/leaks/" in scene.letter_to("mia@example.com")
+    scene.report(job(scene))
+    scene.tell()
+    assert "/leaks/" not in scene.letter_to("mia@example.com")
+    assert f"/clusters/{scene.first.cluster.id}/agents" in scene.letter_to("mia@example.com")
+
+
 def session(scene: Telling) -> Secret:
     return scene.register(name="builder-7").value
 

@@ -89,7 +89,7 @@ def _afterwards(case: Case) -> str:
 
 def sees_case(case: Case, listener: Listener) -> bool:
     """Whether somebody may open the case and answer it: administrators, and maintainers of its cluster."""
-    maintains = listener.part is Part.MAINTAINER and case.leak.kind is Kind.AGENT
+    maintains = listener.part is Part.MAINTAINER and case.token is not None
     return listener.part is Part.ADMIN or maintains
 
 
