@@ -272,6 +272,14 @@ def test_rules_are_chosen_in_a_table(admin: Console, leaks: LeakScene) -> None:
     page = admin.get("settings/leaks").text
     assert 'name="agent:public"' in page
     assert "job:public" not in page
+    heads = [page.index(f">Found {where}<") for where in ("in public", "in a private place", "inside")]
+    assert heads == sorted(heads)
+    (row,) = re.findall(r'<th scope="row">API access token</th>.*?</tr>', page, re.DOTALL)
+    assert re.findall(r'name="([^"]+)".*?selected>([^<]+)<', row, re.DOTALL) == [
+        ("api_access:public", "Revoke (usual)"),
+        ("api_access:private", "Tell people (usual)"),
+        ("api_access:internal", "Tell people (usual)"),
+    ]
     seen = {"seen": "0"}
     rules = {"agent:public": "rotate:60", "api_access:private": "revoke:stop_joining", "dry_run": "1"}
     admin.post("settings/leaks", {**seen, **rules}, follow=True)

@@ -8,14 +8,14 @@ from watchword.domain.accounts import User
 from watchword.domain.errors import Invalid, WatchwordError
 from watchword.domain.kinds import Kind
 from watchword.domain.leakpolicy import DEFAULT_GRACE_MINUTES, LeakPolicy, Rule
-from watchword.domain.leaks import Response
+from watchword.domain.leaks import Response, Visibility
 from watchword.domain.lifecycle import Mode
 from watchword.services.access import Access
 from watchword.services.leakpolicies import RuleRow, change_leak_policy, leak_policy, rows_of
 from watchword.services.queries import Unit, people
 from watchword.web.forms import Form
 from watchword.web.leaks import GRACES
-from watchword.web.leakwords import VISIBILITIES, kind_name, minutes
+from watchword.web.leakwords import kind_name, minutes
 from watchword.web.needs import page
 from watchword.web.settings import SETTINGS, base
 from watchword.web.visit import Page, Visit, WebRequest
@@ -23,6 +23,11 @@ from watchword.web.visit import Page, Visit, WebRequest
 RULES = SETTINGS + "/leaks"
 _MAX_DIGITS = 18
 _JOINING = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)
+_COLUMNS = {
+    Visibility.PUBLIC: "Found in public",
+    Visibility.PRIVATE: "Found in a private place",
+    Visibility.INTERNAL: "Found inside",
+}
 Choice = tuple[str, str]
 
 
@@ -62,7 +67,7 @@ async def _show(visit: Visit, *errors: WatchwordError) -> Page:
     values: dict[str, Any] = {
         "policy": policy,
         "by": by,
-        "columns": [words[0] for words in VISIBILITIES.values()],
+        "columns": [_COLUMNS[row.visibility] for row in rows if row.kind is Kind.AGENT],
         "table": [
             (kind_name(kind), [(row, choices(row)) for row in rows if row.kind is kind]) for kind in Kind
         ],
