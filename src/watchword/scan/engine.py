@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from watchword.crypto.values import MAX_VALUE, Secret, checksum_holds, decode_cell
 from watchword.domain.kinds import DEFAULT_BRAND, Body
 from watchword.scan.findings import Hit, Proof
 from watchword.scan.patterns import Family, families
-from watchword.scan.sieve import Next, sieve
+from watchword.scan.sieve import Next, Sieve, sieve
 
 _WORD = re.compile(rb"[A-Za-z0-9]")
 _RUN = re.compile(rb"[A-Za-z0-9_-]*")
@@ -34,7 +35,13 @@ class Engine:
         longest_first = sorted(self._by_prefix, key=len, reverse=True)
         self._prefix = re.compile(b"|".join(map(re.escape, longest_first)))
         self._sieve = sieve(known, fast=fast)
-        self._short = sieve([family for family in known if family.shape.body not in _LONG], fast=fast)
+        self._fast = fast
+
+    @cached_property
+    def _short(self) -> Sieve:
+        """Candidates of families whose values are short; few texts need it."""
+        known = [family for some in self._by_prefix.values() for family in some]
+        return sieve([family for family in known if family.shape.body not in _LONG], fast=self._fast)
 
     def maybe(self, data: bytes) -> bool:
         """Whether a close look at the text is worth while; where it is not, there is no hit."""
@@ -51,7 +58,7 @@ class Engine:
     def hits(self, data: bytes) -> Iterator[Hit]:
         """The values in `data`, in the order in which they stand; none overlaps another."""
         following = self._sieve.over(data)
-        hopeless = _Hopeless(data, self._short.over(data))
+        hopeless: _Hopeless | None = None
         at = following(0)
         while at >= 0:
             found = self._prefix.match(data, at)
@@ -60,6 +67,7 @@ class Engine:
                 yield hit
                 at = following(hit.end)
             elif found and self._by_prefix[found.group()][0].shape.body in _LONG:
+                hopeless = hopeless or _Hopeless(data, self._short.over(data))
                 at = following(hopeless.after(at))
             else:
                 at = following(at + 1)

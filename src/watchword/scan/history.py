@@ -83,7 +83,7 @@ class _History:
         found: _Found = {}
         listing = objects_of(self._git, self._tips, self._watcher.trouble)
         try:
-            for count, size, some, troubles in spread.results(spool.tasks(listing)):
+            for count, size, some, troubles in spread.results(spool.tasks(listing, self._jobs)):
                 self._watcher.read(count, size)
                 for name, why in troubles:
                     self._watcher.trouble(name, why)

@@ -15,8 +15,8 @@ MISSING = "The repository does not have this object."
 LINE = "%(objectname) %(objecttype) %(objectsize)"
 LINE_WORDS = 3
 _KINDS = (BLOB, COMMIT, TAG)
-_TASK_SIZE = 48 << 20
-_TASK_LINES = 20_000
+_TASK_SIZE = 256 << 20
+_TASK_LINES = 250_000
 
 
 class Spool:
@@ -26,13 +26,15 @@ class Spool:
         self.file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the scan
         self.commits: list[str] = []  # all that were listed so far
 
-    def tasks(self, listed: Iterable[bytes]) -> Iterator[tuple[int, int]]:
+    def tasks(self, listed: Iterable[bytes], jobs: int) -> Iterator[tuple[int, int]]:
         """Write git's list down; yields pieces of it, as offset and length.
+
+        Pieces are as large as can be: what git keeps of one object helps it with the next ones of its pack.
 
         Args:
             listed: lines of name, kind and size.
+            jobs: how many share the work.
         """
-        at = 0
         lines: list[bytes] = []
         size = 0
         for line in listed:
@@ -45,18 +47,21 @@ class Spool:
             lines.append(line)
             size += int(length)
             if size >= _TASK_SIZE or len(lines) >= _TASK_LINES:
-                wrote = self._write(lines)
-                yield at, wrote
-                at += wrote
+                yield self._write(lines)
                 lines, size = [], 0
-        if lines:
-            yield at, self._write(lines)
+        part = size // jobs + 1
+        first = size = 0
+        for number, line in enumerate(lines, start=1):
+            size += int(line.rpartition(b" ")[2])
+            if size >= part or number == len(lines):
+                yield self._write(lines[first:number])
+                first, size = number, 0
 
-    def _write(self, lines: list[bytes]) -> int:
-        self.file.seek(0, os.SEEK_END)
-        wrote = self.file.write(b"".join(lines))
+    def _write(self, lines: list[bytes]) -> tuple[int, int]:
+        at = self.file.seek(0, os.SEEK_END)
+        length = self.file.write(b"".join(lines))
         self.file.flush()
-        return wrote
+        return at, length
 
     def piece(self, at: int, length: int) -> list[bytes]:
         """The lines of a piece."""
