@@ -8,6 +8,8 @@ from typing import Any
 from watchword.dagster.answers import refuse
 from watchword.dagster.call import Call
 from watchword.dagster.paths import TOKEN, deployment_name, deployment_of, variants
+from watchword.dagster.rest import Rest
+from watchword.dagster.uploads import Bytes
 from watchword.domain.events import Actor
 from watchword.edge.http import Request, Response
 from watchword.edge.router import Route
@@ -27,8 +29,13 @@ class Dagster:
     authority: Authority
 
     def routes(self) -> list[Route]:
-        """Addresses of GraphQL."""
-        return [Route("POST", path, self.graphql, KINDS, refuse) for path in variants("/graphql")]
+        """All operations at all of their addresses."""
+        rest = Rest(self.authority, self.call)
+        return [
+            *(Route("POST", path, self.graphql, KINDS, refuse) for path in variants("/graphql")),
+            *rest.routes(),
+            *Bytes(self.authority, rest).routes(),
+        ]
 
     async def enter(self, request: Request) -> Guest:
         """Let a token in.

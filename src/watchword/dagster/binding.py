@@ -14,6 +14,7 @@ from watchword.domain.errors import Forbidden, WatchwordError
 Info = GraphQLResolveInfo[Any]
 Arguments = Mapping[str, Any]
 Resolver = Callable[..., Awaitable[object]]
+RootWork = Callable[[Call, Arguments], Awaitable[object]]
 UNAUTHORIZED = "UnauthorizedError"
 FAILED = "PythonError"
 
@@ -37,24 +38,18 @@ class Bound:
 BOUND: dict[str, dict[str, Bound]] = {}
 
 
-def query(
-    name: str, audience: Audience
-) -> Callable[[Callable[[Call, Arguments], Awaitable[object]]], object]:
+def query(name: str, audience: Audience) -> Callable[[RootWork], RootWork]:
     """Bind a field of the query root."""
     return _root("Query", name, audience)
 
 
-def mutation(
-    name: str, audience: Audience
-) -> Callable[[Callable[[Call, Arguments], Awaitable[object]]], object]:
+def mutation(name: str, audience: Audience) -> Callable[[RootWork], RootWork]:
     """Bind a field of the mutation root."""
     return _root("Mutation", name, audience)
 
 
-def _root(
-    of: str, name: str, audience: Audience
-) -> Callable[[Callable[[Call, Arguments], Awaitable[object]]], object]:
-    def bind(work: Callable[[Call, Arguments], Awaitable[object]]) -> object:
+def _root(of: str, name: str, audience: Audience) -> Callable[[RootWork], RootWork]:
+    def bind(work: RootWork) -> RootWork:
         async def resolve(_source: object, info: Info, **arguments: object) -> object:
             call: Call = info.context
             try:

@@ -31,6 +31,7 @@ RevocationId = NewType("RevocationId", str)
 LeakId = NewType("LeakId", str)
 DeploymentId = NewType("DeploymentId", str)
 WorkItemId = NewType("WorkItemId", str)
+DagsterUploadId = NewType("DagsterUploadId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -13,6 +13,8 @@ from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
 from watchword.services.dagsteragents import DagsterFleet
 from watchword.services.dagsterdoor import Door
+from watchword.services.dagsterruns import sweep as sweep_runs
+from watchword.services.dagsteruploads import Uploads
 from watchword.services.delivering import Deliverer
 from watchword.services.dispatching import Dispatcher
 from watchword.services.editing import Editor
@@ -105,6 +107,7 @@ class Authority:
     dagster_fleet: DagsterFleet
     work_desk: WorkDesk
     locations: Locations
+    uploads: Uploads
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -179,6 +182,7 @@ class Authority:
             DagsterFleet(context),
             WorkDesk(context),
             Locations(context),
+            Uploads(context),
         )
 
     async def load(self) -> None:
@@ -215,6 +219,8 @@ class Authority:
         await self.responder.sweep()
         await self.dagster_fleet.sweep()
         await self.work_desk.sweep()
+        await self.uploads.sweep()
+        await sweep_runs(self.context)
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
         await sweep_copies(self.context)

@@ -63,6 +63,20 @@ def _number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
 
 
+def signed_query(context: Context, seconds: int, *words: str) -> dict[str, str]:
+    """Parameters of an address that lets its holder do what the words say, for a time."""
+    return _signed(context, seconds, *words)
+
+
+def check_query(context: Context, query: Mapping[str, str], *words: str) -> None:
+    """Require that an address was made here for what the words say.
+
+    Raises:
+        Forbidden: it was not, or its time is over.
+    """
+    _check(context, query, *words)
+
+
 def form_fields(context: Context, batch: Batch) -> dict[str, str]:
     """Fields that let a form fill the artifacts of a batch."""
     words = ("form", batch.organization_id, batch.build_id, batch.job_id, batch.id)

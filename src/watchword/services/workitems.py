@@ -6,7 +6,7 @@ the notice of the unit that queued it. What is handed out is decided by a condit
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -164,8 +164,10 @@ class WorkDesk:
             lambda tx: ping_location_in(self.context, tx, deployment, location)
         )
 
-    async def answered(self, guest: Guest, deployment: Deployment, answers: Sequence[tuple[str, str]]) -> int:
-        """Keep answers to work of a deployment, by request id; how many were news.
+    async def answered(
+        self, guest: Guest, deployment: Deployment, answers: Sequence[tuple[str, str]]
+    ) -> list[WorkItem]:
+        """Keep answers to work of a deployment, by request id; the work whose answers were news.
 
         An answer to work of another deployment, or that nobody was handed, is passed over: an agent
         sends it again for ever otherwise.
@@ -176,12 +178,15 @@ class WorkDesk:
         if any(len(answer) > MAX_ANSWER for _, answer in answers):
             raise TooLarge(f"An answer takes at most {MAX_ANSWER} bytes.", code="answer_too_large")
 
-        async def work(tx: Transaction) -> int:
-            now, kept = self.context.clock.now(), 0
+        async def work(tx: Transaction) -> list[WorkItem]:
+            now = self.context.clock.now()
+            kept: list[WorkItem] = []
             for request_id, answer in answers:
                 item = await tx.work_items.find(guest.id, WorkItemId(request_id))
-                if item is not None and item.deployment_id == deployment.id:
-                    kept += await tx.work_items.answer(guest.id, item.id, answer, now)
+                if item is None or item.deployment_id != deployment.id:
+                    continue
+                if await tx.work_items.answer(guest.id, item.id, answer, now):
+                    kept.append(replace(item, state=ItemState.ANSWERED, answer=answer, answered_at=now))
             return kept
 
         return await self.context.store.write(work)

@@ -22,6 +22,7 @@ from watchword.domain.use import Refusals, Use
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
 from watchword.store.base_dagster import CodeLocations, DagsterAgents, WorkItems
+from watchword.store.base_dagsterruns import DagsterRuns, DagsterUploads
 from watchword.store.base_deployments import Deployments
 from watchword.store.base_directory import Directory
 from watchword.store.base_fleet import Fleet
@@ -58,6 +59,8 @@ __all__ = [
     "Builds",
     "CodeLocations",
     "DagsterAgents",
+    "DagsterRuns",
+    "DagsterUploads",
     "Deployments",
     "Directory",
     "Duplicate",
@@ -275,6 +278,14 @@ class Transaction(Protocol):
     @property
     def dagster_agents(self) -> DagsterAgents:
         """Dagster agents."""
+
+    @property
+    def dagster_runs(self) -> DagsterRuns:
+        """Runs of Dagster jobs, and their events."""
+
+    @property
+    def dagster_uploads(self) -> DagsterUploads:
+        """What Dagster agents put into the object store."""
 
     @property
     def leaks(self) -> Leaks:

@@ -16,6 +16,9 @@ from watchword.store.columns import text_column as _text
 from watchword.store.tables_dagster import code_locations as code_locations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_dagster import dagster_agents as dagster_agents  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_dagster import work_items as work_items  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_dagsterruns import dagster_events as dagster_events  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_dagsterruns import dagster_runs as dagster_runs  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_dagsterruns import dagster_uploads as dagster_uploads  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_deployments import client_numbers as client_numbers  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_deployments import dagster_organizations as dagster_organizations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_deployments import deployment_grants as deployment_grants  # noqa: PLC0414 - a table like those here

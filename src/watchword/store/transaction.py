@@ -7,6 +7,7 @@ from watchword.store.assignments import AssignmentRows
 from watchword.store.audit import AuditRows
 from watchword.store.builds import BuildRows
 from watchword.store.dagster import CodeLocationRows, DagsterAgentRows, WorkItemRows
+from watchword.store.dagsterruns import DagsterRunRows, DagsterUploadRows
 from watchword.store.deployments import DeploymentRows
 from watchword.store.directory import DirectoryRows
 from watchword.store.engine import Connection
@@ -51,6 +52,8 @@ class Rows:
         self.code_locations = CodeLocationRows(connection)
         self.work_items = WorkItemRows(connection)
         self.dagster_agents = DagsterAgentRows(connection)
+        self.dagster_runs = DagsterRunRows(connection)
+        self.dagster_uploads = DagsterUploadRows(connection)
         self.leaks = LeakRows(connection)
         self.queues = QueueRows(connection)
         self.secrets = SecretRows(connection)
