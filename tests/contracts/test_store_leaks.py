@@ -22,6 +22,7 @@ from watchword.domain.leaks import (
     Visibility,
 )
 from watchword.domain.tokens import State
+from watchword.domain.use import HOUR_US
 from watchword.store.base import Duplicate, Page, Transaction
 from watchword.store.base_leaks import LeakQuery
 
@@ -297,6 +298,37 @@ def test_tokens_are_found_by_the_beginning_of_their_digest(shelf: Shelf) -> None
     low, high = b"\7" + bytes(31), b"\7" + b"\xff" * 31
     assert [each.id for each in shelf.read(lambda tx: tx.leaks.by_prefix(low, high, 10))] == ["0", "1", "2"]
     assert [each.id for each in shelf.read(lambda tx: tx.leaks.by_prefix(low, high, 2))] == ["0", "1"]
+
+
+def test_who_used_a_token_since_is_told_apart_from_before(shelf: Shelf) -> None:
+    hour = HOUR_US
+
+    def use(address: str, at: int, last: int = 0, **changes: Any) -> Any:
+        return make.use(
+            address=address, hour=at // hour, first_at=at, last_at=last or at, count=1, version="v", **changes
+        )
+
+    rows = [
+        use("old", hour),
+        use("both", 2 * hour + 1, 2 * hour + 500),
+        use("both", 3 * hour),
+        use("new", 2 * hour + 200),
+        use("other", 3 * hour, token_id=TokenId("token-2")),
+    ]
+    shelf.write(lambda tx: tx.audit.add_uses(rows))
+
+    def since(moment: int, limit: int = 10) -> list[tuple[str, int, int, int]]:
+        found = shelf.read(lambda tx: tx.leaks.used_since(ORGANIZATION, TOKEN, moment, limit))
+        assert {each.client for each in found} <= {"v"}
+        return [(each.address, each.first_at, each.last_at, each.count) for each in found]
+
+    both, new = ("both", 2 * hour + 1, 3 * hour, 2), ("new", 2 * hour + 200, 2 * hour + 200, 1)
+    assert since(2 * hour + 100) == [both, new]
+    assert since(2 * hour + 100, 1) == [both]
+    assert since(3 * hour) == [("both", 3 * hour, 3 * hour, 1)]
+    before = shelf.read(lambda tx: tx.leaks.addresses_before(ORGANIZATION, TOKEN, 2 * hour + 100))
+    assert before == {"old", "both"}
+    assert shelf.read(lambda tx: tx.leaks.addresses_before(OTHER, TOKEN, 9 * hour)) == frozenset()
 
 
 def test_agents_that_joined_since_are_latest_first_ended_ones_too(shelf: Shelf) -> None:

@@ -78,6 +78,8 @@ PLANS = [
     (leaksearch.SEARCH, "tokens USING PRIMARY KEY (organization_id=? AND id=?)"),
     (leaksearch.TALLY, "(organization_id=?)"),
     (leaks._REPORTERS, "(organization_id=?)"),
+    (leaks._USED_SINCE, "(organization_id=? AND token_id=?)"),
+    (leaks._ADDRESSES_BEFORE, "(organization_id=? AND token_id=?)"),
     (leaks._UNTOLD, "leaks_telling"),
     (leaks._ALL_HELD, "leaks_held"),
     (leaks._ALL_QUARANTINED, "leaks_quarantined"),

@@ -111,6 +111,7 @@ def test_a_case_says_where_it_was_found_who_used_it_and_what_to_do(admin: Consol
         "Leak opened",
         leaks.first.cluster.name,
         "The whole value was shown to us",
+        "Ada Admin administrator",
     ):
         assert said in text, said
     assert issued.value.reveal() not in page

@@ -153,6 +153,14 @@ class LeakRotation(msgspec.Struct, kw_only=True):
     ended_at: str | None
 
 
+class LeakListener(msgspec.Struct, kw_only=True):
+    """Somebody who is told of the case: `admin`, `maintainer` of the cluster, or `owner` of the token."""
+
+    name: str
+    email: str
+    why: str
+
+
 class LeakAdvice(msgspec.Struct, kw_only=True):
     """Something to do now."""
 
@@ -163,7 +171,8 @@ class LeakAdvice(msgspec.Struct, kw_only=True):
 class LeakCase(Leak, kw_only=True):
     """A case with everything that is known: where it was found, what it reaches, who used it since.
 
-    `telling`: people are still to be told of the last change.
+    `telling`: people are still to be told of the last change; `told` are those whom that concerns now, beside
+    `told_elsewhere` administrators of other organizations.
     """
 
     owner: LeakPerson | None
@@ -181,6 +190,8 @@ class LeakCase(Leak, kw_only=True):
     rotation: LeakRotation | None
     label: str
     telling: bool
+    told: list[LeakListener]
+    told_elsewhere: int
     responses: list[str]
     advice: list[LeakAdvice]
 

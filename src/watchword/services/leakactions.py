@@ -20,6 +20,7 @@ from watchword.services.leakcases import Case
 from watchword.services.leakfinding import Item
 from watchword.services.leakreports import Reports, Source
 from watchword.services.leakresponding import Done, Responder, bound_to
+from watchword.services.tokensearch import MAX_PASTED
 from watchword.store.base import Transaction
 
 PERSON = "person"
@@ -179,6 +180,8 @@ class LeakActions:
         """
         if told.value is None and not told.token_id.strip():
             raise Invalid("Paste the value, or give the token's id.", code="leak_not_named")
+        if told.value is not None and len(told.value.reveal()) > MAX_PASTED:
+            raise Invalid("That is longer than any token; paste the value alone.", code="pasted_too_long")
         source = Source(name=PERSON, visibility=told.visibility)
         done = None
         for item in _items(access.organization.slug, told):

@@ -73,6 +73,10 @@ def document(site: Site, view: LeakView, trail: LeakTrail, now: int) -> Document
         "rotation": _rotation(view.rotation),
         "label": "true_positive",
         "telling": view.leak.telling,
+        "told": [
+            {"name": each.user.name, "email": each.user.email, "why": each.part.value} for each in view.told
+        ],
+        "told_elsewhere": view.told_elsewhere,
         "responses": [each.value for each in view.responses],
         "advice": [{"code": each.code, "text": each.text} for each in view.advice],
     }

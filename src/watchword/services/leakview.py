@@ -15,18 +15,19 @@ from watchword.domain.leaks import Leak, Outcome, Response, Sighting
 from watchword.domain.lifecycle import BlastRadius, Receipt
 from watchword.domain.rotations import Rotation
 from watchword.domain.tokens import Token
-from watchword.domain.use import Use
 from watchword.services.abilities import Joining, OrganizationAbilities, abilities_in, joining
 from watchword.services.authority import Authority
+from watchword.services.leakaudience import Audience, Listener, Part
 from watchword.services.leakcases import Case
 from watchword.services.queries import people
-from watchword.services.tokenuse import Usage, gather
 from watchword.services.trailsearch import TrailQuery, search_trail
 from watchword.services.verifying import look_at
 from watchword.store.base import Page, Transaction
+from watchword.store.base_leaks import UsedSince
 
 MAX_SIGHTINGS_SHOWN = 200
 MAX_AGENTS = 100
+MAX_USES = 1000
 _MAX_EVENTS = 100
 _AGENT_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)
 
@@ -35,7 +36,7 @@ _AGENT_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)
 class UseSince:
     """One client at one address since the value could be read; `new` where it was never seen before."""
 
-    usage: Usage
+    usage: UsedSince
     new: bool
 
 
@@ -64,13 +65,15 @@ class LeakView:
         sightings: places, the first `MAX_SIGHTINGS_SHOWN`, oldest first.
         places: how many places are kept.
         radius: what the token's end would touch now; None for a job token.
-        uses: who used it since it could be read, latest first.
+        uses: who used it since it could be read, latest first, the first `MAX_USES`.
         before: from how many addresses it had been used until then.
         joined: agents that registered with it since, latest first, the first `MAX_AGENTS`.
         receipt: how access was last taken from it.
         rotation: the latest one that was to give it a successor.
         rule: what the rules say of such a find now.
         responses: what tokens of the kind can have.
+        told: people of this organization who are told of it.
+        told_elsewhere: how many administrators of others, which the token reaches, are told too.
         people: those whom the page names.
     """
 
@@ -90,6 +93,8 @@ class LeakView:
     rule: Rule
     responses: tuple[Response, ...]
     advice: tuple[Advice, ...]
+    told: tuple[Listener, ...]
+    told_elsewhere: int
     people: dict[UserId, User]
 
     @property
@@ -132,6 +137,7 @@ async def view_leak(
     )
     policy = await tx.leaks.policy(leak.organization_id)
     page = Page(MAX_SIGHTINGS_SHOWN)
+    listeners = [one for told in await Audience(tx, now).cases([leak]) for one in told.listeners]
     return LeakView(
         organization=organization,
         case=case,
@@ -149,6 +155,8 @@ async def view_leak(
         rule=policy.rule(leak.kind, leak.visibility),
         responses=responses_for(leak.kind),
         advice=advise(leak, after),
+        told=tuple(one for one in listeners if one.part is not Part.REACHED),
+        told_elsewhere=sum(one.part is Part.REACHED for one in listeners),
         people=known,
     )
 
@@ -156,19 +164,36 @@ async def view_leak(
 async def _uses_in(tx: Transaction, authority: Authority, case: Case) -> tuple[tuple[UseSince, ...], int]:
     """Who used the token since it could be read, and from how many addresses it was used before."""
     leak = case.leak
-    owner, token_id = leak.organization_id, leak.token_id
-    every = [*await tx.audit.uses(owner, token_id), *authority.ledger.pending(owner, token_id)]
-    return since(every, leak.exposed_at)
+    owner, token_id, since = leak.organization_id, leak.token_id, leak.exposed_at
+    pending = authority.ledger.pending(owner, token_id)
+    before = await tx.leaks.addresses_before(owner, token_id, since)
+    before |= {use.address for use in pending if use.first_at < since}
+    rows = [
+        *await tx.leaks.used_since(owner, token_id, since, MAX_USES),
+        *(
+            UsedSince(use.address, use.version, use.first_at, use.last_at, use.count)
+            for use in pending
+            if use.last_at >= since
+        ),
+    ]
+    return tuple(UseSince(row, row.address not in before) for row in _together(rows)), len(before)
 
 
-def since(uses: Sequence[Use], exposed_at: int) -> tuple[tuple[UseSince, ...], int]:
-    """Uses after a moment, by address and client; and how many addresses were known until then.
-
-    A row of the ledger is an hour: where it began before the moment, its address was known.
-    """
-    before = {use.address for use in uses if use.first_at < exposed_at}
-    after = gather(use for use in uses if use.last_at >= exposed_at)
-    return tuple(UseSince(usage, usage.address not in before) for usage in after), len(before)
+def _together(rows: Sequence[UsedSince]) -> list[UsedSince]:
+    """What is written and what is not yet, by address and client, latest first."""
+    found: dict[tuple[str, str], UsedSince] = {}
+    for row in rows:
+        known = found.get((row.address, row.client))
+        if known is not None:
+            row = UsedSince(  # noqa: PLW2901 - the same row, with what was known
+                row.address,
+                row.client,
+                min(row.first_at, known.first_at),
+                max(row.last_at, known.last_at),
+                row.count + known.count,
+            )
+        found[row.address, row.client] = row
+    return sorted(found.values(), key=lambda one: (-one.last_at, one.address, one.client))
 
 
 async def _joined_in(tx: Transaction, case: Case) -> tuple[Agent, ...]:

@@ -30,6 +30,17 @@ class LeakQuery:
     owner: UserId | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class UsedSince:
+    """One client at one address since a moment; the count is of whole hours."""
+
+    address: str
+    client: str
+    first_at: int
+    last_at: int
+    count: int
+
+
 class Leaks(Protocol):
     """Cases, sightings, reports and policies."""
 
@@ -64,6 +75,16 @@ class Leaks(Protocol):
 
     async def unclosed(self, organization_id: OrganizationId) -> frozenset[TokenId]:
         """Tokens whose cases are not closed."""
+
+    async def used_since(
+        self, organization_id: OrganizationId, token_id: TokenId, since: int, limit: int
+    ) -> Sequence[UsedSince]:
+        """Who used a token since a moment, as far as it is written, latest first; so many at most."""
+
+    async def addresses_before(
+        self, organization_id: OrganizationId, token_id: TokenId, before: int
+    ) -> frozenset[str]:
+        """Addresses from which a token was used before a moment, as far as it is written."""
 
     async def drop_handover(self, organization_id: OrganizationId, token_id: TokenId) -> bool:
         """Forget the value that waits in a token's case; whether one did."""

@@ -25,13 +25,14 @@ from watchword.domain.ids import RANDOM_BYTES, LeakId, OrganizationId, TokenId, 
 from watchword.domain.leakpolicy import LeakPolicy
 from watchword.domain.leaks import Leak, LeakState, Outcome, Report, Sighting
 from watchword.domain.tokens import State, Token
-from watchword.store.base_leaks import LeakQuery
+from watchword.domain.use import HOUR_US
+from watchword.store.base_leaks import LeakQuery, UsedSince
 from watchword.store.engine import Connection, Statement, insert_missing, one_of
 from watchword.store.fleet import AGENTS
 from watchword.store.leaksearch import LEAKS, SEARCH, TALLY, parameters_of
 from watchword.store.mapping import Mapper
 from watchword.store.page import Page
-from watchword.store.tables import agents, token_digests, tokens
+from watchword.store.tables import agents, token_digests, tokens, uses
 from watchword.store.tables_leaks import leak_policies, leak_reports, leak_sightings, leaks
 from watchword.store.tokens import TOKENS
 
@@ -40,7 +41,7 @@ REPORTS = Mapper(leak_reports, Report)
 POLICIES = Mapper(leak_policies, LeakPolicy)
 
 _l, _s, _r, _p = leaks.c, leak_sightings.c, leak_reports.c, leak_policies.c
-_t, _d, _a = tokens.c, token_digests.c, agents.c
+_t, _d, _a, _u = tokens.c, token_digests.c, agents.c, uses.c
 # As the indexes have them, word for word; SQLite uses a partial index only then.
 _TELLING = text("leaks.telling = 1")
 _HELD = text("leaks.state = 'held'")
@@ -156,6 +157,20 @@ _JOINED_SINCE = Statement(
 _LISTS: dict[tuple[str, ...], tuple[Statement, Statement]] = {}
 _REPORTERS = Statement(select(_l.reporter).where(_OURS).distinct().order_by(_l.reporter))
 _UNCLOSED = Statement(select(_l.token_id).where(_OURS, _l.state != LeakState.CLOSED.value))
+_HELD_BY = and_(_u.organization_id == bindparam("organization_id_"), _u.token_id == bindparam("token_id_"))
+# An hour of the ledger is a row: `hour_` is that of the moment.
+_USED_SINCE = Statement(
+    select(_u.address, _u.version, func.min(_u.first_at), func.max(_u.last_at), func.sum(_u.count))
+    .where(_HELD_BY, _u.hour >= bindparam("hour_"), _u.last_at >= bindparam("since_"))
+    .group_by(_u.address, _u.version)
+    .order_by(func.max(_u.last_at).desc(), _u.address, _u.version)
+    .limit(bindparam("limit_"))
+)
+_ADDRESSES_BEFORE = Statement(
+    select(_u.address)
+    .where(_HELD_BY, _u.hour <= bindparam("hour_"), _u.first_at < bindparam("before_"))
+    .distinct()
+)
 # The revision grows, so that nobody who read the case before writes the value back.
 _DROP_HANDOVER = Statement(
     update(leaks)
@@ -240,6 +255,30 @@ class LeakRows:
     async def unclosed(self, organization_id: OrganizationId) -> frozenset[TokenId]:
         rows = await self._cx.all(_UNCLOSED, {"organization_id_": organization_id})
         return frozenset(TokenId(row[0]) for row in rows)
+
+    async def used_since(
+        self, organization_id: OrganizationId, token_id: TokenId, since: int, limit: int
+    ) -> Sequence[UsedSince]:
+        parameters = {
+            "organization_id_": organization_id,
+            "token_id_": token_id,
+            "hour_": since // HOUR_US,
+            "since_": since,
+            "limit_": limit,
+        }
+        rows = await self._cx.all(_USED_SINCE, parameters)
+        return [UsedSince(row[0], row[1], int(row[2]), int(row[3]), int(row[4])) for row in rows]
+
+    async def addresses_before(
+        self, organization_id: OrganizationId, token_id: TokenId, before: int
+    ) -> frozenset[str]:
+        parameters = {
+            "organization_id_": organization_id,
+            "token_id_": token_id,
+            "hour_": before // HOUR_US,
+            "before_": before,
+        }
+        return frozenset(str(row[0]) for row in await self._cx.all(_ADDRESSES_BEFORE, parameters))
 
     async def drop_handover(self, organization_id: OrganizationId, token_id: TokenId) -> bool:
         parameters = {"organization_id_": organization_id, "id_": token_id}

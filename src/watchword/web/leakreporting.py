@@ -21,7 +21,12 @@ from watchword.web.settings import nothing
 from watchword.web.visit import Page, Visit, WebRequest
 
 REPORT = LEAKS + "/report"
-_FIELDS = {"token_unknown": "value", "leak_not_named": "value", "invalid_time": "exposed_at"}
+_FIELDS = {
+    "token_unknown": "value",
+    "leak_not_named": "value",
+    "pasted_too_long": "value",
+    "invalid_time": "exposed_at",
+}
 
 
 def _show(visit: Visit, *errors: WatchwordError | Problem) -> Page:
