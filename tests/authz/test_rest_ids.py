@@ -72,6 +72,7 @@ class Things:
                 )
             )["id"],
             "delivery": pinged(rest, service["id"]),
+            "deployment": made(rest, "dagster/deployments", {"name": f"{slug}-staging"})["id"],
             **people(rest, first, cluster),
         }
 

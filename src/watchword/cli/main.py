@@ -44,6 +44,10 @@ _COMMANDS = {
     "invitation": ("watchword.cli.invitations:app", "List, create and revoke invitations."),
     "team": ("watchword.cli.teams:app", "Manage teams and who is in them."),
     "maintainer": ("watchword.cli.maintainers:app", "Give clusters to people and teams, and take them."),
+    "dagster": (
+        "watchword.cli.dagster:app",
+        "Manage Dagster+ tokens, permissions, deployments and roles.",
+    ),
     "pipeline": (
         "watchword.cli.pipelines:app",
         "List, show, create, update, archive and delete pipelines.",

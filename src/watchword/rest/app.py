@@ -24,6 +24,9 @@ from watchword.rest import (
     buildactions,
     builds,
     clusters,
+    dagster,
+    dagsteragenttokens,
+    dagsterusertokens,
     deliveries,
     environments,
     hygiene,
@@ -99,6 +102,9 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *teams.HANDLERS,
     *teammembers.HANDLERS,
     *maintainers.HANDLERS,
+    *dagster.HANDLERS,
+    *dagsteragenttokens.HANDLERS,
+    *dagsterusertokens.HANDLERS,
 )
 
 

@@ -14,6 +14,7 @@ from watchword.rest.bodies import Body
 from watchword.rest.call import Call, RestRequest, needs
 from watchword.rest.clusters import CLUSTER
 from watchword.rest.formats import Site, instant, maybe_instant, read_time, whole_seconds
+from watchword.rest.withdrawals import TokenCaller, show_callers
 from watchword.services.queries import Access, Unit, any_agent_token, find_cluster
 from watchword.services.rotating import Standing
 
@@ -49,6 +50,7 @@ class Rotation(msgspec.Struct, kw_only=True):
     """A rotation: its state (`open`, `committed` or `aborted`), what ended it, and how far it is.
 
     `moved` of `total` live holders are on the successor; `holders` are the first hundred that are not.
+    Of a Dagster agent token `callers` used the old value within ten minutes; they are what is left.
     """
 
     state: str
@@ -63,6 +65,7 @@ class Rotation(msgspec.Struct, kw_only=True):
     moved: int
     total: int
     holders: list[Holder]
+    callers: list[TokenCaller]
 
 
 class StartedRotation(Rotation, kw_only=True):
@@ -118,6 +121,7 @@ def show_rotation(call: Call, access: Access, standing: Standing) -> Rotation:
         moved=standing.progress.moved,
         total=standing.progress.total,
         holders=[_holder(call.site, slug, agent) for agent in standing.holders],
+        callers=show_callers(standing.callers),
     )
 
 

@@ -1,6 +1,6 @@
 """Taking access away over REST: modes, dry runs and receipts, the same for every kind of agent token."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -173,13 +173,18 @@ def show_radius(radius: lifecycle.BlastRadius) -> BlastRadius:
         running_job_ids=list(radius.running[:MAX_SHOWN]),
         sessions=radius.children,
         callers_count=len(radius.callers),
-        callers=[
-            TokenCaller(address=one.address, client=one.client, count=one.count, last_at=instant(one.last_at))
-            for one in radius.callers[:MAX_SHOWN]
-        ],
+        callers=show_callers(radius.callers),
         last_used_at=instant(used.last_at) if used is not None else None,
         last_used_from=used.address or None if used is not None else None,
     )
+
+
+def show_callers(callers: Sequence[lifecycle.UsedBy]) -> list[TokenCaller]:
+    """The first of those who used a token, as JSON."""
+    return [
+        TokenCaller(address=one.address, client=one.client, count=one.count, last_at=instant(one.last_at))
+        for one in callers[:MAX_SHOWN]
+    ]
 
 
 def show_receipt(receipt: lifecycle.Receipt, known: Mapping[UserId, accounts.User]) -> Revocation:

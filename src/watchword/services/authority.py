@@ -136,6 +136,7 @@ class Authority:
         responder = Responder(context, revoker, rotator, finisher, context.installation.breaker)
         found = Finder(context)
         reports = Reports(context, found, responder)
+        dagster_fleet = DagsterFleet(context)
         return cls(
             context,
             ledger,
@@ -164,7 +165,7 @@ class Authority:
             Deliverer(context, Egress(context.installation.reach)),
             revoker,
             Editor(context, revoker),
-            Blast(context, ledger, withdrawer),
+            Blast(context, ledger, withdrawer, dagster_fleet),
             Following(context),
             TrailChecks(context),
             finder,
@@ -179,7 +180,7 @@ class Authority:
             LeakGate(context),
             Possessions(context, found, reports, attention),
             LeakLookup(context, attention),
-            DagsterFleet(context),
+            dagster_fleet,
             WorkDesk(context),
             Locations(context),
             Uploads(context),

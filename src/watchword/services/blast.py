@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from watchword.domain.addresses import Block
 from watchword.domain.fleet import Agent, AgentState
+from watchword.domain.kinds import Kind
 from watchword.domain.lifecycle import BlastRadius, UsedBy
 from watchword.domain.restrictions import Restrictions
 from watchword.domain.tokens import DAY_US, Token
 from watchword.domain.use import HOUR_US, Use
 from watchword.services.context import Context
+from watchword.services.dagsteragents import DagsterFleet
 from watchword.services.ledger import Ledger
 from watchword.services.withdrawing import Withdrawer
 from watchword.store.base import Transaction
@@ -23,6 +25,7 @@ class Blast:
     context: Context
     ledger: Ledger
     withdrawer: Withdrawer
+    dagster_fleet: DagsterFleet
 
     async def radius_in(
         self, tx: Transaction, token: Token, networks: Sequence[Block] | None = None
@@ -36,7 +39,7 @@ class Blast:
         """
         running = await tx.revocations.running_jobs(token.organization_id, token.id)
         if networks is None:  # all of them: the database counts thousands sooner than they are read
-            found = await tx.fleet.count_joined(token.organization_id, token.id)
+            found = await self._counts(tx, token)
         else:
             outside = self.withdrawer.outside(token.organization_id, networks)
             agents = [one for one in await tx.fleet.joined(token.organization_id, token.id) if outside(one)]
@@ -53,6 +56,13 @@ class Blast:
             children=found.connected + found.joining,
             last_use=await self._last_use(tx, token),
         )
+
+    async def _counts(self, tx: Transaction, token: Token) -> JoinedCounts:
+        """Live agents: those that joined with the token, or, of Dagster's, that run with it by heartbeat."""
+        if token.kind is Kind.DAGSTER_AGENT:
+            running = len(self.dagster_fleet.holders(token.organization_id, token.id))
+            return JoinedCounts(connected=running, joining=0, busy=0)
+        return await tx.fleet.count_joined(token.organization_id, token.id)
 
     async def _uses(self, tx: Transaction, token: Token) -> list[Use]:
         hour = (self.context.clock.now() - DAY_US) // HOUR_US

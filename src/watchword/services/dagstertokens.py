@@ -15,6 +15,7 @@ from watchword.domain.kinds import Kind
 from watchword.domain.tokens import MAX_DESCRIPTION, State, Token
 from watchword.services.context import Caller, Context
 from watchword.services.deployments import begin_in
+from watchword.services.importing import take_over
 from watchword.services.issuing import Issued, add_token, build_token
 from watchword.services.sealedvalues import keep_copy
 from watchword.store.base import Page, Transaction
@@ -66,6 +67,39 @@ async def create_agent_token_in(
     grant = DeploymentGrant(organization.id, token.id, GrantScope.ORGANIZATION, "", token.created_at, by)
     await tx.deployments.grant(grant)
     return Issued(token, value)
+
+
+async def import_agent_token_in(
+    context: Context,
+    tx: Transaction,
+    caller: Caller,
+    organization: Organization,
+    description: str,
+    value_digest: bytes,
+    by: UserId | None,
+) -> Token:
+    """Take over an agent token that was issued elsewhere, known by its digest alone; it serves everything.
+
+    Raises:
+        Conflict: the value is known here already, in whatever state and to whomever.
+    """
+    await begin_in(context, tx, caller, organization, by)
+    token = build_token(
+        context,
+        Kind.DAGSTER_AGENT,
+        organization.id,
+        value_digest,
+        description=clean_description(description),
+        created_by=by,
+    )
+
+    async def add() -> Token:
+        await add_token(context, tx, caller, token, Action.TOKEN_IMPORTED)
+        grant = DeploymentGrant(organization.id, token.id, GrantScope.ORGANIZATION, "", token.created_at, by)
+        await tx.deployments.grant(grant)
+        return token
+
+    return await take_over(context, tx, value_digest, add)
 
 
 async def create_user_token_in(
