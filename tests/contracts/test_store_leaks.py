@@ -124,6 +124,15 @@ def test_a_value_that_waits_is_dropped_once_and_nobody_writes_it_back(shelf: She
     assert kept(shelf, "leak-2") == leak("leak-2", "token-2")
 
 
+def test_a_case_whose_rotation_was_aborted_is_open_anew(shelf: Shelf) -> None:
+    closed = leak(state=CLOSED, closed_at=9, closed_by=USER)
+    put(shelf, closed, leak("leak-2", "token-2", outcome=Outcome.REVOKED))
+    assert shelf.write(lambda tx: tx.leaks.unanswer(ORGANIZATION, TOKEN))
+    assert not shelf.write(lambda tx: tx.leaks.unanswer(ORGANIZATION, TokenId("token-2")))
+    assert not shelf.write(lambda tx: tx.leaks.unanswer(OTHER, TOKEN))
+    assert kept(shelf) == leak(outcome=Outcome.NONE, telling=True, revision=2)
+
+
 def test_lists_and_counts_are_of_states_and_newest_first(shelf: Shelf) -> None:
     put(shelf, *(leak(f"leak-{n}", f"token-{n}", state=state) for n, state in enumerate((OPEN, HELD, OPEN))))
     listed = shelf.read(lambda tx: tx.leaks.list(ORGANIZATION, (OPEN,), EVERYTHING))

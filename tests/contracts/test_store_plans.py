@@ -73,6 +73,7 @@ PLANS = [
     (rotations._LIST, "incidents USING PRIMARY KEY (organization_id=?)"),
     (leaks._FIND, "leaks USING PRIMARY KEY (organization_id=? AND id=?)"),
     (leaks._OF_TOKEN, "leaks_token (organization_id=? AND token_id=?)"),
+    (leaks._UNANSWER, "leaks_token (organization_id=? AND token_id=?)"),
     (leaks._DROP_HANDOVER, "leaks_token (organization_id=? AND token_id=?)"),
     (leaksearch.SEARCH, "(organization_id=?)"),
     (leaksearch.SEARCH, "tokens USING PRIMARY KEY (organization_id=? AND id=?)"),

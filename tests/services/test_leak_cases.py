@@ -22,6 +22,7 @@ from watchword.services.access import Access, enter_in_person
 from watchword.services.context import LOCAL, Caller
 from watchword.services.leakactions import LeakActions, Told
 from watchword.services.leakcases import Case, find_case, own_cases
+from watchword.services.leakfinding import Item
 from watchword.services.leakpolicies import change_leak_policy, rows_of
 from watchword.services.leakresponding import Done
 from watchword.services.leakview import LeakView, trail_of, view_leak
@@ -194,6 +195,31 @@ def test_the_new_value_is_destroyed_when_the_rotation_ends(leaks: CaseScene) -> 
     assert leaks.stored(issued.token).state is State.SUPERSEDED
     assert leaks.the_leak(issued.token).handover == b""
     assert leaks.refused(lambda: leaks.take(issued.token)) == "value_taken"
+
+
+def test_an_aborted_rotation_leaves_the_leak_to_be_answered(leaks: CaseScene) -> None:
+    issued = leaks.token()
+    leaks.report(issued.value)
+    leaks.respond(issued.token, ROTATE)
+    leaks.close(issued.token)
+    rotator, owner = leaks.authority.rotator, issued.token.organization_id
+
+    async def abort(tx: Transaction) -> None:
+        rotation = await rotator.find_in(tx, owner, issued.token.id)
+        await rotator.abort_in(tx, LOCAL, rotation, None)
+
+    leaks.run(leaks.authority.context.store.write(abort))
+    leak = leaks.the_leak(issued.token)
+    assert (leak.state, leak.outcome, leak.handover, leak.telling) == (
+        LeakState.OPEN,
+        Outcome.NONE,
+        b"",
+        True,
+    )
+    assert next(each.code for each in leaks.view(issued.token).advice) == "end_token"
+    leaks.rules(agent__public="revoke")
+    leaks.report(Item(value=issued.value, url="https://example.com/elsewhere"))
+    assert leaks.reason_from(issued.value.reveal(), ADDRESS) == "token_revoked"
 
 
 def test_nobody_takes_the_new_value_of_another_persons_token(leaks: CaseScene) -> None:

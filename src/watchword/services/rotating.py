@@ -297,6 +297,8 @@ class Rotator:
             await tx.audit.post(organization_id, TOPIC_TOKEN_ENDED, token.digest.hex(), now)
         # Of a rotation for a leak: what nobody took over by now is of no use to anybody, or works already.
         await tx.leaks.drop_handover(organization_id, rotation.predecessor_id)
+        if aborted:  # the leaked value goes on: its leak is not answered any more
+            await tx.leaks.unanswer(organization_id, rotation.predecessor_id)
         ended = replace(rotation, state=state, cause=cause, ended_at=now, ended_by=by)
         await tell_rotation(self.context, tx, ended)
         action = Action.ROTATION_ABORTED if aborted else Action.ROTATION_COMMITTED

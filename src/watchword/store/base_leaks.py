@@ -89,6 +89,9 @@ class Leaks(Protocol):
     async def drop_handover(self, organization_id: OrganizationId, token_id: TokenId) -> bool:
         """Forget the value that waits in a token's case; whether one did."""
 
+    async def unanswer(self, organization_id: OrganizationId, token_id: TokenId) -> bool:
+        """Open a token's case anew whose answer was a rotation; whether there is one."""
+
     async def untold(self, limit: int, offset: int = 0) -> Sequence[Leak]:
         """Cases of all organizations of which people are still to be told, oldest first."""
 

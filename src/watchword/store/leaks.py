@@ -154,6 +154,18 @@ _JOINED_SINCE = Statement(
     .limit(bindparam("limit_"))
     .offset(bindparam("offset_"))
 )
+_UNANSWER = Statement(
+    update(leaks)
+    .where(_OURS, _l.token_id == bindparam("id_"), _l.outcome == Outcome.ROTATING.value)
+    .values(
+        outcome=Outcome.NONE.value,
+        state=LeakState.OPEN.value,
+        closed_at=0,
+        closed_by=None,
+        telling=1,
+        revision=_l.revision + 1,
+    )
+)
 _LISTS: dict[tuple[str, ...], tuple[Statement, Statement]] = {}
 _REPORTERS = Statement(select(_l.reporter).where(_OURS).distinct().order_by(_l.reporter))
 _UNCLOSED = Statement(select(_l.token_id).where(_OURS, _l.state != LeakState.CLOSED.value))
@@ -283,6 +295,10 @@ class LeakRows:
     async def drop_handover(self, organization_id: OrganizationId, token_id: TokenId) -> bool:
         parameters = {"organization_id_": organization_id, "id_": token_id}
         return await self._cx.run(_DROP_HANDOVER, parameters) == 1
+
+    async def unanswer(self, organization_id: OrganizationId, token_id: TokenId) -> bool:
+        parameters = {"organization_id_": organization_id, "id_": token_id}
+        return await self._cx.run(_UNANSWER, parameters) == 1
 
     async def untold(self, limit: int, offset: int = 0) -> Sequence[Leak]:
         rows = await self._cx.all(_UNTOLD, {"limit_": limit, "offset_": offset})

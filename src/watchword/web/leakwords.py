@@ -135,6 +135,8 @@ def outcome_words(leak: Leak, *, live: bool) -> Words:
     """How it stands with the token; one that has ended meanwhile does no more harm."""
     if not live and leak.outcome in _LOOSE:
         return "Has ended", "good"
+    if not live and leak.outcome is Outcome.ROTATING:
+        return "Rotated", "good"
     return _OUTCOMES[leak.outcome]
 
 
