@@ -28,19 +28,20 @@ def live(digests: Iterable[bytes], credentials: str | None) -> dict[bytes, Known
     if not wanted:
         return {}
     where = _server(None if credentials is None else Path(credentials))
-    client = Client(where, client_module.open_http(where))
+    with client_module.open_http(where) as http:
+        client = Client(where, http)
 
-    def ask(prefixes: Sequence[str]) -> Mapping[str, Any]:
-        answer = client.call("POST", PATH, {"prefixes": list(prefixes)})
-        matches = answer.get("matches") if isinstance(answer, dict) else None
-        if not isinstance(matches, dict):
-            raise CommandError("the server's answer is not understood", code="bad_answer")
-        return matches
+        def ask(prefixes: Sequence[str]) -> Mapping[str, Any]:
+            answer = client.call("POST", PATH, {"prefixes": list(prefixes)})
+            matches = answer.get("matches") if isinstance(answer, dict) else None
+            if not isinstance(matches, dict):
+                raise CommandError("the server's answer is not understood", code="bad_answer")
+            return matches
 
-    try:
-        return known(wanted, ask)
-    except (TypeError, ValueError):
-        raise CommandError("the server's answer is not understood", code="bad_answer") from None
+        try:
+            return known(wanted, ask)
+        except (TypeError, ValueError):
+            raise CommandError("the server's answer is not understood", code="bad_answer") from None
 
 
 def _server(file: Path | None) -> Credentials:

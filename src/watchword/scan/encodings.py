@@ -3,6 +3,7 @@ r"""Finds values that are not written plainly: in base64, in UTF-16, in base64 o
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from watchword.crypto.values import MAX_VALUE
 from watchword.domain.kinds import DEFAULT_BRAND
 from watchword.scan.engine import Engine
 from watchword.scan.findings import Encoding, Hit, Proof
@@ -56,6 +57,7 @@ class Decoder:
     def _all(self, data: bytes, places: list[tuple[int, bytes]]) -> Iterator[Hit]:
         lines, broken = _Progress(), _Progress()
         wide_end = escaped_end = 0
+        next_escape = _NextEscape(data)
         for at, literal in places:
             for before, lead in self._base64.get(literal, ()):
                 start = _back(data, at, before)
@@ -66,7 +68,7 @@ class Decoder:
                 run, encoding = utf16(data, at)
                 wide_end = run.end
                 yield from self._in_run(run, encoding)
-            if literal in self._escaped and at >= escaped_end:
+            if literal in self._escaped and at >= escaped_end and next_escape(at) - at <= MAX_VALUE:
                 run, encoding = escaped(data, at)
                 escaped_end = run.end
                 # What holds no escape was found as it stands.
@@ -113,6 +115,22 @@ class _Progress:
             self._run = begin(data, start)
             self.read = set()
         return self._run
+
+
+class _NextEscape:
+    """Where the next character stands that begins an escape; asked for places in order."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._next = dict.fromkeys((b"%", b"\\"), -1)
+
+    def __call__(self, at: int) -> int:
+        """The place of the next one; the end of the data where there is none."""
+        for mark, place in self._next.items():
+            if place < at:
+                found = self._data.find(mark, at)
+                self._next[mark] = found if found >= 0 else len(self._data) + MAX_VALUE
+        return min(self._next.values())
 
 
 def _escapes(prefix: bytes) -> Iterator[bytes]:

@@ -13,14 +13,15 @@ from watchword.crypto.values import MAX_VALUE, Secret, checksum_holds, decode_ce
 from watchword.domain.kinds import CHECKSUM_BASE58, CHECKSUM_HEX, DEFAULT_BRAND, Body, Shape
 from watchword.scan.encodings import Decoder
 from watchword.scan.engine import Engine
+from watchword.scan.findings import Encoding
 from watchword.scan.lookup import PREFIX_DIGITS
 from watchword.scan.patterns import Family, families
 from watchword.scan.report import kinds, title
 
 MAX_TEXT = 64 << 10
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
-_SCHEME = re.compile(r"(?:authorization:\s*)?(?:bearer|token)\s+", re.IGNORECASE)
-_ASSIGNMENT = re.compile(r"(?:export\s+|-+)?[A-Za-z_][A-Za-z0-9_.-]*\s*[=:]\s*(?=\S)")
+_SCHEME = re.compile(r"\A(?:authorization:\s*)?(?:bearer|token)\s+", re.IGNORECASE)
+_ASSIGNMENT = re.compile(r"\A(?:export\s+|-+)?[A-Za-z_][A-Za-z0-9_.-]*\s*[=:]\s*(?=\S)")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _ANY_BRAND = re.compile(r"([a-z0-9]{1,8}?)(ct|ar|aa|aj|ua|pt|pat|ps|tx)_", re.IGNORECASE)
 _HEX_CHARACTERS = re.compile(r"[0-9a-fA-F]{12,64}")
@@ -129,8 +130,11 @@ class Explainer:
         raw = text.encode("utf-8", "replace")
         for hit in (*self._engine.hits(raw), *self._decoder(raw)):
             family = next(one for one in self._families if one.name == hit.family and one.brand == hit.brand)
-            how = f"it is encoded ({hit.encoding.value})" if hit.encoding.value != "plain" else ""
-            around = "there is more text around it" if hit.end - hit.start < len(raw) - 3 else ""
+            plain = hit.encoding is Encoding.PLAIN
+            how = "" if plain else f"it is encoded ({hit.encoding.value})"
+            # Base64 has up to three characters more at its ends.
+            rest = len(raw) - (hit.end - hit.start)
+            around = "there is more text around it" if rest > (0 if plain else 3) else ""
             return _whole(family, hit.value.reveal(), tuple(filter(None, (how, around))))
         return None
 
