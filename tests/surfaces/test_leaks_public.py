@@ -279,6 +279,7 @@ def test_the_operator_decides_who_may_look(door: Door) -> None:
         door.configure(leak_lookup=by)
         body = {"prefixes": [prefix]}
         assert door.call("POST", "/leaks/lookup", body).status_code == without
+        assert door.call("POST", "/leaks/lookup", body, {"Authorization": "Bearer "}).status_code == without
         for strange in (mint(Kind.API_ACCESS), door.token().value):
             shown = {"Authorization": f"Bearer {strange.reveal()}"}
             assert door.call("POST", "/leaks/lookup", body, shown).status_code == wrong

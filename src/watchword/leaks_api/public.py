@@ -88,7 +88,7 @@ class Public:
         if by is LookupBy.OFF:
             raise Forbidden("This installation answers no lookups.", code="leak_lookup_off")
         value = request.credential()
-        if value is None:
+        if not value:  # also where the header has a scheme and nothing behind it
             if by is LookupBy.PUBLIC:
                 return None
             raise Refused(
