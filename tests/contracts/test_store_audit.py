@@ -5,6 +5,7 @@ import pytest
 from contracts import store_records as make
 from contracts.store_backends import Shelf
 from contracts.store_records import ORGANIZATION, OTHER, TOKEN
+from watchword.domain.events import Notice
 from watchword.domain.ids import TokenId
 from watchword.store.base import Duplicate, Transaction
 
@@ -24,6 +25,26 @@ def test_sequences_count_up_by_organization_and_leave_no_gap(shelf: Shelf) -> No
     assert shelf.write(lambda tx: tx.audit.next_sequence(OTHER)) == 1
     shelf.restart()
     assert shelf.write(take) == 3
+
+
+def test_many_events_and_notices_are_written_together_and_leave_no_gap(shelf: Shelf) -> None:
+    shelf.write(lambda tx: tx.audit.next_sequence(ORGANIZATION))
+
+    async def work(tx: Transaction) -> int:
+        first = await tx.audit.take_sequences(ORGANIZATION, 3)
+        await tx.audit.add_all([make.event(first + place) for place in range(3)])
+        await tx.audit.post_all([Notice(0, place, ORGANIZATION, "topic", str(place)) for place in range(3)])
+        await tx.audit.add_all([])
+        await tx.audit.post_all([])
+        return first
+
+    assert shelf.write(work) == 2
+    found = shelf.read(lambda tx: tx.audit.events(ORGANIZATION, 0, 10))
+    assert list(found) == [make.event(sequence) for sequence in (2, 3, 4)]
+    notices = shelf.read(lambda tx: tx.audit.notices(0, 10))
+    assert [notice.payload for notice in notices] == ["0", "1", "2"]
+    assert shelf.write(lambda tx: tx.audit.next_sequence(ORGANIZATION)) == 5
+    assert shelf.write(lambda tx: tx.audit.take_sequences(OTHER, 2)) == 1
 
 
 def test_events_are_kept_whole_and_read_from_a_position(shelf: Shelf) -> None:

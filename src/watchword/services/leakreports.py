@@ -28,6 +28,7 @@ from watchword.domain.leaks import (
     check_url,
 )
 from watchword.services.context import Caller, Context
+from watchword.services.gathering import Gathering
 from watchword.services.leakfinding import Finder, Item, Named, digest_of
 from watchword.services.leakresponding import Done, Responder
 from watchword.store.base import Duplicate, Transaction
@@ -166,7 +167,8 @@ class Reports:
     ) -> tuple[list[Answer], list[Done]]:
         async def work(tx: Transaction) -> tuple[list[Answer], list[Done]]:
             answers, done = [], []
-            unit = _Unit(tx, caller, source, report)
+            gathering = Gathering(tx)
+            unit = _Unit(gathering.unit, caller, source, report)
             for item in items:
                 named = await self.finder.named_in(tx, item)
                 leak = None
@@ -175,6 +177,7 @@ class Reports:
                     leak = made.leak
                     done.append(made)
                 answers.append(_answer(item, named, leak))
+            await gathering.write()
             return answers, done
 
         for attempt in range(_ATTEMPTS):

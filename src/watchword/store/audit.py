@@ -35,6 +35,17 @@ _POST = Statement(
         payload=bindparam("payload"),
     )
 )
+# Without the ids that SQLAlchemy has a single insert return: many rows return none.
+_POST_ALL = Statement(
+    insert(outbox)
+    .inline()
+    .values(
+        at=bindparam("at"),
+        organization_id=bindparam("organization_id"),
+        topic=bindparam("topic"),
+        payload=bindparam("payload"),
+    )
+)
 _NOTICES = Statement(
     select(*NOTICES.columns)
     .where(outbox.c.id > bindparam("after_"))
@@ -71,6 +82,12 @@ class AuditRows:
     async def next_sequence(self, organization_id: OrganizationId) -> int:
         return await count_up(self._cx, organization_id, "audit")
 
+    async def take_sequences(self, organization_id: OrganizationId, count: int) -> int:
+        return await count_up(self._cx, organization_id, "audit", count) - count + 1
+
+    async def add_all(self, events: Sequence[Event]) -> None:
+        await self._cx.run_many(_ADD_EVENT, [EVENTS.encode(event) for event in events])
+
     async def add(self, event: Event) -> None:
         await self._cx.run(_ADD_EVENT, EVENTS.encode(event))
 
@@ -82,6 +99,19 @@ class AuditRows:
         row = {"at": at, "organization_id": organization_id, "topic": topic, "payload": payload}
         await self._cx.run(_POST, row)
         self._posted.append(Notice(0, at, organization_id, topic, payload))
+
+    async def post_all(self, notices: Sequence[Notice]) -> None:
+        rows = [
+            {
+                "at": one.at,
+                "organization_id": one.organization_id,
+                "topic": one.topic,
+                "payload": one.payload,
+            }
+            for one in notices
+        ]
+        await self._cx.run_many(_POST_ALL, rows)
+        self._posted += notices
 
     async def notices(self, after: int, limit: int) -> Sequence[Notice]:
         return [

@@ -194,14 +194,23 @@ class Audit(Protocol):
     async def next_sequence(self, organization_id: OrganizationId) -> int:
         """The next number of the organization's trail; gap-free because it is part of the unit."""
 
+    async def take_sequences(self, organization_id: OrganizationId, count: int) -> int:
+        """The next numbers of the organization's trail, so many in a row; the first of them."""
+
     async def add(self, event: Event) -> None:
         """Append."""
+
+    async def add_all(self, events: Sequence[Event]) -> None:
+        """Append many."""
 
     async def events(self, organization_id: OrganizationId, after: int, limit: int) -> Sequence[Event]:
         """Events with a higher sequence, in order."""
 
     async def post(self, organization_id: OrganizationId, topic: str, payload: str, at: int) -> None:
         """Append to the outbox; whoever follows it hears of it once the unit is committed."""
+
+    async def post_all(self, notices: Sequence[Notice]) -> None:
+        """Append many to the outbox, in their order."""
 
     async def notices(self, after: int, limit: int) -> Sequence[Notice]:
         """Outbox rows in order."""
