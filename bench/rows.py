@@ -16,6 +16,7 @@ from bench.cut_rows import cut
 from bench.leak_rows import leaks
 from bench.machine import free_port, memory, process, python
 from bench.report import Goal, Row, show
+from bench.scan_rows import scan, scan_history
 from bench.seeding import save, seed, values
 from bench.servers import (
     Installation,
@@ -43,6 +44,8 @@ class Size:
     Attributes:
         shrink: what the console's numbers of things are divided by.
         opens: how often each of its pages is opened.
+        scanned: bytes in the tree that is scanned.
+        commits: of the history that is scanned.
         batches: reports of leaked tokens.
     """
 
@@ -61,10 +64,14 @@ class Size:
     shrink: int
     opens: int
     batches: int
+    scanned: int
+    commits: int
 
 
-FULL = Size(5, 3, 200_000, 10_000_000, 1_000, 20_000, 5, 12, 5_000, 1_000, 10, 60, 1, 30, 10)
-QUICK = Size(1, 1, 20_000, 200_000, 100, 1_000, 1, 3, 500, 100, 2, 5, 20, 5, 2)
+FULL = Size(
+    5, 3, 200_000, 10_000_000, 1_000, 20_000, 5, 12, 5_000, 1_000, 10, 60, 1, 30, 10, 1_000_000_000, 6_000
+)
+QUICK = Size(1, 1, 20_000, 200_000, 100, 1_000, 1, 3, 500, 100, 2, 5, 20, 5, 2, 60_000_000, 600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,4 +397,6 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "revoke": cut,
     "leaks": leaks,
     "console": console,
+    "scan": scan,
+    "scan-history": scan_history,
 }

@@ -15,6 +15,7 @@ import pytest
 from watchword.crypto.values import mint
 from watchword.domain.kinds import Kind
 from watchword.scan import content, crew, packing, walking
+from watchword.scan.archives import Archives
 from watchword.scan.content import OVERLAP, WINDOW, Reader
 from watchword.scan.engine import Engine
 from watchword.scan.findings import Encoding, Finding, Hit, Place
@@ -241,6 +242,14 @@ def test_decoders_and_openers_see_every_file(tmp_path: Path) -> None:
             ("large.box", ("inside",), Encoding.BASE64),
         ]
         assert {one.hit.value.reveal() for one in found} == {token}
+
+
+def test_text_with_digits_where_tar_has_its_checksum_is_text(tmp_path: Path) -> None:
+    token = value()
+    text = b"a" * 148 + b"0 -> LAT" + b"a" * 400 + b"\n" + token.encode()
+    (tmp_path / "map").write_bytes(text)
+    look = Look(openers=(Archives(),))
+    assert [one[0] for one in told(scan_tree([str(tmp_path)], look))] == [token]
 
 
 def test_no_process_is_forked_beside_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

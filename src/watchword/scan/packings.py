@@ -67,10 +67,11 @@ def form_of(head: bytes) -> Form | None:
 def is_tar(block: bytes) -> bool:
     """Whether a block is a header of tar, of any dialect: its checksum holds."""
     stored = block[_CHECKSUM]
-    if len(block) < _BLOCK or not _OCTAL.match(stored):
+    number = _OCTAL.match(stored)
+    if len(block) < _BLOCK or number is None:
         return False
     found = sum(block[:_BLOCK]) - sum(stored) + len(stored) * ord(" ")
-    return int(stored.strip(b" \0"), 8) == found
+    return int(number.group().strip(b" \0"), 8) == found
 
 
 def decompressor(form: Form, packed: Readable, limits: Limits) -> Readable:
