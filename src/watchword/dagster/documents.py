@@ -30,4 +30,8 @@ class Documents:
             prepared = self.engine.prepare(asked.query, asked.operation)
         except Invalid as error:
             return Response.json(refused(error, request.id))
+        if prepared.hot is not None:
+            answer = await prepared.hot(call, asked.variables)
+            if answer is not None:
+                return answer
         return Response.json(await self.engine.run(prepared, asked, call))

@@ -21,6 +21,7 @@ from graphql.pyutils import is_awaitable
 from watchword.dagster.answers import Barred, fault
 from watchword.dagster.binding import resolve_plain, type_of
 from watchword.dagster.call import Call
+from watchword.dagster.fast import Hot, recognise
 from watchword.domain.errors import Invalid, Malformed, WatchwordError
 from watchword.edge.asking import Asked
 from watchword.edge.documents import MAX_SOURCE, MAX_TOKENS, TooDear, check
@@ -46,10 +47,15 @@ class Faulty(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document with the operation of it that is meant."""
+    """A document with the operation of it that is meant.
+
+    Attributes:
+        hot: answers it without executing it, where it is one of those that agents repeat.
+    """
 
     document: DocumentNode
     operation: OperationDefinitionNode
+    hot: Hot | None
 
 
 class Engine:
@@ -76,7 +82,8 @@ class Engine:
             document = self._document(query)
         except RecursionError:
             raise TooDear("The query nests too deep.", code="query_too_deep") from None
-        prepared = Prepared(document, _operation(document, name))
+        operation = _operation(document, name)
+        prepared = Prepared(document, operation, recognise(operation))
         if len(query) <= _MAX_KEPT:
             self._kept[key] = prepared
             if len(self._kept) > _KEPT:
