@@ -268,7 +268,7 @@ class Application:
                     started()
                 # After the start, beside it: the first call of a person need not wait for these imports.
                 await asyncio.to_thread(import_module, _REST)
-                for surface in self._cold:
+                for surface in (*self._cold, dagster_app.warm):
                     await asyncio.to_thread(surface)
                 ending = asyncio.create_task(self._end_when_lost())
                 await serving

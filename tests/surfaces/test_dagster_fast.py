@@ -16,7 +16,9 @@ HOT = (AGENTS, BEAT, DEPLOYMENTS, ENTRIES, INFO, POP)
 
 names = st.sampled_from(["prod", "staging", "f00d", "nowhere"])
 queues = st.none() | st.lists(st.none() | st.sampled_from(["", "gpu"]), max_size=3)
-wrong = st.sampled_from([True, 7, "prod", [7], [[]], {}, {"a": 1}, [None], 1.5, 2**40, None])
+wrong: st.SearchStrategy[Any] = st.sampled_from(
+    [True, 7, "prod", [7], [[]], {}, {"a": 1}, [None], 1.5, 2**40, None]
+)
 variables = st.fixed_dictionaries(
     {},
     optional={

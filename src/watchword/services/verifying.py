@@ -98,7 +98,7 @@ def look_at(token: Token) -> Presented:
 
 
 class Verifier:
-    """Decides about presented values; holds the cache of live tokens."""
+    """Decides about presented values; caches live tokens, and dead ones that are shown for ever."""
 
     def __init__(self, context: Context, ledger: Ledger) -> None:
         self._context = context
@@ -263,7 +263,7 @@ class Verifier:
         if token is None:
             raise refusal(Reason.UNKNOWN)
         presented = look_at(token)
-        if token.state is State.ACTIVE and fresh:
+        if fresh and (token.state is State.ACTIVE or _asks_for_ever(token)):
             if len(self._cache) >= CACHE_SIZE:
                 for old in list(self._cache)[: CACHE_SIZE // 8]:
                     del self._cache[old]
@@ -377,6 +377,14 @@ class Verifier:
 
     def _take_over(self, notice: Notice) -> None:
         self._imported.add(bytes.fromhex(notice.payload))
+
+
+def _asks_for_ever(token: Token) -> bool:
+    """Whether a dead token goes on being shown: Dagster's agents never give up (contract dagster §8).
+
+    A revocation is final, so that what is kept of it stays true.
+    """
+    return token.kind is Kind.DAGSTER_AGENT and token.state is State.REVOKED
 
 
 def _wrong_kind(found: str, kinds: Collection[Kind]) -> Refused:

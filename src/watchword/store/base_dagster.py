@@ -49,6 +49,11 @@ class WorkItems(Protocol):
     ) -> Sequence[WorkItem]:
         """Work of a line that waits and has not expired, oldest first."""
 
+    async def list(
+        self, organization_id: OrganizationId, deployment_id: DeploymentId, limit: int
+    ) -> Sequence[WorkItem]:
+        """Work of a deployment in whatever state, the latest first."""
+
     async def take(
         self, organization_id: OrganizationId, item_id: WorkItemId, token_id: TokenId, now: int
     ) -> bool:

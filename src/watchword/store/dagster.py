@@ -50,6 +50,15 @@ _WAITING_ITEMS = Statement(
     .order_by(_w.id)
     .limit(bindparam("limit_"))
 )
+_LIST_ITEMS = Statement(
+    select(*ITEMS.columns)
+    .where(
+        _w.organization_id == bindparam("organization_id_"),
+        _w.deployment_id == bindparam("deployment_id_"),
+    )
+    .order_by(_w.id.desc())
+    .limit(bindparam("limit_"))
+)
 _TAKE = Statement(
     update(work_items)
     .where(_ITEM, _WAITING)
@@ -130,6 +139,12 @@ class WorkItemRows:
             "limit_": limit,
         }
         return [ITEMS.decode(row) for row in await self._cx.all(_WAITING_ITEMS, asked)]
+
+    async def list(
+        self, organization_id: OrganizationId, deployment_id: DeploymentId, limit: int
+    ) -> Sequence[WorkItem]:
+        asked = {"organization_id_": organization_id, "deployment_id_": deployment_id, "limit_": limit}
+        return [ITEMS.decode(row) for row in await self._cx.all(_LIST_ITEMS, asked)]
 
     async def take(
         self, organization_id: OrganizationId, item_id: WorkItemId, token_id: TokenId, now: int

@@ -2,7 +2,19 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from watchword.domain.dagsterruns import DagsterEvent, DagsterRun, RunStatus
 from watchword.domain.dagsteruploads import DagsterUpload, UploadKind, UploadState
@@ -35,14 +47,15 @@ _SAVE = Statement(
     )
 )
 _FIND = Statement(select(*RUNS.columns).where(_ONE))
-_PAGE = (
+# States between commas, every one where there are none.
+_STATES: BindParameter[str] = bindparam("states_", type_=Text)
+_LIST = Statement(
     select(*RUNS.columns)
-    .where(_IN)
+    .where(_IN, or_(_STATES == "", _STATES.like(literal("%,", Text) + _r.status + literal(",%", Text))))
     .order_by(_r.number.desc())
     .limit(bindparam("limit_"))
     .offset(bindparam("offset_"))
 )
-_LIST = Statement(_PAGE)
 _FORGET_RUNS = Statement(delete(dagster_runs).where(_r.created_at < bindparam("before_")))
 
 _ADD_EVENT = Statement(insert(dagster_events))
@@ -133,13 +146,11 @@ class DagsterRunRows:
         asked = {
             "organization_id_": organization_id,
             "deployment_id_": deployment_id,
+            "states_": f",{','.join(each.value for each in statuses)}," if statuses else "",
             "limit_": page.limit,
             "offset_": page.offset,
         }
-        statement = _LIST
-        if statuses:
-            statement = Statement(_PAGE.where(one_of(_r.status, [each.value for each in statuses])))
-        return [RUNS.decode(row) for row in await self._cx.all(statement, asked)]
+        return [RUNS.decode(row) for row in await self._cx.all(_LIST, asked)]
 
     async def add_events(self, events: Sequence[DagsterEvent]) -> None:
         await self._cx.run_many(_ADD_EVENT, [EVENTS.encode(event) for event in events])
