@@ -161,7 +161,7 @@ def test_permissions_are_given_and_taken_and_tell_their_scope(scene: DagsterScen
     found(scene, admin, FORBID, asked=one)
     assert served() == ["f00d"]
     events = scene.write(lambda tx: tx.audit.events(scene.organization.id, 0, 1_000))
-    assert [one.action for one in events].count(Action.DEPLOYMENT_GRANT_REMOVED.value) == 2
+    assert [one.action for one in events].count(Action.DEPLOYMENT_GRANT_REMOVED) == 2
 
 
 @pytest.mark.parametrize(
