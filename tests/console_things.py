@@ -133,6 +133,7 @@ class Things:
         _, _, version, name = address("console.css").split("/")
         self.ids: dict[str, str] = {
             "org": self.slug,
+            "nonce": "AB12CD34",
             "user": first.admin.id,
             "version": version,
             "name": name,

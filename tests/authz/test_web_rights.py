@@ -75,7 +75,7 @@ NOTHING_CHOSEN = {"POST /organizations/{org}/members/{user}/tokens"}
 # They would end the callers' own sessions.
 ENDING = ("/sign-out", "/user/security/sessions/end-others")
 # What is no organization's, or is counted for each of its things.
-NOBODYS = ("org", "number", "provider")
+NOBODYS = ("org", "number", "provider", "nonce")
 
 
 def name_of(route: Route) -> str:

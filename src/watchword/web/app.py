@@ -21,6 +21,7 @@ from watchword.web import (
     buildactions,
     buildpages,
     builds,
+    cliauth,
     clusters,
     clustersettings,
     crews,
@@ -73,6 +74,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *sign_in_passkeys.HANDLERS,
     *sign_in_with.HANDLERS,
     *door_links.HANDLERS,
+    *cliauth.HANDLERS,
     *own_security.HANDLERS,
     *own_passkeys.HANDLERS,
     *events.HANDLERS,
@@ -184,7 +186,8 @@ async def _finish(message: Message, scope: Scope) -> None:
     known = cast("dict[str, Any]", scope)
     headers = [*message["headers"]]
     names = {name.lower() for name, _ in headers}
-    added = [*HEADERS, *known.get(COOKIES, ())]
+    added = [each for each in HEADERS if each[0].encode() not in names]
+    added += known.get(COOKIES, ())
     if b"cache-control" not in names:
         added.append(NO_STORE)
     if (known.get("watchword") or {}).get("encrypted"):

@@ -17,13 +17,20 @@ SESSION_COOKIE = "__Host-watchword"
 VISIT_COOKIE = "__Host-watchword-visit"
 CSRF_FIELD = "csrf"
 
-_CONTENT_SECURITY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types watchword"
-)
+CONTENT_SECURITY = "content-security-policy"
+
+
+def content_security(connect: str = "'self'") -> str:
+    """The policy of a page whose script may ask this one address; our own where no other is named."""
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        f"connect-src {connect}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types watchword"
+    )
+
+
 HEADERS: tuple[tuple[str, str], ...] = (
-    ("content-security-policy", _CONTENT_SECURITY),
+    (CONTENT_SECURITY, content_security()),
     ("x-frame-options", "DENY"),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "same-origin"),

@@ -510,6 +510,31 @@ class Log extends HTMLElement {
   }
 }
 
+// -- a command line that waits on loopback ----------------------------------------------------------
+
+// Hands a fresh token to the command line that asked for it; the page's policy lets it ask this port alone.
+class CommandLine extends HTMLElement {
+  async connectedCallback() {
+    const field = this.querySelector("[data-secret]");
+    if (!field) return;
+    const { port, nonce, organization } = this.dataset;
+    let taken = false;
+    try {
+      const answer = await fetch(`http://localhost:${port}/callback`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ nonce, organization, token: field.value }),
+        credentials: "omit",
+      });
+      taken = answer.ok;
+    } catch { /* nobody listens there */ }
+    field.remove();
+    for (const part of this.querySelectorAll("[data-when]")) part.hidden = part.dataset.when !== (taken ? "taken" : "failed");
+    say(taken ? "The command line is signed in." : "The command line did not take the token.");
+  }
+}
+
+customElements.define("ww-command-line", CommandLine);
 customElements.define("ww-copy", Copy);
 customElements.define("ww-once", Once);
 customElements.define("ww-live", Live);
