@@ -1,6 +1,6 @@
 # Watchword: the commands of the house. `make` alone prints this list.
 .DEFAULT_GOAL := help
-.PHONY: pictures ready help up test lint bench bench-quick claims tour golden debian
+.PHONY: soak fuzz pictures ready help up test lint bench bench-quick claims tour golden debian
 
 # uv from the machine, else one of our own in .tools: Python with venv and pip is all that is needed.
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
@@ -55,6 +55,14 @@ bench-quick: ready ## the same in a minute or two, small and not to be judged
 
 claims: ready debian ## 100,000 claims by 32 workers under kills and pauses, on both databases
 	$(RUN) python bench/claims.py
+
+soak: ready ## no checksum holds by chance in 10 GB of packages and random text; every hidden value is found
+	$(RUN) python bench/soak.py
+	WATCHWORD_LONG=1 $(RUN) pytest tests/scan/test_recall.py
+
+fuzz: ready ## damaged input for the scanner's parsers, a minute each
+	@for target in engine encodings archives exceptions explain; do \
+	$(RUN) python tests/scan_fuzzing.py $$target -max_total_time=60 || exit 1; done
 
 pictures: ready debian ## take the documentation's pictures of the console anew
 	PYTHONPATH=tests:. $(RUN) python tests/showcase.py

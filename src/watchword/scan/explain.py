@@ -184,7 +184,7 @@ _CHANGES: tuple[tuple[Callable[[str], str], str], ...] = (
     (lambda text: _SCHEME.sub("", text, count=1), "the name of a scheme stands before it"),
     (lambda text: text.strip(_QUOTES + ",; "), "quotes or commas stand around it"),
     (
-        lambda text: unquote(text, errors="strict") if "%" in text else text,
+        lambda text: unquote(text) if "%" in text else text,
         "it is encoded for an address (%)",
     ),
     (_unbased, "it is encoded in base64"),
