@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar, cast
 from rest_client import InProcess, Rest
 from support import World
 from watchword.domain.accounts import Cluster, Member, Role, User
+from watchword.domain.dagsteragents import AgentFault
 from watchword.domain.dagsterroles import DagsterRole
 from watchword.domain.events import SYSTEM
 from watchword.domain.fleet import Agent
@@ -25,6 +26,7 @@ from watchword.services.attention import tell_incident
 from watchword.services.authority import Authority
 from watchword.services.banners import set_banner
 from watchword.services.context import LOCAL, Caller
+from watchword.services.dagsteragents import Heartbeat
 from watchword.services.dagstertokens import create_agent_token_in, create_user_token_in
 from watchword.services.deployments import create_in, set_role_in
 from watchword.services.exchanging import Registration, register
@@ -319,7 +321,19 @@ class Things:
             await set_role_in(context, tx, LOCAL, organization.id, self.member.id, staging, role, admin.id)
 
         self.write(deploy)
+        self._hear_dagster_agent()
         self.ids["deployment"] = f"staging-{self.slug}"
+
+    def _hear_dagster_agent(self) -> None:
+        value, now = self.dagster_agent_token.value.reveal(), self.authority.context.clock.now()
+        guest = self.ground.run(
+            self.authority.dagster_door.enter(value, Caller(SYSTEM, ADDRESS, user_agent="agent"))
+        )
+        facts = {"version": self.say("Dagster agent version", 50)}
+        label, kind = self.say("Dagster agent label", 100), self.say("Dagster agent type", 100)
+        heartbeat = Heartbeat("prod", ABSENT, label, kind, ("",), facts)
+        error = AgentFault(now, self.say("Dagster agent error"))
+        self.authority.dagster_fleet.heard(guest, [heartbeat], [error])
 
     def _agent(self, issued: Issued, registration: Registration) -> Agent:
         kinds = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)

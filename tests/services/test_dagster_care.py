@@ -1,5 +1,7 @@
 """Dagster+'s tokens in what holds for every kind: rotation, search, hygiene, introspection, blast radius."""
 
+import asyncio
+
 import pytest
 
 from services.rotation_scene import Rotations
@@ -10,12 +12,13 @@ from watchword.domain.accounts import User
 from watchword.domain.deployments import GrantScope
 from watchword.domain.events import Action
 from watchword.domain.hygiene import Flag
-from watchword.domain.ids import TokenId
+from watchword.domain.ids import OrganizationId, TokenId
 from watchword.domain.kinds import Kind
 from watchword.domain.rotations import Cause, RotationState
 from watchword.domain.tokens import DAY_US
 from watchword.services.access import Access, enter_in_person
 from watchword.services.context import LOCAL
+from watchword.services.following import Following
 from watchword.services.hygiene import Finding, report
 from watchword.services.people import person_caller
 from watchword.services.tokensearch import Pasted, Sought, TokenPage
@@ -212,3 +215,29 @@ def test_a_revocations_blast_radius_names_the_callers_of_the_last_day(dagster: D
         polls(dagster, issued.value, address)
     radius = dagster.write(lambda tx: dagster.scene.authority.blast.radius_in(tx, issued.token))
     assert {one.address: one.count for one in radius.callers} == {ADDRESS: 2, "192.0.2.2": 1}
+
+
+def test_pages_hear_of_agents_which_memory_alone_knows(dagster: Dagster) -> None:
+    async def hear() -> frozenset[str]:
+        looked, state = asyncio.Event(), ["quiet"]
+
+        def pulse(_organization: OrganizationId) -> str:
+            looked.set()
+            return state[0]
+
+        following = Following(dagster.context, {"dagster_agent": pulse}, pause=0.01)
+        position = await dagster.context.store.read(lambda tx: tx.trail.last(dagster.organization.id))
+        changes = following.changes(dagster.organization.id, position)
+        heard = asyncio.ensure_future(anext(changes))
+        await looked.wait()
+        state[0] = "running"
+        try:
+            kinds = (await heard)[1]
+            while not kinds:  # nothing happened for a while
+                kinds = (await anext(changes))[1]
+            return kinds
+        finally:
+            following.stop()
+            await changes.aclose()  # type: ignore[attr-defined] # it is a generator
+
+    assert dagster.scene.run(hear()) == {"dagster_agent"}

@@ -8,11 +8,13 @@ import pytest
 from console_client import Console, new_person
 from support import World
 from watchword.domain.accounts import User
+from watchword.domain.dagsteragents import AgentFault
 from watchword.domain.deployments import Permitted
 from watchword.domain.events import Action
 from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State, Token
 from watchword.services.context import LOCAL
+from watchword.services.dagsteragents import Heartbeat
 from watchword.services.revealing import set_revealable
 from watchword.store.base import EVERYTHING, Transaction
 
@@ -133,6 +135,37 @@ def test_making_and_revealing_ask_for_a_fresh_proof(world: World) -> None:
         assert answer.status_code == 200
         assert "proof" in answer.text
     assert tokens(world) == []
+
+
+def test_agents_are_shown_as_their_heartbeats_describe_them_and_named_before_a_revocation(
+    admin: Console, member: Console, world: World
+) -> None:
+    create(admin)
+    (token,) = tokens(world)
+    admin.get("dagster/tokens")
+    admin.post(f"dagster/tokens/agent/{token.id}/reveal", {"once": once(admin)})
+    value = VALUE.findall(admin.last.text)[0]
+    admin.get("dagster/agents")
+    assert "No agent was heard of" in admin.text()
+    fleet, before = world.authority.dagster_fleet, world.authority.dagster_fleet.pulse(token.organization_id)
+    guest = world.run(world.authority.dagster_door.enter(value, LOCAL))
+    heartbeat = Heartbeat("prod", "a-1", "eu <b>", "ProcessUserCodeLauncher", ("",), {"version": "1.13.27"})
+    fleet.heard(guest, [heartbeat], [AgentFault(world.clock.now(), "it <i>broke</i>")])
+    admin.get("dagster/agents")
+    assert "eu <b> a-1 ● RUNNING 1.13.27" in admin.text()
+    assert "it <i>broke</i>" in admin.text()
+    assert f'href="/organizations/acme/dagster/tokens/agent/{token.id}"' in admin.last.text
+    assert fleet.pulse(token.organization_id) != before
+    admin.get(f"dagster/tokens/agent/{token.id}/revoke")
+    assert "1 agent runs with it now: eu <b>, version 1.13.27" in admin.text()
+    member.get("dagster/agents")
+    assert "RUNNING" in member.text()
+    assert token.id not in member.last.text
+    running = fleet.pulse(token.organization_id)
+    world.clock.forward(91_000_000)
+    admin.get("dagster/agents")
+    assert "NOT_RUNNING" in admin.text()
+    assert fleet.pulse(token.organization_id) != running
 
 
 def test_the_pencil_changes_the_description(admin: Console, world: World) -> None:

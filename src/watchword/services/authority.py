@@ -166,7 +166,7 @@ class Authority:
             revoker,
             Editor(context, revoker),
             Blast(context, ledger, withdrawer, dagster_fleet),
-            Following(context),
+            Following(context, {"dagster_agent": dagster_fleet.pulse}),
             TrailChecks(context),
             finder,
             Overseer(context, ledger, fleet, dispatcher, finder),

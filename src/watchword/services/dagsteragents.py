@@ -138,6 +138,17 @@ class DagsterFleet:
             if agent.token_id == token_id and agent.status_at(now) is AgentStatus.RUNNING
         ]
 
+    def pulse(self, organization_id: OrganizationId) -> int:
+        """Who is there and how, in short: another number when agents come, go quiet, or tell of errors."""
+        now = self.context.clock.now()
+        agents = self._agents.get(organization_id, {}).values()
+        return hash(
+            frozenset(
+                (agent.id, agent.label, agent.status_at(now), agent.errors, frozenset(agent.deployments))
+                for agent in agents
+            )
+        )
+
     async def flush(self) -> int:
         """Write what was heard since the last time; how many agents."""
         taken, self._unwritten = self._unwritten, set()

@@ -5,7 +5,7 @@ what happened, in commit order and whichever node did it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from watchword.domain.ids import OrganizationId
@@ -31,6 +31,7 @@ class _Watch:
     position: int
     listeners: list[Heard] = field(default_factory=list)
     task: "asyncio.Task[None] | None" = None
+    felt: dict[str, Hashable] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -38,11 +39,13 @@ class Following:
     """Tells listeners what kinds of things changed.
 
     Attributes:
+        pulses: by kind, what of it lives in memory alone, in short: another answer than before is news.
         pause: seconds between two looks.
         stopped: whether the server is ending.
     """
 
     context: Context
+    pulses: Mapping[str, Callable[[OrganizationId], Hashable]] = field(default_factory=dict)
     pause: float = LOOK_SECONDS
     watched: dict[OrganizationId, _Watch] = field(default_factory=dict)
     stopped: bool = False
@@ -102,10 +105,17 @@ class Following:
     async def _look(self, organization_id: OrganizationId, watch: _Watch) -> None:
         while True:
             await asyncio.sleep(self.pause)
-            kinds = await self._happened(organization_id, watch)
+            kinds = await self._happened(organization_id, watch) | self._felt(organization_id, watch)
             if kinds:
                 for listener in watch.listeners:
                     listener.put_nowait(kinds)
+
+    def _felt(self, organization_id: OrganizationId, watch: _Watch) -> frozenset[str]:
+        """Kinds of what changed in memory since the last look; the first one is the beginning."""
+        now = {kind: pulse(organization_id) for kind, pulse in self.pulses.items()}
+        changed = frozenset(kind for kind, felt in now.items() if watch.felt.get(kind, felt) != felt)
+        watch.felt = now
+        return changed
 
     async def _happened(self, organization_id: OrganizationId, watch: _Watch) -> frozenset[str]:
         """Kinds of what happened since the last look; nothing where the database cannot be asked now."""

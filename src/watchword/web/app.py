@@ -25,6 +25,7 @@ from watchword.web import (
     clusters,
     clustersettings,
     crews,
+    dagsteragents,
     dagsterdeployments,
     dagsterrotation,
     dagstertokenpage,
@@ -120,6 +121,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *dagstertokenpage.HANDLERS,
     *dagsterrotation.HANDLERS,
     *dagsterdeployments.HANDLERS,
+    *dagsteragents.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 

@@ -137,6 +137,7 @@ async def _ending(visit: Visit, kind: Kind, *errors: WatchwordError) -> Page:
         "token": kept.token,
         "radius": radius,
         "agent": kind is Kind.DAGSTER_AGENT,
+        "agents": visit.authority.dagster_fleet.holders(kept.token.organization_id, token_id),
         "rotation": attention.predecessors.get(token_id) or attention.successors.get(token_id),
         "live": kept.token.state is State.ACTIVE,
     }
