@@ -12,14 +12,16 @@ from services.leak_scene import LeakScene
 from support import World
 from watchword.cli.partnerstand import PartnerStand
 from watchword.crypto.reports import ReportKey, github_headers, key_id, signed_headers
-from watchword.crypto.values import Secret
+from watchword.crypto.values import Secret, digest
 from watchword.domain.leaks import Sighting
-from watchword.domain.tokens import Token
+from watchword.domain.tokens import State, Token
 from watchword.edge.app import Edge
 from watchword.edge.meter import Meter
 from watchword.edge.router import Router
 from watchword.leaks_api.app import routes
 from watchword.services.context import LOCAL
+from watchword.services.importing import import_agent_token
+from watchword.services.issuing import Issued, TokenRequest
 from watchword.services.leakreporters import read_reporters
 from watchword.services.revoking import revoke
 from watchword.store.page import Page
@@ -126,6 +128,28 @@ class Door(LeakScene):
     def revoke(self, token: Token) -> None:
         context = self.authority.context
         self.run(context.store.write(lambda tx: revoke(context, tx, LOCAL, token, self.first.admin.id)))
+
+    def superseded(self) -> Issued:
+        """A token that a rotation replaced."""
+        issued, context = self.token(), self.authority.context
+        owner, token_id = issued.token.organization_id, issued.token.id
+        self.run(
+            context.store.write(lambda tx: tx.tokens.end(owner, token_id, State.SUPERSEDED, 1, None, ""))
+        )
+        return issued
+
+    def imported(self, value: str) -> Issued:
+        """A token whose value was issued elsewhere, and has whatever shape."""
+        context, first = self.authority.context, self.first
+        request = TokenRequest(
+            organization_id=self.organization_id, cluster_id=first.cluster.id, description="brought along"
+        )
+        token = self.run(
+            context.store.write(
+                lambda tx: import_agent_token(context, tx, LOCAL, request, digest(value), first.admin.id)
+            )
+        )
+        return Issued(token, Secret(value))
 
     def kept_reports(self) -> int:
         store = self.authority.context.store

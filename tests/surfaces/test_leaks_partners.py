@@ -147,11 +147,12 @@ def test_labels_stay_true_whatever_became_of_the_token(door: Door) -> None:
     assert job_token is not None
     door.revoke(revoked.token)
     door.forward(3600)
-    values = [live.value, expired.value, revoked.value, job_token, mint(Kind.AGENT)]
+    others = [door.superseded().value, door.imported("an old value of another make").value, job_token]
+    values = [live.value, expired.value, revoked.value, *others, mint(Kind.AGENT)]
     for _ in range(3):
         url = f"https://example.com/{door.everything()}"
         answer = door.github([match(value, url=url) for value in values])
-        assert [one["label"] for one in answer.json()] == ["true_positive"] * 4 + ["false_positive"]
+        assert [one["label"] for one in answer.json()] == ["true_positive"] * 6 + ["false_positive"]
     assert door.the_leak(expired.token).outcome is Outcome.DEAD
     assert door.the_leak(revoked.token).outcome is Outcome.DEAD
 

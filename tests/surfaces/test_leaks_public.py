@@ -102,6 +102,14 @@ def test_a_job_token_gets_its_case_and_a_clear_word(door: Door) -> None:
         door.forward(90)
 
 
+def test_values_of_every_make_can_be_shown(door: Door) -> None:
+    brought, joined = door.imported("an old value of another make"), door.agent()
+    assert [one["state"] for one in show(door, brought.value, joined.value)] == ["revoked", "revoked"]
+    assert door.reason(brought.value.reveal(), AGENTS) == "token_revoked"
+    assert door.reason(joined.value.reveal()) in ("session_ended", "token_revoked")
+    assert not door.authority.fleet.agents
+
+
 @pytest.mark.parametrize("rule", ["notify", "quarantine", "rotate:600"])
 def test_what_a_partner_only_quarantined_or_rotates_is_revoked(door: Door, rule: str) -> None:
     door.rules(agent__public=rule)
@@ -199,17 +207,10 @@ def test_a_prefix_tells_kind_and_state_and_nothing_of_whose_it_is(door: Door) ->
 
 def test_every_state_is_told(door: Door) -> None:
     door.rules(agent__public="quarantine")
-    expired, revoked, held, rotated = door.token(expires_in=700), door.token(), door.token(), door.token()
+    expired, revoked, held = door.token(expires_in=700), door.token(), door.token()
+    rotated = door.superseded()
     door.revoke(revoked.token)
     door.report(held.value)
-    context = door.authority.context
-    door.run(
-        context.store.write(
-            lambda tx: tx.tokens.end(
-                rotated.token.organization_id, rotated.token.id, State.SUPERSEDED, 1, None, ""
-            )
-        )
-    )
     door.forward(3600)
     prefixes = [hashed(each.value)[:16] for each in (expired, revoked, held, rotated)]
     found = look(door, *prefixes)
