@@ -406,3 +406,28 @@ def test_it_begins_with_little_loaded(tmp_path: Path) -> None:
         [sys.executable, "-c", script, str(tmp_path / "a")], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "1 []"
+
+
+def test_progress_is_shown_on_a_terminal_alone(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan.write("a", AGENT)
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", screen)
+    assert scan().out.startswith("a:1:1")
+    assert "1 finding of 1 value" in screen.getvalue()
+    assert "\x1b[" in screen.getvalue()
+    assert AGENT not in screen.getvalue()
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "many").write_text("\n".join(value_of(Kind.AGENT, SOURCE) for _ in range(2000)))
+    command = f"{sys.executable} -m watchword scan {tmp_path}/many | head -1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr

@@ -195,7 +195,11 @@ def _write(asked: Asked, report: Report) -> None:
     if asked.output is not None:
         _save(asked.output, text)
     elif text:
-        print(text, end="", flush=True)
+        try:
+            print(text, end="", flush=True)
+        except BrokenPipeError:
+            # Who reads has enough; Python would complain once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _save(path: str, text: str) -> None:
