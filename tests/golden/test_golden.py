@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from watchword.cli.patterns import FORMATS
+from watchword.cli.patterns import FORMATS, rows
 
 FOLDER = Path(__file__).parent
 COMMANDS = [
@@ -223,7 +223,7 @@ def test_command_line_help(request: pytest.FixtureRequest) -> None:
 
 @pytest.mark.parametrize("form", sorted(FORMATS))
 def test_token_patterns(form: str, request: pytest.FixtureRequest) -> None:
-    compare(f"patterns-{form}.txt", FORMATS[form]("bk"), request)
+    compare(f"patterns-{form}.txt", FORMATS[form](rows("bk")), request)
 
 
 def test_a_difference_is_found(request: pytest.FixtureRequest) -> None:

@@ -1,8 +1,11 @@
 """Examples that others documented have no checksum of ours: they are found by shape only."""
 
+import re
+
 import pytest
 
 from scan_values import LEGACY
+from watchword.cli.patterns import rows
 from watchword.scan.engine import Engine
 from watchword.scan.findings import Proof
 
@@ -36,3 +39,12 @@ def test_forms_without_an_installation_are_found_as_older_ones(value: str) -> No
     (hit,) = Engine().hits(f"token={value}\n".encode())
     assert hit.family.endswith("-legacy")
     assert (hit.proof, hit.value.reveal()) == (Proof.SHAPE, value)
+
+
+@pytest.mark.parametrize("value", LEGACY)
+def test_other_scanners_are_given_older_forms_on_request(value: str) -> None:
+    known = {row.name: row for row in rows("bk", older=True)}
+    assert {row.name for row in rows("bk")} < set(known)
+    (found,) = [name for name, row in known.items() if re.fullmatch(row.regex, value)]
+    assert found.endswith("-older")
+    assert value.startswith(known[found].keyword)

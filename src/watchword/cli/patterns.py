@@ -1,62 +1,90 @@
 """`token patterns`: regular expressions of all value shapes, as scanners of other makes read them."""
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from watchword.crypto.values import pattern, prefix
 from watchword.domain.errors import Invalid
 from watchword.domain.kinds import DEFAULT_BRAND, SHAPES, Shape
+from watchword.scan.patterns import older_pattern
 
 Format = Literal["plain", "gitleaks", "trufflehog", "pre-commit", "github"]
 
 _MAX_BRAND = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A shape as other scanners want it: a name, a title for people, its expression, how it begins."""
+
+    name: str
+    title: str
+    regex: str
+    keyword: str
+
+
 def patterns(
-    *, format: Format = "plain", brand: str = DEFAULT_BRAND  # noqa: A002 - the flag's name
-) -> None:  # fmt: skip
+    *,
+    format: Format = "plain",  # noqa: A002 - the flag's name
+    brand: str = DEFAULT_BRAND,
+    older: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
     """Print one regular expression per kind of value, for a scanner; needs no server.
 
     Args:
         format: How the scanner reads it.
         brand: The installation's brand.
+        older: Print those of older forms too, which were issued elsewhere and name no installation.
     """
     if not (brand.isascii() and brand.isalnum() and brand.islower() and len(brand) <= _MAX_BRAND):
         raise Invalid("a brand is 1 to 8 lower-case letters and digits", code="invalid_brand")
-    print(FORMATS[format](brand), end="")
+    print(FORMATS[format](rows(brand, older=older)), end="")
 
 
-def _title(shape: Shape) -> str:
-    return f"Watchword {shape.name.replace('-', ' ')}"
+def rows(brand: str, *, older: bool = False) -> list[Row]:
+    """The shapes of a brand; behind them, where they are asked for, the older forms."""
+    found = [_row(shape, shape.name, pattern(shape, brand), brand) for shape in SHAPES]
+    for shape in SHAPES if older else ():
+        expression = older_pattern(shape, brand)
+        if expression is not None:
+            found.append(_row(shape, f"{shape.name}-older", expression, brand))
+    return found
 
 
-def _plain(brand: str) -> str:
-    return "".join(f"{shape.name}\t{pattern(shape, brand)}\n" for shape in SHAPES)
+def _row(shape: Shape, name: str, expression: str, brand: str) -> Row:
+    return Row(f"watchword-{name}", f"Watchword {name.replace('-', ' ')}", expression, prefix(shape, brand))
 
 
-def _gitleaks(brand: str) -> str:
+def _plain(known: Sequence[Row]) -> str:
+    return "".join(f"{row.name.removeprefix('watchword-')}\t{row.regex}\n" for row in known)
+
+
+def _gitleaks(known: Sequence[Row]) -> str:
     """Rules of `.gitleaks.toml`."""
     rules = [
-        f'[[rules]]\nid = "watchword-{shape.name}"\ndescription = "{_title(shape)}"\n'
-        f"regex = '''{pattern(shape, brand)}'''\nkeywords = [\"{prefix(shape, brand)}\"]\n"
-        for shape in SHAPES
+        f'[[rules]]\nid = "{row.name}"\ndescription = "{row.title}"\n'
+        f"regex = '''{row.regex}'''\nkeywords = [\"{row.keyword}\"]\n"
+        for row in known
     ]
     return "[extend]\nuseDefault = true\n\n" + "\n".join(rules)
 
 
-def _trufflehog(brand: str) -> str:
+def _trufflehog(known: Sequence[Row]) -> str:
     """Custom detectors of `trufflehog --config`."""
     detectors = [
-        f"  - name: watchword-{shape.name}\n    keywords:\n      - '{prefix(shape, brand)}'\n"
-        f"    regex:\n      value: '{pattern(shape, brand)}'\n"
-        for shape in SHAPES
+        f"  - name: {row.name}\n    keywords:\n      - '{row.keyword}'\n"
+        f"    regex:\n      value: '{row.regex}'\n"
+        for row in known
     ]
     return "detectors:\n" + "".join(detectors)
 
 
-def _pre_commit(brand: str) -> str:
+def _pre_commit(known: Sequence[Row]) -> str:
     """A hook of `.pre-commit-config.yaml` that needs nothing installed."""
-    expression = "|".join(pattern(shape, brand) for shape in SHAPES)
+    expression = "|".join(row.regex for row in known)
     return (
         "repos:\n  - repo: local\n    hooks:\n      - id: watchword-values\n"
         "        name: no Watchword token values\n        language: pygrep\n        types: [text]\n"
@@ -64,14 +92,12 @@ def _pre_commit(brand: str) -> str:
     )
 
 
-def _github(brand: str) -> str:
+def _github(known: Sequence[Row]) -> str:
     """Custom patterns, to be entered under Settings, Advanced Security, Custom patterns."""
-    return "\n".join(
-        f"Pattern name:  {_title(shape)}\nSecret format: {pattern(shape, brand)}\n" for shape in SHAPES
-    )
+    return "\n".join(f"Pattern name:  {row.title}\nSecret format: {row.regex}\n" for row in known)
 
 
-FORMATS: dict[str, Callable[[str], str]] = {
+FORMATS: dict[str, Callable[[Sequence[Row]], str]] = {
     "plain": _plain,
     "gitleaks": _gitleaks,
     "trufflehog": _trufflehog,

@@ -46,6 +46,15 @@ class Family:
         return self.shape.checked and not self.legacy
 
 
+def older_pattern(shape: Shape, brand: str = DEFAULT_BRAND) -> str | None:
+    """A regular expression (RE2 syntax) for the shape's older form; None where there is none."""
+    if shape.prefix not in _LEGACY:
+        return None
+    longest_first = sorted(_LEGACY[shape.prefix], reverse=True)
+    bodies = "|".join(f"{_WORD}{{{length}}}" for length in longest_first)
+    return rf"{re.escape(prefix(shape, brand))}(?:{bodies})\b"
+
+
 def families(brands: Sequence[str] = (DEFAULT_BRAND,)) -> tuple[Family, ...]:
     """All families of these brands, those with a checksum before older ones with the same prefix."""
     found = []
