@@ -1,12 +1,14 @@
 """The rules of contract dagster-agents-api §9, one by one: who gets in, and to what."""
 
 import json
+from io import StringIO
 
 import pytest
 
 from dagster_scene import AGENTS, BEAT, DEPLOYMENTS, ENTRIES, INFO, POP, DagsterScene, heartbeat
 from support import World
 from watchword.domain.deployments import GrantScope
+from watchword.edge.logging import configure
 
 REFUSED = {"error", "message"}
 
@@ -189,3 +191,25 @@ def test_rights_that_change_hold_at_the_next_call(scene: DagsterScene) -> None:
     assert scene.ask(token, DEPLOYMENTS, asked).status == 401
     scene.world.restart()
     assert scene.ask(token, DEPLOYMENTS, asked).status == 401
+
+
+def test_a_revoked_agent_that_asks_for_ever_costs_one_line_a_minute_and_no_look_at_the_database(
+    scene: DagsterScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = scene.agent_token()
+    scene.revoke(token.token)
+    assert scene.ask(token, AGENTS).status == 401
+    stream = StringIO()
+    configure("warning", "json", ("bk",), stream)
+    try:
+        edge = scene.edge
+        monkeypatch.setattr(DagsterScene, "edge", edge)
+        reads = scene.world.store.read
+        monkeypatch.setattr(scene.world.store, "read", None)
+        answers = {scene.ask(token, AGENTS).status for _ in range(50)}
+        monkeypatch.setattr(scene.world.store, "read", reads)
+    finally:
+        configure("warning", "text", ("bk",))
+    assert answers == {401}
+    assert stream.getvalue().count("token_revoked") == 1
+    assert token.value.reveal().rpartition(":")[2] not in stream.getvalue()
