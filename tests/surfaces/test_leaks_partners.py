@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from leaks_client import GITLAB_SECRET, Door, ed25519_key, make_key, match
+from leaks_client import ADDRESS, GITLAB_SECRET, Door, ed25519_key, make_key, match
 from properties.test_leak_signatures import GITHUB_BODY, GITHUB_KEY, GITHUB_KEY_ID, GITHUB_SIGNATURE
 from support import World
 from watchword.cli.partnerstand import PATH
@@ -226,6 +227,21 @@ def test_many_at_once_fetch_the_list_once(door: Door) -> None:
 
     assert set(door.run(storm())) == {200}
     assert door.stand.asked == [""]
+
+
+def test_the_same_report_twice_at_once_opens_each_case_once(door: Door) -> None:
+    issued = [door.api_token() for _ in range(25)]
+    body = json.dumps([match(each.value) for each in issued]).encode()
+    headers = github_headers(door.key, body)
+
+    async def twice() -> list[httpx.Response]:
+        calls = [door._call("POST", "/leaks/partners/github", body, headers, ADDRESS) for _ in range(2)]
+        return list(await asyncio.gather(*calls))
+
+    first, second = door.run(twice())
+    assert first.status_code == second.status_code == 200
+    assert first.json() == second.json()
+    assert len(door.events(Action.LEAK_OPENED)) == len(door.events(Action.TOKEN_REVOKED)) == 25
 
 
 @pytest.mark.parametrize("wrong", ["too_long", "no_list", "unreachable"])

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from watchword.domain.errors import Conflict
+from watchword.domain.errors import Conflict, Unavailable
 from watchword.domain.events import Action
 from watchword.domain.ids import LeakId, OrganizationId
 from watchword.domain.leakpolicy import NOTIFY, LeakPolicy, Rule, responses_for
@@ -180,13 +180,14 @@ class Reports:
             await gathering.write()
             return answers, done
 
-        for attempt in range(_ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             try:
                 return await self.context.store.write(work)
             except (Duplicate, Conflict):  # somebody reported the same token at this moment
-                if attempt + 1 == _ATTEMPTS:
-                    raise
-        raise AssertionError  # the last attempt returned or raised
+                continue
+        raise Unavailable(
+            "Others report the same tokens at this moment. Send the report again.", code="report_collides"
+        )
 
     async def note_in(self, tx: Transaction, caller: Caller, source: Source, item: Item) -> Done | None:
         """Take one item inside a unit of work; None where it is nothing of ours. `settle` follows."""
