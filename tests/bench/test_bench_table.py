@@ -13,12 +13,15 @@ from watchword import app
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench import (
+    corpora,
     noop,
     seeding,
 )
 from bench.report import Goal, Row, save, show, table
 from bench.wrk import Load, Target, median_difference, median_ratio, raw_request
 from watchword.crypto.values import Recogniser
+from watchword.scan.engine import Engine
+from watchword.scan.findings import Proof
 
 RATIO = Goal(must=0.65, moonshot=0.80)
 ADDED = Goal(must=40, moonshot=15, unit="µs", lower=True)
@@ -97,3 +100,9 @@ def test_the_no_op_stands_behind_the_settings_of_the_application() -> None:
     assert noop.SETTINGS["backlog"] == app._BACKLOG
     assert noop.SETTINGS["backpressure"] == app._MAX_CONNECTIONS
     assert (http1.header_read_timeout, http1.max_buffer_size) == (app.IDLE_MS, app._MAX_HEADER_BYTES)
+
+
+def test_half_of_what_is_planted_for_scanners_is_proven_and_half_is_of_older_shapes() -> None:
+    text = "\n".join(corpora.planted()).encode()
+    proofs = [hit.proof for hit in Engine().hits(text)]
+    assert proofs.count(Proof.CHECKSUM) == proofs.count(Proof.SHAPE) == corpora.PLANTED // 2

@@ -103,6 +103,7 @@ def test_a_value_at_every_place_around_a_border(
 ) -> None:
     token = value()
     window, overlap = 700, 200
+    monkeypatch.setattr(packing, "OVERLAP", overlap)
     for module in (content, packing):
         monkeypatch.setattr(module, "WINDOW", window)
     monkeypatch.setattr(content, "OVERLAP", overlap)

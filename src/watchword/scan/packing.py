@@ -4,7 +4,7 @@ import os
 from functools import partial
 from typing import BinaryIO
 
-from watchword.scan.content import HEAD, WINDOW, Reader
+from watchword.scan.content import HEAD, OVERLAP, WINDOW, Reader
 from watchword.scan.findings import Finding
 from watchword.scan.looking import Look
 from watchword.scan.walking import Files, Trouble, reason
@@ -75,18 +75,34 @@ class Packer:
 
     def _large(self, path: str, file: int, data: bytes) -> None:
         self.flush()
-        if len(data) < WINDOW and not os.read(file, 1):
+        more = os.read(file, WINDOW)
+        if not more:
             self._paths.append(path)
             self._pack.append(data)
             self._packed = len(data)
             self.flush()
             return
-        os.lseek(file, 0, os.SEEK_SET)
-        with open(file, "rb", buffering=0, closefd=False) as stream:
-            self.findings += self._reader.in_stream(stream, path)
-            self.files += 1
-            self.size += stream.seek(0, os.SEEK_END)
+        size, candidates = self._sifted(file, data + more)
+        self.files += 1
+        self.size += size
+        if candidates:
+            os.lseek(file, 0, os.SEEK_SET)
+            with open(file, "rb", buffering=0, closefd=False) as stream:
+                self.findings += self._reader.in_stream(stream, path)
         self.findings += self._reader.opened(path, data[:HEAD], partial(_opened, path))
+
+    def _sifted(self, file: int, data: bytes) -> tuple[int, bool]:
+        """How long the file is, and whether it needs a close look; pieces are looked at as they are read."""
+        size = len(data)
+        candidates = self._reader.maybe(data)
+        while more := os.read(file, WINDOW):
+            size += len(more)
+            # What stands on the border of two pieces is in neither.
+            border = data[-OVERLAP:] + more[:OVERLAP]
+            candidates = candidates or self._reader.maybe(more) or self._reader.maybe(border)
+            # A piece that is short must not hide what stands before it.
+            data = more if len(more) >= OVERLAP else data[-OVERLAP:] + more
+        return size, candidates
 
     def flush(self) -> None:
         """Look at what is packed."""
