@@ -13,7 +13,7 @@ from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
 from watchword.services.dagsteragents import DagsterFleet
 from watchword.services.dagsterdoor import Door
-from watchword.services.dagsterruns import sweep as sweep_runs
+from watchword.services.dagsterhouse import DagsterHouse
 from watchword.services.dagsteruploads import Uploads
 from watchword.services.delivering import Deliverer
 from watchword.services.dispatching import Dispatcher
@@ -108,6 +108,7 @@ class Authority:
     work_desk: WorkDesk
     locations: Locations
     uploads: Uploads
+    dagster_house: DagsterHouse
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -136,7 +137,7 @@ class Authority:
         responder = Responder(context, revoker, rotator, finisher, context.installation.breaker)
         found = Finder(context)
         reports = Reports(context, found, responder)
-        dagster_fleet = DagsterFleet(context)
+        dagster_fleet, uploads = DagsterFleet(context), Uploads(context)
         return cls(
             context,
             ledger,
@@ -183,7 +184,8 @@ class Authority:
             dagster_fleet,
             WorkDesk(context),
             Locations(context),
-            Uploads(context),
+            uploads,
+            DagsterHouse(context, dagster_fleet, uploads),
         )
 
     async def load(self) -> None:
@@ -218,10 +220,7 @@ class Authority:
         await self.verifier.blocks.record()
         await self.revoker.sweep(caller)
         await self.responder.sweep()
-        await self.dagster_fleet.sweep()
-        await self.work_desk.sweep()
-        await self.uploads.sweep()
-        await sweep_runs(self.context)
+        await self.dagster_house.keep()
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
         await sweep_copies(self.context)

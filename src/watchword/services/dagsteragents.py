@@ -52,7 +52,7 @@ class DagsterFleet:
 
     async def load(self) -> None:
         """Read at a start who was heard of."""
-        since = self.context.clock.now() - KEPT_US
+        since = self.oldest()
         for agent in await self.context.store.read(lambda tx: tx.dagster_agents.since(since)):
             self._agents.setdefault(agent.organization_id, {})[agent.id] = agent
 
@@ -108,7 +108,7 @@ class DagsterFleet:
 
     def known(self, organization_id: OrganizationId, since: int = 0) -> list[DagsterAgent]:
         """Agents of an organization that were heard of since a time, the latest first."""
-        first = max(since, self.context.clock.now() - KEPT_US)
+        first = max(since, self.oldest())
         found = [one for one in self._agents.get(organization_id, {}).values() if one.seen_at >= first]
         return sorted(found, key=lambda agent: (-agent.seen_at, agent.id))
 
@@ -168,13 +168,16 @@ class DagsterFleet:
 
         await self.context.store.write(work)
 
-    async def sweep(self) -> None:
-        """Forget agents that were not heard of for a week."""
-        before = self.context.clock.now() - KEPT_US
+    def oldest(self) -> int:
+        """Since when an agent must have been heard of to be known, microseconds."""
+        return self.context.clock.now() - KEPT_US
+
+    def forget(self) -> None:
+        """Take agents out of memory that were not heard of for a week."""
+        before = self.oldest()
         for agents in self._agents.values():
             for agent_id in [one.id for one in agents.values() if one.seen_at < before]:
                 del agents[agent_id]
-        await self.context.store.write(lambda tx: tx.dagster_agents.forget(before))
 
 
 def not_served(names: Sequence[str]) -> Forbidden:

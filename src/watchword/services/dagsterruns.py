@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from watchword.domain.dagsterruns import (
-    KEPT_US,
     MAX_EVENT,
     MAX_EVENTS,
     MAX_TAG,
@@ -259,9 +258,3 @@ async def heed_answers(context: Context, deployment: Deployment, items: Sequence
                 await tx.dagster_runs.save(ended)
 
     await context.store.write(work)
-
-
-async def sweep(context: Context) -> None:
-    """Forget old runs and events."""
-    before = context.clock.now() - KEPT_US
-    await context.store.write(lambda tx: tx.dagster_runs.forget(before))

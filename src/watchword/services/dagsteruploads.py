@@ -37,7 +37,7 @@ _PIECE = 256 * 1024
 # The client says json.gz and sends zlib; either is told by its head.
 _EITHER_BITS = zlib.MAX_WBITS | 32
 _ABANDONED_US = 24 * 3_600_000_000
-_ROWS = 50
+_ROWS = 500
 _PUT, _GET = "dagster-put", "dagster-get"
 
 
@@ -193,10 +193,10 @@ class Uploads:
 
         return await self.context.store.read(work)
 
-    async def sweep(self) -> None:
-        """Forget objects that were announced and never came."""
+    async def forget(self, logs_before: int) -> None:
+        """Forget some objects that were announced and never came, and logs that are older than a time."""
         before = self.context.clock.now() - _ABANDONED_US
-        gone = await self.context.store.read(lambda tx: tx.dagster_uploads.abandoned(before, _ROWS))
+        gone = await self.context.store.read(lambda tx: tx.dagster_uploads.due(before, logs_before, _ROWS))
         for upload in gone:
             await self.context.objects.delete(upload.folder)
 

@@ -18,7 +18,6 @@ from watchword.domain.ids import DeploymentId, OrganizationId, WorkItemId
 from watchword.domain.workitems import (
     CHECK_FOR_WORKSPACE_UPDATES,
     EXPIRES_AFTER_US,
-    KEPT_US,
     MAX_ARGUMENTS,
     MAX_LIMIT,
     PING_LOCATION,
@@ -205,11 +204,6 @@ class WorkDesk:
             return item
 
         return await self.context.store.read(work)
-
-    async def sweep(self) -> None:
-        """Forget old work."""
-        before = self.context.clock.now() - KEPT_US
-        await self.context.store.write(lambda tx: tx.work_items.forget(before))
 
 
 async def enqueue_in(

@@ -81,5 +81,5 @@ class DagsterUploads(Protocol):
     async def delete(self, organization_id: OrganizationId, upload_id: DagsterUploadId) -> bool:
         """Delete the record; False if there was none."""
 
-    async def abandoned(self, before: int, limit: int) -> Sequence[DagsterUpload]:
-        """Those that were announced before a time and never came."""
+    async def due(self, before: int, logs_before: int, limit: int) -> Sequence[DagsterUpload]:
+        """Those that were announced before a time and never came, and logs from before another."""

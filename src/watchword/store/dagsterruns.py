@@ -93,10 +93,18 @@ _FILL = Statement(
     .values(state=bindparam("state_"), stored=bindparam("stored_"), filled_at=bindparam("at_"))
 )
 _DELETE_UPLOAD = Statement(delete(dagster_uploads).where(_UPLOAD))
-_ABANDONED = Statement(
+_DUE = Statement(
     select(*UPLOADS.columns)
-    .where(one_of(_u.state, (UploadState.OPEN.value,)), _u.created_at < bindparam("before_"))
-    .order_by(_u.created_at)
+    .where(
+        or_(
+            and_(one_of(_u.state, (UploadState.OPEN.value,)), _u.created_at < bindparam("before_")),
+            and_(
+                one_of(_u.state, (UploadState.FILLED.value,)),
+                one_of(_u.kind, (UploadKind.LOG.value,)),
+                _u.created_at < bindparam("logs_before_"),
+            ),
+        )
+    )
     .limit(bindparam("limit_"))
 )
 
@@ -225,6 +233,7 @@ class DagsterUploadRows:
             await self._cx.run(_DELETE_UPLOAD, {"organization_id_": organization_id, "id_": upload_id}) == 1
         )
 
-    async def abandoned(self, before: int, limit: int) -> Sequence[DagsterUpload]:
-        rows = await self._cx.all(_ABANDONED, {"before_": before, "limit_": limit})
+    async def due(self, before: int, logs_before: int, limit: int) -> Sequence[DagsterUpload]:
+        asked = {"before_": before, "logs_before_": logs_before, "limit_": limit}
+        rows = await self._cx.all(_DUE, asked)
         return [UPLOADS.decode(row) for row in rows]
