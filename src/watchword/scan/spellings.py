@@ -11,7 +11,7 @@ _GROUP = 3  # a value may begin at each byte of base64's groups of three
 _PIECE = 4
 _BREAKS = (b"\n", b"\r", b"\\")
 # With more literals the library has no use for vector instructions, and is ten times slower.
-_MOST = 60
+_MOST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,9 @@ class Literals:
 
     def __init__(self, literals: Iterable[bytes]) -> None:
         known = sorted(set(literals))
-        sets = -(-len(known) // _MOST)
-        self._sets = [_Set(known[number::sets]) for number in range(sets)]
+        # Neighbours begin alike, which tells the search more.
+        size = -(-len(known) // -(-len(known) // _MOST))
+        self._sets = [_Set(known[first : first + size]) for first in range(0, len(known), size)]
 
     def places(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Where each literal begins, and which it is; in no order."""
