@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from support import Client, LiveServer
-from watchword.domain.accounts import Member, Role
+from watchword.domain.accounts import Member, Role, User
 from watchword.domain.events import Action
+from watchword.domain.ids import UserId
 from watchword.services.accounts import FirstThings, create_organization
 from watchword.services.context import LOCAL
+from watchword.services.dagstertokens import create_agent_token_in, create_user_token_in
 from watchword.services.issuing import Issued, issue_api_token
 from watchword.store.base import Transaction
 from watchword.store.engine import Statement
@@ -49,6 +51,36 @@ def both(server: LiveServer, other: FirstThings) -> Issued:
         )
 
     return server.run(context.store.write(work))
+
+
+def test_dagsters_tokens_are_alive_for_their_organization_and_a_persons_while_they_may_come_in(
+    server: LiveServer,
+) -> None:
+    context, first, other = server.authority.context, server.first, second(server)
+    user = User(UserId(context.new_id()), "vi@example.com", "Vi", "", 7)
+
+    async def work(tx: Transaction) -> tuple[Issued, Issued]:
+        await tx.accounts.add_user(user)
+        await tx.accounts.add_member(Member(first.organization.id, user.id, Role.MEMBER, 7))
+        agent = await create_agent_token_in(context, tx, LOCAL, first.organization, "a", first.admin.id)
+        return agent, await create_user_token_in(context, tx, LOCAL, first.organization, user, "b")
+
+    agent, own = server.run(context.store.write(work))
+    mine, theirs = first.api_token.value.reveal(), other.api_token.value.reveal()
+    for issued, kind, subject in (
+        (agent, "dagster_agent", first.organization.id),
+        (own, "dagster_user", user.id),
+    ):
+        answer = introspect(server, mine, issued.value.reveal())
+        assert (answer["active"], answer["token_type"], answer["sub"]) == (True, kind, subject)
+        assert "exp" not in answer
+        assert introspect(server, theirs, issued.value.reveal()) == {"active": False}
+    admin = Client(server.url, mine, "Bearer")
+    assert admin.call("DELETE", f"/v2/organizations/acme/members/{user.id}").status == 204
+    assert introspect(server, mine, own.value.reveal()) == {"active": False}
+    path = f"/v2/organizations/acme/dagster/agent-tokens/{agent.token.id}"
+    assert admin.call("DELETE", path).status == 204
+    assert introspect(server, mine, agent.value.reveal()) == {"active": False}
 
 
 def test_a_token_is_alive_only_for_organizations_that_it_reaches(server: LiveServer) -> None:

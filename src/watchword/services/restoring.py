@@ -20,7 +20,7 @@ from watchword.services.revoking import revoke
 from watchword.store.base import EVERYTHING, Transaction
 
 _REASON = "restored from a backup"
-_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS)
+_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
 
 
 @dataclass(frozen=True, slots=True)

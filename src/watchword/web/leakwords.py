@@ -9,6 +9,7 @@ from watchword.domain.leaks import Evidence, Leak, LeakState, Outcome, Response,
 from watchword.domain.lifecycle import Mode
 from watchword.domain.tokens import Token
 from watchword.services.leakcases import Case
+from watchword.services.tokensearch import SEARCHED
 from watchword.web.rendering import capital
 from watchword.web.tokenrows import NO_NAME, token_path
 
@@ -126,7 +127,7 @@ def _page_of(slug: str, token: Token | None) -> str:
         return ""
     if token.kind is Kind.AGENT_SESSION:
         return f"/organizations/{slug}/agents/{token.agent_id}"
-    if token.kind in (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS):
+    if token.kind in SEARCHED:
         return token_path(slug, token)
     return ""
 

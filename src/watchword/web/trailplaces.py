@@ -25,6 +25,7 @@ from watchword.services.lookups import (
     token_by_id,
 )
 from watchword.services.queries import Access, Unit, agents_by_id, people
+from watchword.web.tokenrows import token_path
 
 Find = Callable[[Unit, Access, Entry], Awaitable[str]]
 
@@ -62,6 +63,8 @@ async def name_of(tx: Unit, access: Access, kind: str, thing_id: str) -> str:
     return access.organization.name if kind == "organization" else thing_id
 
 
+# Tokens that have a page of their own here.
+_PAGED = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
 # What stands under its own id.
 _PLAIN = {
     "agent": "/agents/{}",
@@ -76,6 +79,7 @@ _PLAIN = {
     "organization": "/settings",
     "security_policy": "/settings",
     "banner": "/settings/banner",
+    "deployment": "/dagster/deployments",
 }
 
 
@@ -87,10 +91,7 @@ async def _token(tx: Unit, access: Access, entry: Entry) -> str:
 
 async def _token_page(tx: Unit, access: Access, token_id: TokenId) -> str:
     token = await token_by_id(tx, access.id, token_id)
-    if token is None or token.kind not in (Kind.AGENT, Kind.UNCLUSTERED_AGENT):
-        return ""
-    within = f"/clusters/{token.cluster_id}" if token.cluster_id is not None else "/unclustered"
-    return f"{_at(access)}{within}/tokens/{token.id}"
+    return token_path(access.organization.slug, token) if token is not None and token.kind in _PAGED else ""
 
 
 async def _queue(tx: Unit, access: Access, entry: Entry) -> str:
