@@ -431,3 +431,10 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+def test_this_repository_keeps_to_it(scan: Scan) -> None:
+    root = Path(__file__).parents[2]
+    done = scan(*(str(root / name) for name in ("src", "tests", "docs", "bench", "README.md")))
+    assert (done.code, done.out) == (0, "")
+    assert "suppressed, by the allow file" in done.err
