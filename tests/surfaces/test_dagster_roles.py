@@ -15,7 +15,10 @@ from watchword.services.issuing import Issued
 
 AGENT = "agent"
 # Fields of agents have their own tests; these roots answer everybody who has a token with what they see.
-ELSEWHERE = {"agents", "deployments", "deploymentInfo", "workspace", "userCloudAgent"}
+ELSEWHERE = {
+    *("agents", "deployments", "deploymentInfo", "workspace", "userCloudAgent"),
+    *("scopedSecrets", "latestDefsStateInfo", "runs", "eventLogs", "defsState"),
+}
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,18 @@ OPERATIONS = [
     Operation("locationsAsDocument", VIEWER, agent=True),
     Operation("markCliEvent", VIEWER, agent=True, text=" { @(eventType: BUILD, durationSeconds: 1) }"),
     # Runs and work.
+    Operation("runOrError", VIEWER, agent=True, text=' { @(runId: "x") { __typename } }'),
+    Operation("runsOrError", VIEWER, agent=True),
+    Operation("terminateRun", LAUNCHER, agent=True, text=' { @(runId: "x") { __typename } }'),
+    Operation(
+        "launchRun",
+        LAUNCHER,
+        agent=True,
+        text=(
+            ' { @(executionParams: {selector: {repositoryName: "r", repositoryLocationName: "etl",'
+            ' jobName: "j"}}) { __typename } }'
+        ),
+    ),
     Operation("pingLocation", LAUNCHER, text=' { @(locationName: "etl") { __typename } }'),
     # Code locations, settings, branch deployments.
     Operation(
