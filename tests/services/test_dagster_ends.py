@@ -3,14 +3,23 @@
 import pytest
 
 from services.leak_scene import LeakScene
+from services.scene import ADDRESS
 from services.test_dagster_tokens import Dagster
 from support import World
 from watchword.crypto.values import mint_dagster
+from watchword.domain.accounts import Member, Role
+from watchword.domain.dagsterroles import DagsterRole
 from watchword.domain.kinds import Kind
 from watchword.domain.leaks import Outcome
 from watchword.domain.tokens import State
+from watchword.services.access import enter_in_person
+from watchword.services.context import LOCAL
 from watchword.services.issuing import Issued
+from watchword.services.leaving import Holding, holding
+from watchword.services.members import find_member, remove_member
+from watchword.services.people import person_caller
 from watchword.services.restoring import renew
+from watchword.store.base import Transaction
 
 KINDS = (Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
 
@@ -88,3 +97,23 @@ def test_after_an_old_backup_no_token_of_it_passes(leaks: LeakScene, dagster: Da
     assert leaks.reason(issued.value.reveal(), KINDS) == ""
     leaks.run(renew(leaks.authority))
     assert leaks.reason(issued.value.reveal(), KINDS) == "token_revoked"
+
+
+def test_whoever_leaves_loses_tokens_and_roles_for_good(leaks: LeakScene, dagster: Dagster) -> None:
+    vi = dagster.member("vi")
+    issued = dagster.user_token(vi)
+    dagster.role(vi, None, DagsterRole.EDITOR)
+
+    async def leave(tx: Transaction) -> Holding:
+        caller = person_caller(dagster.admin, ADDRESS, "tests")
+        access = await enter_in_person(tx, dagster.admin, dagster.organization.slug, caller)
+        member, _ = await find_member(tx, dagster.organization.id, vi.id)
+        held = await holding(tx, leaks.authority.ledger, access, member)
+        await remove_member(dagster.context, tx, LOCAL, member, dagster.admin.id)
+        return held
+
+    held = dagster.write(leave)
+    assert (held.dagster_tokens, held.dagster_roles) == (1, 1)
+    dagster.write(lambda tx: tx.accounts.add_member(Member(dagster.organization.id, vi.id, Role.MEMBER, 9)))
+    assert leaks.reason(issued.value.reveal(), KINDS) == "token_revoked"
+    assert dagster.write(lambda tx: tx.deployments.roles(dagster.organization.id, vi.id)) == []

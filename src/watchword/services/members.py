@@ -4,9 +4,12 @@ from watchword.domain.accounts import Member, Role, SsoMode, User
 from watchword.domain.errors import Conflict, Forbidden, NotFound
 from watchword.domain.events import Action
 from watchword.domain.ids import OrganizationId, UserId, is_uuid
+from watchword.domain.kinds import Kind
+from watchword.domain.tokens import State
 from watchword.services.context import Caller, Context
+from watchword.services.revoking import revoke
 from watchword.services.teammembers import enrol, remove_team_member
-from watchword.store.base import Duplicate, Page, Transaction
+from watchword.store.base import EVERYTHING, Duplicate, Page, Transaction
 from watchword.store.base_directory import DirectoryEntry as DirectoryEntry  # noqa: PLC0414 - handed on
 
 Person = tuple[Member, User]
@@ -94,8 +97,8 @@ async def remove_member(
 ) -> None:
     """Remove a member with all that the membership gave, inside a unit of work.
 
-    Their API access tokens reach the organization no more, from the next call on; each of them, each
-    team and each cluster that they lose is an event of its own.
+    Their API access tokens reach the organization no more, from the next call on, and their Dagster user
+    tokens are revoked; each of them, each team and each cluster that they lose is an event of its own.
 
     Raises:
         Forbidden: it is one's own membership.
@@ -108,6 +111,7 @@ async def remove_member(
     if not await tx.members.remove(organization_id, user_id):
         raise await _why(tx, member)
     await _end_grants(context, tx, caller, member, by)
+    await _leave_dagster(context, tx, caller, member, by)
     for place in await tx.teams.places(organization_id, user_id):
         await remove_team_member(context, tx, caller, place)
     for maintainer in await tx.teams.maintainers_of_user(organization_id, user_id):
@@ -137,6 +141,18 @@ async def _end_grants(
                 ("token", grant.token_id),
                 {"user_id": member.user_id, "reason": "member removed"},
             )
+
+
+async def _leave_dagster(
+    context: Context, tx: Transaction, caller: Caller, member: Member, by: UserId | None
+) -> None:
+    """Revoke a person's Dagster user tokens and take their roles: whoever comes back begins anew."""
+    organization_id, user_id = member.organization_id, member.user_id
+    for token in await tx.deployments.tokens(organization_id, Kind.DAGSTER_USER, user_id, EVERYTHING):
+        if token.state is State.ACTIVE:
+            await revoke(context, tx, caller, token, by, "member removed")
+    for role in await tx.deployments.roles(organization_id, user_id):
+        await tx.deployments.drop_role(organization_id, user_id, role.deployment_id)
 
 
 def _not_oneself(member: Member, by: UserId | None) -> None:
