@@ -11,7 +11,7 @@ import sys
 import time
 import zlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -153,17 +153,67 @@ async def logs(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 async def agents(plan: dict[str, Any]) -> dict[str, Any]:
-    """Every agent pings and beats on its own schedule, whether or not the last answer came (open loop).
+    """Every agent pings and beats on its own schedule, whether or not the last answer came (open loop)."""
+    sessions: list[str] = plan["sessions"]
+    lanes = await connect(plan["port"], min(len(sessions), plan["connections"]))
+    beat = json.dumps({"sent_at": "2026-01-01T00:00:00Z"}).encode()
+
+    def sent(number: int, kind: int) -> bytes:
+        if kind:
+            return request("POST", "/v3/heartbeat", sessions[number], beat)
+        return request("GET", "/v3/ping", sessions[number])
+
+    return await _open_loop(
+        lanes, _schedule(len(sessions), (plan["ping"], plan["heartbeat"]), plan["seconds"]), sent
+    )
+
+
+async def dagster(plan: dict[str, Any]) -> dict[str, Any]:
+    """Every Dagster agent asks for work, reads its code locations and beats, each at its own pace."""
+    tokens: list[str] = plan["tokens"]
+    bodies = [body.encode() for body in plan["bodies"]]
+    lanes = await connect(plan["port"], min(len(tokens), plan["connections"]))
+
+    def sent(number: int, kind: int) -> bytes:
+        body = bodies[kind].replace(b"@@", f"agent-{number:04}".encode())
+        return dagster_request(tokens[number], body)
+
+    return await _open_loop(lanes, _schedule(len(tokens), plan["paces"], plan["seconds"]), sent)
+
+
+def dagster_request(token: str, body: bytes) -> bytes:
+    """A raw request of a Dagster agent."""
+    head = (
+        "POST /dagster/graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: python-requests/2 (bench)\r\n"
+        f"Dagster-Cloud-Api-Token: {token}\r\nDagster-Cloud-Version: 1.13.27\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def burst(plan: dict[str, Any]) -> dict[str, Any]:
+    """One request of a Dagster agent over and over, as fast as it is answered."""
+    lanes = await connect(plan["port"], plan["connections"])
+    sent = dagster_request(plan["token"], plan["body"].encode())
+
+    async def one(connection: Connection, _number: int) -> None:
+        status, body = await connection.send(sent)
+        if status != plan["status"]:
+            raise RuntimeError(f"{status} {body[:300]!r}")
+
+    return {"seconds": await _each(list(range(plan["calls"])), lanes, one)}
+
+
+async def _open_loop(
+    lanes: list[Connection], due: "list[tuple[float, int, int]]", sent: Callable[[int, int], bytes]
+) -> dict[str, Any]:
+    """Send each call when it is due.
 
     A call's lateness counts from when it was due, so that a server which falls behind is not spared.
     """
-    sessions: list[str] = plan["sessions"]
-    lanes = await connect(plan["port"], min(len(sessions), plan["connections"]))
     loop = asyncio.get_running_loop()
     late: list[float] = []
     failed: list[str] = []
-    beat = json.dumps({"sent_at": "2026-01-01T00:00:00Z"}).encode()
-    due = sorted(_schedule(len(sessions), plan["ping"], plan["heartbeat"], plan["seconds"]))
     left = len(due)
     done = loop.create_future()
     began = loop.time() + 0.5
@@ -180,18 +230,12 @@ async def agents(plan: dict[str, Any]) -> dict[str, Any]:
 
     offset = clock() - loop.time()
     behind = 0.0
-    for at, number, heartbeat in due:
+    for at, number, kind in due:
         wait = began + at - loop.time()
         if wait > 0.002:
             await asyncio.sleep(wait)
         behind = max(behind, loop.time() - began - at)
-        session = sessions[number]
-        sent = (
-            request("POST", "/v3/heartbeat", session, beat)
-            if heartbeat
-            else request("GET", "/v3/ping", session)
-        )
-        future = lanes[number % len(lanes)].send(sent)
+        future = lanes[number % len(lanes)].send(sent(number, kind))
         future.add_done_callback(partial(answered, began + at + offset))
     await asyncio.wait_for(done, 60)
     return {
@@ -206,17 +250,17 @@ async def agents(plan: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _schedule(count: int, ping: float, heartbeat: float, seconds: float) -> "list[tuple[float, int, bool]]":
-    """When each agent calls: (seconds from the start, agent, whether it is a heartbeat)."""
+def _schedule(count: int, paces: "Sequence[float]", seconds: float) -> "list[tuple[float, int, int]]":
+    """When each agent calls, in order: (seconds from the start, agent, which of its calls)."""
     source = random.Random(3)
     calls = []
     for number in range(count):
-        for every, beats in ((ping, False), (heartbeat, True)):
+        for kind, every in enumerate(paces):
             at = source.uniform(0, every)
             while at < seconds:
-                calls.append((at, number, beats))
+                calls.append((at, number, kind))
                 at += every
-    return calls
+    return sorted(calls)
 
 
 def _p99(late: list[float]) -> float:
@@ -227,6 +271,8 @@ MODES: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
     "claim": claim,
     "logs": logs,
     "agents": agents,
+    "dagster": dagster,
+    "burst": burst,
 }
 
 

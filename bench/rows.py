@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from bench.clients import join, registration
 from bench.console_rows import console
 from bench.cut_rows import cut
+from bench.dagster_rows import dagster
 from bench.leak_rows import leaks
 from bench.machine import free_port, memory, process, python
 from bench.report import Goal, Row, show
@@ -394,6 +395,7 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "claim": claim,
     "logs": logs,
     "agents": agents,
+    "dagster": dagster,
     "revoke": cut,
     "leaks": leaks,
     "console": console,

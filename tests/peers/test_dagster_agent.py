@@ -16,8 +16,9 @@ from typing import TypeVar
 
 import pytest
 
-from dagster_clients import Home, wait_for
+from dagster_clients import Home, environment, wait_for
 from support import Client, LiveServer
+from watchword.dagster.documents import Documents
 from watchword.domain.dagsterruns import RunStatus
 from watchword.domain.deployments import Deployment, GrantScope
 from watchword.domain.kinds import Kind
@@ -263,3 +264,34 @@ def test_the_life_of_an_agent(place: Installation, log: StringIO) -> None:
     assert told.count('"code": "token_revoked"') == 1, told
     assert value not in told
     assert value.rpartition(":")[2] not in told
+
+
+# Texts of documents that the packages hold, by what they are for.
+DOCUMENTS = """
+import json
+from dagster_cloud.agent import dagster_cloud_agent as agent, queries
+from dagster_cloud.secrets import loader
+from dagster_cloud.storage.defs_state import queries as states
+from dagster_cloud.storage.event_logs import queries as events
+from dagster_cloud.storage.runs import queries as runs
+from dagster_cloud.workspace.user_code_launcher import user_code_launcher as launcher
+hot = [value for name, value in vars(queries).items() if name.isupper()] + [agent.DEPLOYMENT_INFO_QUERY]
+others = [
+    launcher.DEPLOYMENT_INFO_QUERY, launcher.INIT_UPLOAD_LOCATIONS_QUERY, loader.SECRETS_QUERY,
+    states.GET_LATEST_DEFS_STATE_INFO_QUERY, states.SET_LATEST_VERSION_MUTATION,
+    events.STORE_EVENT_MUTATION, events.STORE_EVENT_BATCH_MUTATION, events.GET_POOL_CONFIG_QUERY,
+    runs.ADD_RUN_TAGS_MUTATION, runs.GET_RUN_RECORDS_QUERY, runs.GET_RUNS_QUERY, runs.GET_RUN_IDS_QUERY,
+    runs.GET_RUNS_COUNT_QUERY, runs.GET_RUN_BY_ID_QUERY, runs.HAS_RUN_QUERY,
+]
+print(json.dumps([hot, others]))
+"""
+
+
+def test_documents_of_the_packages_fit_our_schema_and_those_that_agents_repeat_are_hot() -> None:
+    command = [str(environment() / "bin" / "python"), "-c", DOCUMENTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    hot, others = json.loads(done.stdout)
+    engine = Documents().engine
+    assert len(hot) == 6
+    assert all(engine.prepare(text, None).hot for text in hot)
+    assert not any(engine.prepare(text, None).hot for text in others)
