@@ -447,8 +447,8 @@ class Things:
 
     def say_address(self, field: str) -> str:
         """The text of a field that takes addresses with a scheme alone."""
-        text = self._say(field)
-        return text if "://" in text else "https://files.example/x"
+        text = "".join(letter for letter in self._say(field) if "!" <= letter <= "~")
+        return f"https://files.example/{text}"[:LONG]
 
     def _make_settings(self) -> None:
         context, first = self.authority.context, self.first
