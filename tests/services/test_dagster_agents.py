@@ -7,6 +7,7 @@ import pytest
 from dagster_scene import AGENTS, BEAT, DagsterScene, heartbeat
 from support import MINUTE_US, SECOND_US, World
 from watchword.domain.tokens import DAY_US
+from watchword.services import dagsteragents
 
 ALL = (
     "{ agents { id agentLabel status lastHeartbeatTime errors { timestamp error { message } }"
@@ -71,6 +72,21 @@ def test_an_agent_that_stops_serving_a_deployment_is_silent_there_alone(scene: D
         for place in (prod, staging)
     }
     assert status == {"prod": ["NOT_RUNNING"], "staging": ["RUNNING"]}
+
+
+def test_what_many_agents_say_of_themselves_has_its_bound(
+    scene: DagsterScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dagsteragents, "MAX_ERRORS_SIZE", 2_500)
+    monkeypatch.setattr(dagsteragents, "MAX_AGENTS", 4)
+    token, said = scene.agent_token(), [json.dumps({"error": {"message": "x" * 1_000}})]
+    for _ in range(2):
+        for number in range(6):
+            scene.data(token, BEAT, {"beats": [heartbeat("prod", f"a{number}")], "errors": said})
+            scene.world.clock.forward(1)
+        agents = scene.world.authority.dagster_fleet.known(scene.organization.id)
+        assert [one.id for one in agents] == ["a5", "a4", "a3", "a2"]
+        assert sum(len(one.errors) for one in agents) == 2
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"agent_id": 7}', '{"agent_id": ""}', "{" * 5000])

@@ -342,6 +342,9 @@ def test_what_runs_read_and_write_in_graphql(agent: Agent) -> None:
         ({"statuses": ["SUCCESS"]}, 0),
         ({"tags": [{"key": "a", "values": ["c"]}]}, 0),
         ({"pipelineName": "other"}, 0),
+        ({"snapshotId": "s"}, 0),
+        ({"createdAfter": 1.8e9 - 1, "updatedBefore": 1.8e9 + 1}, 1),
+        ({"createdBefore": 1.8e9}, 0),
     ):
         found = data(token, query, {"f": filters}, deployment="prod")["runs"]["getRunRecords"]
         assert len(found) == count, filters

@@ -66,6 +66,13 @@ def test_address_and_header_that_name_two_deployments_are_refused(scene: Dagster
         assert scene.ask(token, AGENTS, path="/dagster/other/staging/graphql").status == 404
 
 
+def test_a_header_that_decides_may_come_once(scene: DagsterScene) -> None:
+    value = scene.agent_token().value.reveal()
+    for name, text in (("Dagster-Cloud-Api-Token", value), ("Dagster-Cloud-Deployment", "prod")):
+        headers = {"Dagster-Cloud-Api-Token": value, "Dagster-Cloud-Deployment": "prod", name.upper(): text}
+        assert scene.call("POST", "/dagster/graphql", b"{}", headers).status == 400
+
+
 def test_a_person_gets_nothing_of_what_is_for_agents(scene: DagsterScene) -> None:
     token = scene.user_token()
     for query, variables in (

@@ -129,7 +129,6 @@ class Bytes:
         """Bytes of an object."""
         uploads = self.authority.uploads
         upload = await uploads.for_put(request.query(), organization_id, upload_id)
-        # What a step writes on while it is sent is longer than was announced.
         await uploads.take(upload, request.stream(MAX_SNAPSHOT))
         return Response.json({"id": upload.id})
 

@@ -33,7 +33,13 @@ _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _QUIET_SECONDS = 60.0
 _MAX_QUIET = 10_000
 _SERVER_ERROR = 500
-_ONCE_ONLY = (b"authorization", b"content-length", b"content-type")
+_ONCE_ONLY = (
+    b"authorization",
+    b"content-length",
+    b"content-type",
+    b"dagster-cloud-api-token",
+    b"dagster-cloud-deployment",
+)
 
 
 class Watched:

@@ -21,8 +21,9 @@ from watchword.services.dagsterdoor import Guest
 from watchword.store.base import Transaction
 
 _BATCH = 500
-# However many ids somebody makes up.
+# However many ids somebody makes up, and however much they say of themselves.
 MAX_AGENTS = 10_000
+MAX_ERRORS_SIZE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,28 @@ class DagsterFleet:
     context: Context
     _agents: dict[OrganizationId, dict[str, DagsterAgent]] = field(default_factory=dict)
     _unwritten: set[tuple[OrganizationId, str]] = field(default_factory=set)
+    # Characters of all errors of an organization's agents.
+    _sizes: dict[OrganizationId, int] = field(default_factory=dict)
 
     async def load(self) -> None:
         """Read at a start who was heard of."""
         since = self.oldest()
         for agent in await self.context.store.read(lambda tx: tx.dagster_agents.since(since)):
-            self._agents.setdefault(agent.organization_id, {})[agent.id] = agent
+            self._put(agent)
+
+    def _put(self, agent: DagsterAgent) -> None:
+        """Take an agent in as it is now; without its errors where all of them are too much."""
+        self._drop(agent.organization_id, agent.id)
+        size = self._sizes.get(agent.organization_id, 0) + _size(agent)
+        if size > MAX_ERRORS_SIZE:
+            agent, size = replace(agent, errors=()), size - _size(agent)
+        self._agents.setdefault(agent.organization_id, {})[agent.id] = agent
+        self._sizes[agent.organization_id] = size
+
+    def _drop(self, organization_id: OrganizationId, agent_id: str) -> None:
+        known = self._agents.get(organization_id, {}).pop(agent_id, None)
+        if known is not None:
+            self._sizes[organization_id] -= _size(known)
 
     def heard(self, guest: Guest, heartbeats: Sequence[Heartbeat], errors: Sequence[AgentFault]) -> None:
         """Take heartbeats in: all of them, or, where the token may not serve one of the deployments, none.
@@ -90,8 +107,8 @@ class DagsterFleet:
         known = agents.get(heartbeat.agent_id)
         if known is None and len(agents) >= MAX_AGENTS:
             oldest = min(agents.values(), key=lambda agent: agent.seen_at)
-            del agents[oldest.id]
-        agents[heartbeat.agent_id] = DagsterAgent(
+            self._drop(organization_id, oldest.id)
+        made = DagsterAgent(
             organization_id,
             heartbeat.agent_id,
             TokenId(sys.intern(token_id)),
@@ -104,6 +121,7 @@ class DagsterFleet:
             known.first_at if known is not None else now,
             now,
         )
+        self._put(made)
         self._unwritten.add((organization_id, heartbeat.agent_id))
 
     def known(self, organization_id: OrganizationId, since: int = 0) -> list[DagsterAgent]:
@@ -175,9 +193,13 @@ class DagsterFleet:
     def forget(self) -> None:
         """Take agents out of memory that were not heard of for a week."""
         before = self.oldest()
-        for agents in self._agents.values():
+        for organization_id, agents in self._agents.items():
             for agent_id in [one.id for one in agents.values() if one.seen_at < before]:
-                del agents[agent_id]
+                self._drop(organization_id, agent_id)
+
+
+def _size(agent: DagsterAgent) -> int:
+    return sum(len(fault.text) for fault in agent.errors)
 
 
 def not_served(names: Sequence[str]) -> Forbidden:

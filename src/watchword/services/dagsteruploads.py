@@ -215,6 +215,8 @@ class _Held:
         self._upload = upload
         self._machine = hashlib.sha1(usedforsecurity=False)
         self._unpacked = 0
+        # What a step writes on while it is sent is longer than was announced.
+        self._most = MAX_LOG if upload.kind is UploadKind.LOG else upload.size
         self._unpacker = zlib.decompressobj(_EITHER_BITS) if upload.format == GZIP else None
         self.stored = 0
 
@@ -243,7 +245,7 @@ class _Held:
 
     def _count(self, unpacked: bytes) -> None:
         self._unpacked += len(unpacked)
-        if self._unpacked > self._upload.size:
+        if self._unpacked > self._most:
             raise TooLarge("This is larger than was announced.", code="upload_too_large")
         if self._upload.kind.snapshot:
             self._machine.update(unpacked)

@@ -73,17 +73,33 @@ async def _find(call: Call, arguments: Arguments) -> list[DagsterRun]:
     except ValueError:
         raise Invalid("A status is one of those of runs.", code="invalid_status") from None
     found = await call.read(
-        lambda tx: dagsterruns.list_in(
-            tx, call.here, ids=given.get("runIds") or (), statuses=statuses, limit=arguments.get("limit")
-        )
+        lambda tx: dagsterruns.list_in(tx, call.here, ids=given.get("runIds") or (), statuses=statuses)
     )
-    return [run for run in found if _fits(run, given)]
+    listed = [run for run in found if _fits(run, given)]
+    ids = [run.id for run in listed]
+    cursor = arguments.get("cursor")
+    if cursor in ids:
+        listed = listed[ids.index(cursor) + 1 :]
+    if arguments.get("ascending"):
+        listed.reverse()
+    limit = arguments.get("limit")
+    return listed if limit is None else listed[: max(limit, 0)]
 
 
 def _fits(run: DagsterRun, given: Mapping[str, Any]) -> bool:
+    """Whether a run has what is asked for; none has a snapshot here."""
     tags: Sequence[Mapping[str, Any]] = given.get("tags") or ()
-    return given.get("pipelineName") in (None, run.job) and all(
-        run.tags.get(tag["key"]) in (tag.get("values") or [tag.get("value")]) for tag in tags
+    times = (
+        (given.get("createdAfter"), run.created_at, 1),
+        (given.get("createdBefore"), run.created_at, -1),
+        (given.get("updatedAfter"), run.updated_at, 1),
+        (given.get("updatedBefore"), run.updated_at, -1),
+    )
+    return (
+        given.get("pipelineName") in (None, run.job)
+        and given.get("snapshotId") is None
+        and all(run.tags.get(tag["key"]) in (tag.get("values") or [tag.get("value")]) for tag in tags)
+        and all(at is None or (has - at * _SECOND_US) * sign > 0 for at, has, sign in times)
     )
 
 
