@@ -5,6 +5,7 @@ import re
 import pytest
 
 from console_client import Console
+from dagster_scene import DagsterScene
 from support import World
 from watchword.domain.accounts import Member, Role
 from watchword.domain.kinds import Kind
@@ -120,3 +121,14 @@ def test_the_address_that_command_lines_know_leads_to_the_page_and_nowhere_else(
         assert (answer.status_code, answer.headers["location"]) == (303, PAGE)
     for wrong in ("https://evil.example/", "//evil.example", "/settings", ""):
         assert console.get(f"/dagster?next={wrong}").headers["location"] == "/"
+
+
+def test_browsers_alone_arrive_at_the_address_of_the_api(world: World) -> None:
+    """Programs that ask there get a plain answer and no page (contract §9, rule 4)."""
+    scene = DagsterScene(world)
+    token = scene.agent_token().value.reveal()
+    for path in ("/dagster", "/dagster/acme", "/dagster/graphql"):
+        answer = scene.call("GET", path, headers={"Dagster-Cloud-Api-Token": token})
+        assert answer.status in (404, 405)
+        assert "location" not in answer.headers
+        assert answer.headers["content-type"].startswith("application/json")

@@ -120,9 +120,12 @@ MACHINES = frozenset(
         "v3",
     }
 )
+# Addresses of machines at which people arrive too, by the bare name alone: a command line sends them there.
+DOORS = frozenset({"dagster"})
 # First parts of the console's own paths; an organization's pages begin with its slug.
 PAGES = frozenset(
     {
+        "cli-auth",
         "device",
         "events",
         "forgot-password",
