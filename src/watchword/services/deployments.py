@@ -121,6 +121,14 @@ async def save_in(context: Context, tx: Transaction, caller: Caller, changed: De
     return kept
 
 
+async def is_last_in(tx: Transaction, deployment: Deployment) -> bool:
+    """Whether an organization has no other full deployment than this one."""
+    found = await tx.deployments.list(
+        deployment.organization_id, DeploymentKind.FULL, Page(limit=2, offset=0)
+    )
+    return [one.id for one in found] == [deployment.id]
+
+
 async def delete_in(context: Context, tx: Transaction, caller: Caller, deployment: Deployment) -> None:
     """Delete a deployment with its grants and roles; of a full one its branches too.
 

@@ -13,7 +13,7 @@ from watchword.domain.deployments import Deployment
 from watchword.domain.errors import Conflict, NotFound
 from watchword.services.branchdeployments import branch_name, put_branch_in
 from watchword.services.dagstersettings import set_deployment_settings_in
-from watchword.services.deployments import create_in, delete_in, read_document
+from watchword.services.deployments import create_in, delete_in, is_last_in, read_document
 from watchword.services.queries import Unit
 
 NO_DEPLOYMENT = "DeploymentNotFoundError"
@@ -104,11 +104,18 @@ async def delete(call: Call, arguments: Arguments) -> object:
     deployment = found[0]
     if deployment.full:
         person(call, Act.DEPLOYMENTS)
-        if sum(one.full for one in call.guest.place.deployments.values()) == 1:
-            return told("DeleteFinalDeploymentError", Conflict("The last full deployment cannot be deleted."))
     else:
         require(call, Act.EDIT_BRANCHES, deployment)
-    await call.write(lambda tx: delete_in(call.context, tx, caller_of(call), deployment))
+
+    async def work(tx: Unit) -> None:
+        if deployment.full and await is_last_in(tx, deployment):
+            raise Conflict("The last full deployment cannot be deleted.", code="last_deployment")
+        await delete_in(call.context, tx, caller_of(call), deployment)
+
+    try:
+        await call.write(work)
+    except Conflict as error:
+        return told("DeleteFinalDeploymentError", error)
     return described(deployment)
 
 
