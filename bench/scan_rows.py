@@ -26,12 +26,14 @@ def scan(bench: "Bench") -> list[Row]:
 def _one_core(bench: "Bench", folder: Path, size: int, of: str) -> list[Row]:
     mine, plain = ours(folder, 1), ours(folder, 1, plain=True)
     rg, gnu, gnu_plain = ripgrep(folder, 1), grep(folder), grep(folder, plain=True)
-    interleave([mine, rg, gnu, plain, gnu_plain], bench.size.rounds, bench.folder, bench.tell)
+    text = ripgrep(folder, 1, text=True)
+    interleave([mine, rg, text, gnu, plain, gnu_plain], bench.size.rounds, bench.folder, bench.tell)
     work = "scan a source tree, 1 core"
     off = f"{work}, AVX-512 off in the C library"
     why = "; the engine has no AVX-512 code that could be switched off"
     return [
         _row(f"{work}, beside ripgrep", mine, rg, size, Goal(must=0.9, moonshot=1.3), of),
+        _row(f"{work}, beside ripgrep that takes all for text", mine, text, size, None, of),
         _row(f"{work}, beside GNU grep", mine, gnu, size, Goal(must=0.8, moonshot=1.0), of),
         _row(f"{off}, beside ripgrep", plain, rg, size, Goal(must=0.9, moonshot=1.3), of + why),
         _row(f"{off}, beside GNU grep", plain, gnu_plain, size, Goal(must=0.8, moonshot=1.0), of + why),
@@ -40,9 +42,11 @@ def _one_core(bench: "Bench", folder: Path, size: int, of: str) -> list[Row]:
 
 def _two_cores(bench: "Bench", folder: Path, size: int, of: str) -> list[Row]:
     mine, rg = ours(folder, 2), ripgrep(folder, 2)
-    interleave([mine, rg], bench.size.rounds, bench.folder, bench.tell)
+    text = ripgrep(folder, 2, text=True)
+    interleave([mine, rg, text], bench.size.rounds, bench.folder, bench.tell)
     work = "scan a source tree, 2 cores"
     made = [_row(f"{work}, beside ripgrep", mine, rg, size, Goal(must=0.8, moonshot=1.0), of)]
+    made.append(_row(f"{work}, beside ripgrep that takes all for text", mine, text, size, None, of))
     few = min(3, bench.size.rounds)
     for more in (False, True):
         mine = ours(folder, 2, more=more)

@@ -121,10 +121,11 @@ def ours(path: Path, cores: int, *, git: bool = False, more: bool = False, plain
     return Scanner("watchword scan", words, looks_for + more_of, cores, environment, (1,))
 
 
-def ripgrep(path: Path, cores: int) -> Scanner:
-    """Ripgrep over everything, binary files too."""
-    words = [_tool("rg"), "-uuu", "-a", f"-j{cores}", "-o", "--no-config", PATTERN, str(path)]
-    return Scanner(f"ripgrep -j{cores}", words, PATTERN, cores)
+def ripgrep(path: Path, cores: int, *, text: bool = False) -> Scanner:
+    """Ripgrep over everything, binary files too; with `text` it takes them for text, which is faster."""
+    name = f"ripgrep -uuu {'-a ' if text else ''}-j{cores}"
+    words = [_tool("rg"), *name.split()[1:], "-o", "--no-config", PATTERN, str(path)]
+    return Scanner(name, words, PATTERN, cores)
 
 
 def grep(path: Path, *, plain: bool = False) -> Scanner:

@@ -22,11 +22,15 @@ class Reader:
 
     Args:
         look: what is looked for, and how.
+
+    Attributes:
+        opens: whether contents are opened too.
     """
 
     def __init__(self, look: Look) -> None:
         self._look = look
         self._engine = Engine(look.brands)
+        self.opens = bool(look.openers)
 
     def maybe(self, data: bytes) -> bool:
         """Whether a close look is worth while; where it is not, there are no hits."""

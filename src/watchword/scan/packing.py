@@ -6,11 +6,11 @@ from typing import BinaryIO
 
 from watchword.scan.content import HEAD, OVERLAP, WINDOW, Reader
 from watchword.scan.findings import Finding
-from watchword.scan.looking import Look
 from watchword.scan.walking import Files, Trouble, reason
 
 SMALL = 64 << 10
 PACK = 256 << 10  # what stays in a core's own cache while it is read, joined and looked at
+ALONE = 16 << 10  # from here on a look costs less than joining
 SEPARATOR = bytes(8)
 _FLAGS = (
     os.O_RDONLY
@@ -29,7 +29,7 @@ class Packer:
     no value can stretch over two.
 
     Args:
-        look: what is looked for, and how.
+        reader: looks at contents.
         trouble: is told what cannot be read.
 
     Attributes:
@@ -37,9 +37,9 @@ class Packer:
         files, size: files looked at, and their bytes.
     """
 
-    def __init__(self, look: Look, trouble: Trouble) -> None:
-        self._reader = Reader(look)
-        self._opens = bool(look.openers)
+    def __init__(self, reader: Reader, trouble: Trouble) -> None:
+        self._reader = reader
+        self._opens = reader.opens
         self._trouble = trouble
         self._paths: list[str] = []
         self._pack: list[bytes] = []
@@ -66,6 +66,10 @@ class Packer:
                     os.close(file)
             except OSError as error:
                 self._trouble(path, reason(error))
+                continue
+            if len(data) >= ALONE and not self._opens and not self._reader.maybe(data):
+                self.files += 1
+                self.size += len(data)
                 continue
             self._paths.append(path)
             self._pack.append(data)

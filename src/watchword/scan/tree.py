@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from watchword.scan.content import Reader
 from watchword.scan.crew import TASK_BYTES
 from watchword.scan.findings import Finding
 from watchword.scan.looking import Look, Quiet, Skip, Watcher
@@ -46,7 +47,7 @@ def scan_tree(
 
 
 def _alone(files: Iterable[Files], look: Look, watcher: Watcher) -> Iterator[Finding]:
-    packer = Packer(look, watcher.trouble)
+    packer = Packer(Reader(look), watcher.trouble)
     for some in files:
         packer.add(some)
         if packer.files:
@@ -87,9 +88,11 @@ def _tasks(files: Iterable[Files]) -> Iterator[_Task]:
 
 
 def _work(look: Look) -> Callable[[_Task], tuple[Any, ...]]:
+    reader = Reader(look)  # for all tasks: to make one takes as long as to read a few files
+
     def work(task: _Task) -> tuple[Any, ...]:
         troubles: list[tuple[str, str]] = []
-        packer = Packer(look, lambda name, why: troubles.append((name, why)))
+        packer = Packer(reader, lambda name, why: troubles.append((name, why)))
         for folder, names in task:
             packer.add(Files(folder, names))
         packer.flush()
