@@ -52,7 +52,9 @@ def _make(folder: Path) -> None:
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv:
         _call(uv, "venv", "-q", "--python", sys.executable, str(folder))
-        _call(uv, "pip", "install", "-q", "--python", str(folder / "bin" / "python"), *REQUIREMENTS)
+        # Compiled here, on all cores: each of the first processes would compile thousands of modules.
+        install = ("pip", "install", "-q", "--compile-bytecode")
+        _call(uv, *install, "--python", str(folder / "bin" / "python"), *REQUIREMENTS)
     else:
         _call(sys.executable, "-m", "venv", str(folder))
         _call(str(folder / "bin" / "pip"), "install", "-q", *REQUIREMENTS)
@@ -60,7 +62,9 @@ def _make(folder: Path) -> None:
 
 def _call(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, (
+        f"{done.stderr}\nWithout a network: {_NAMED}=FOLDER, an environment with these."
+    )
 
 
 class Home:
