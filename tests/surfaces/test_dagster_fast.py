@@ -1,5 +1,6 @@
 """What agents repeat is answered without executing GraphQL, and says the same as if it were executed."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -58,9 +59,9 @@ def cast(scene: DagsterScene) -> list[Issued]:
     return [scene.agent_token(), scene.limited("staging"), branches, scene.user_token()]
 
 
-def executed(scene: DagsterScene, token: Issued, query: str, asked: dict[str, Any]) -> Answer:
+def executed(scene: DagsterScene, token: Issued, query: str, asked: dict[str, Any], **headers: str) -> Answer:
     """The answer of an execution: the document asks for one thing more, which is taken out again."""
-    answer = scene.ask(token, query.rstrip()[:-1] + " __typename }", asked)
+    answer = scene.ask(token, query.rstrip()[:-1] + " __typename }", asked, **headers)
     if isinstance(answer.body.get("data"), dict):
         answer.body["data"].pop("__typename", None)
     return answer
@@ -80,6 +81,25 @@ def test_each_of_them_is_recognised_whatever_its_blanks_and_names() -> None:
         AGENTS.replace("} }", "} workspace { __typename } }"),
     ):
         assert engine.prepare(other, None).hot is None
+
+
+@pytest.mark.parametrize("name", ["prod", "staging", "nowhere"])
+def test_both_ways_say_the_same_to_everybody_who_asks_as_agents_do(
+    scene: DagsterScene, cast: list[Issued], name: str
+) -> None:
+    usual: dict[str, dict[str, Any]] = {
+        AGENTS: {"since": 0},
+        BEAT: {"beats": [heartbeat(name)], "errors": []},
+        DEPLOYMENTS: {"names": [name]},
+        ENTRIES: {"names": [name], "serverless": False, "queues": [None]},
+        INFO: {},
+        POP: {"full": [name], "branches": True, "queues": [None]},
+    }
+    for query, asked in usual.items():
+        for token, headers in itertools.product(cast, ({}, {"deployment": name})):
+            fast = scene.ask(token, query, asked, **headers)
+            slow = executed(scene, token, query, asked, **headers)
+            assert (fast.status, fast.body) == (slow.status, slow.body)
 
 
 @given(query=st.sampled_from(HOT), asked=variables, who=st.integers(0, 3))
