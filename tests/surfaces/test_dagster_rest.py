@@ -8,14 +8,20 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from graphql import GraphQLObjectType
 
 from dagster_scene import DagsterScene
 from support import SECOND_US, Answer, World
+from watchword.dagster import app
+from watchword.dagster.binding import BOUND, Audience
+from watchword.dagster.paths import variants
+from watchword.dagster.schema import executable
 from watchword.domain.codelocations import CodeLocation
 from watchword.domain.dagsterruns import DagsterRun
 from watchword.domain.dagsteruploads import UploadKind
 from watchword.domain.workitems import ItemState, WorkItem
 from watchword.services import codelocations, dagsterruns
+from watchword.services.dagsterdoor import KINDS
 from watchword.services.issuing import Issued
 
 HERE = {"Dagster-Cloud-Deployment": "prod"}
@@ -369,3 +375,41 @@ def test_storage_is_read_by_agents_of_the_deployment_alone(agent: Agent) -> None
     agent.load()
     agent.launch()
     assert scene.data(agent.token, query, deployment="staging") == {"runs": {"getRunIds": []}}
+
+
+def test_every_route_of_this_surface_is_tried_here_or_takes_documents(agent: Agent) -> None:
+    routes = {(route.method, route.path): route for route in app.routes(agent.scene.world.authority)}
+    signed = {key for key, route in routes.items() if not route.kinds}
+    assert signed == {
+        ("PUT", "/dagster/uploads/{organization_id}/{upload_id}"),
+        ("POST", "/dagster/uploads/{organization_id}/{upload_id}"),
+        ("GET", "/dagster/downloads/{organization_id}/{upload_id}"),
+    }
+    known = {
+        (method, address) for method, path in [*PATHS, ("POST", "/graphql")] for address in variants(path)
+    }
+    assert set(routes) == known | signed
+    assert all(route.kinds == KINDS for key, route in routes.items() if key in known)
+
+
+def test_what_is_for_agents_is_bound_so_and_nothing_is_left_unbound() -> None:
+    executable()
+    agents = {
+        name
+        for of in ("Query", "Mutation")
+        for name, bound in BOUND[of].items()
+        if bound.audience is Audience.AGENTS
+    }
+    assert agents == {
+        "deploymentInfo",
+        "userCloudAgent",
+        "scopedSecrets",
+        "latestDefsStateInfo",
+        "runs",
+        "eventLogs",
+        "defsState",
+    }
+    for of in ("Query", "Mutation"):
+        kind = executable().type_map[of]
+        assert isinstance(kind, GraphQLObjectType)
+        assert set(kind.fields) == set(BOUND[of])
