@@ -20,7 +20,8 @@ from watchword.domain.codelocations import CodeLocation
 from watchword.domain.dagsterruns import DagsterRun
 from watchword.domain.dagsteruploads import UploadKind
 from watchword.domain.workitems import ItemState, WorkItem
-from watchword.services import codelocations, dagsterruns
+from watchword.services import codelocations, dagsterruns, deployments
+from watchword.services.context import LOCAL
 from watchword.services.dagsterdoor import KINDS
 from watchword.services.issuing import Issued
 
@@ -305,6 +306,27 @@ def test_a_run_is_followed_by_its_events_and_a_repetition_counts_once(agent: Age
     ]
     stranger = {"event_log_entries": [{"run_id": "other", "timestamp": 1.0}]}
     assert agent.send("POST", "/store_events", "store_events.tmp", stranger).status == 404
+
+
+def test_a_run_has_an_end_of_its_events(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dagsterruns, "MAX_EVENTS", 3)
+    monkeypatch.setattr(dagsterruns, "_COUNTED", 1)
+    agent.load()
+    run = agent.launch()
+    batch = {"event_log_entries": [{"run_id": run.id, "timestamp": 1.0}] * 2}
+    sent = [agent.send("POST", "/store_events", "store_events.tmp", batch).status for _ in range(2)]
+    assert sent == [200, 422]
+
+
+def test_what_a_deployment_had_goes_with_it(agent: Agent) -> None:
+    scene = agent.scene
+    staging = scene.deployment("staging")
+    scene.location(staging, "loc")
+    scene.write(lambda tx: deployments.delete_in(scene.context, tx, LOCAL, staging))
+    assert not scene.write(lambda tx: codelocations.list_in(tx, staging))
+    assert not scene.write(lambda tx: tx.work_items.list(staging.organization_id, staging.id, 9))
+    scene.deployment("staging")
+    assert scene.pop(agent.token, "staging") == []
 
 
 def test_a_run_that_no_agent_could_start_has_failed(agent: Agent) -> None:

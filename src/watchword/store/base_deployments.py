@@ -39,7 +39,7 @@ class Deployments(Protocol):
         """Write name, settings and branch of one that is not deleted; False if it is."""
 
     async def delete(self, organization_id: OrganizationId, deployment_id: DeploymentId, at: int) -> bool:
-        """Delete one, its grants and roles; its name is free. False if it was before."""
+        """Delete one with its grants, roles, locations and work; its name is free. False if it was before."""
 
     async def find(self, organization_id: OrganizationId, deployment_id: DeploymentId) -> Deployment | None:
         """By id, deleted ones too."""

@@ -20,6 +20,7 @@ from watchword.store.engine import Connection, Statement, insert_missing, upsert
 from watchword.store.mapping import Mapper
 from watchword.store.page import Page
 from watchword.store.tables import tokens
+from watchword.store.tables_dagster import code_locations, work_items
 from watchword.store.tables_deployments import (
     client_numbers,
     dagster_organizations,
@@ -95,6 +96,18 @@ _DROP_ROLE = Statement(
     delete(deployment_roles).where(_OF_USER, _r.deployment_id == bindparam("deployment_id_"))
 )
 _DROP_ROLES = Statement(delete(deployment_roles).where(_ON))
+_DROP_LOCATIONS = Statement(
+    delete(code_locations).where(
+        code_locations.c.organization_id == bindparam("organization_id_"),
+        code_locations.c.deployment_id == bindparam("deployment_id_"),
+    )
+)
+_DROP_WORK = Statement(
+    delete(work_items).where(
+        work_items.c.organization_id == bindparam("organization_id_"),
+        work_items.c.deployment_id == bindparam("deployment_id_"),
+    )
+)
 _ROLES = Statement(select(*ROLES.columns).where(_OF_USER).order_by(_r.deployment_id))
 _ROLES_ON = Statement(select(*ROLES.columns).where(_ON).order_by(_r.user_id))
 _NOUN = and_(_n.organization_id == bindparam("organization_id_"), _n.noun == bindparam("noun_"))
@@ -161,6 +174,8 @@ class DeploymentRows:
         of = {"organization_id_": organization_id, "deployment_id_": deployment_id}
         await self._cx.run(_DROP_GRANTS, of)
         await self._cx.run(_DROP_ROLES, of)
+        await self._cx.run(_DROP_LOCATIONS, of)
+        await self._cx.run(_DROP_WORK, of)
         return True
 
     async def find(self, organization_id: OrganizationId, deployment_id: DeploymentId) -> Deployment | None:
