@@ -11,7 +11,7 @@ from typing import Any
 _SIZE = 4
 # Tasks that a process has at a time. Those that wait must fit into a pipe (64 KiB), or sender and process
 # could wait for each other.
-_AHEAD = 3
+AHEAD = 3
 TASK_BYTES = 16 << 10
 
 
@@ -32,9 +32,11 @@ class Crew:
     Args:
         work: turns a task into a result; both are what `marshal` can write, a task at most `TASK_BYTES` long.
         count: how many processes are forked, now.
+        ahead: tasks that a process has at a time, at most `AHEAD`.
     """
 
-    def __init__(self, work: Callable[[Any], Any], count: int) -> None:
+    def __init__(self, work: Callable[[Any], Any], count: int, ahead: int = AHEAD) -> None:
+        self._ahead = ahead
         self._out: dict[int, int] = {}  # a process's results -> where its tasks go
         self._busy: dict[int, int] = {}  # a process's results -> tasks that it has
         self._processes: list[int] = []
@@ -64,7 +66,7 @@ class Crew:
     def offer(self, number: int, task: Any) -> bool:  # noqa: ANN401 - whatever marshal can write
         """Give a numbered task to the process that has least to do; False where all have enough."""
         results = min(self._busy, key=self._busy.__getitem__)
-        if self._busy[results] >= _AHEAD:
+        if self._busy[results] >= self._ahead:
             return False
         self._busy[results] += 1
         _write(self._out[results], (number, task))

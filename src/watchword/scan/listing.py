@@ -46,14 +46,17 @@ class Spool:
                 self.commits.append(name.decode())
             lines.append(line)
             size += int(length)
-            if size >= _TASK_SIZE or len(lines) >= _TASK_LINES:
-                yield self._write(lines)
+            if size >= _TASK_SIZE * jobs or len(lines) >= _TASK_LINES * jobs:
+                yield from self._parts(lines, size // jobs)
                 lines, size = [], 0
-        part = size // jobs + 1
+        yield from self._parts(lines, size // jobs)
+
+    def _parts(self, lines: list[bytes], most: int) -> Iterator[tuple[int, int]]:
+        """Write lines down in pieces of one size."""
         first = size = 0
         for number, line in enumerate(lines, start=1):
             size += int(line.rpartition(b" ")[2])
-            if size >= part or number == len(lines):
+            if size > most or number == len(lines):
                 yield self._write(lines[first:number])
                 first, size = number, 0
 

@@ -14,11 +14,12 @@ class Spread:
     Args:
         work: turns a task into a result, as for a `Crew`.
         jobs: processes in all; with threads running in this one, it does all by itself.
+        ahead: tasks that a process has at a time: one where they are large, more where they are small.
     """
 
-    def __init__(self, work: Work, jobs: int) -> None:
+    def __init__(self, work: Work, jobs: int, ahead: int = 1) -> None:
         self._work = work
-        self._crew = Crew(work, jobs - 1) if jobs > 1 and can_fork() else None
+        self._crew = Crew(work, jobs - 1, ahead) if jobs > 1 and can_fork() else None
 
     @property
     def shares(self) -> bool:

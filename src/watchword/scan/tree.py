@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from watchword.scan.content import Reader
-from watchword.scan.crew import TASK_BYTES
+from watchword.scan.crew import AHEAD, TASK_BYTES
 from watchword.scan.findings import Finding
 from watchword.scan.looking import Look, Quiet, Skip, Watcher
 from watchword.scan.packing import Packer
@@ -42,7 +42,7 @@ def scan_tree(
     """
     told = watcher or Quiet()
     files = walk(paths, told.trouble, skip)
-    spread = Spread(_work(look), jobs)
+    spread = Spread(_work(look), jobs, AHEAD)
     return _shared(files, spread, told) if spread.shares else _alone(files, look, told)
 
 
