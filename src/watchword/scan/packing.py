@@ -5,6 +5,7 @@ from functools import partial
 from typing import BinaryIO
 
 from watchword.scan.content import HEAD, OVERLAP, WINDOW, Reader
+from watchword.scan.filesystems import device_of, whole_devices
 from watchword.scan.findings import Finding
 from watchword.scan.walking import Files, Trouble, reason
 
@@ -41,6 +42,7 @@ class Packer:
         self._reader = reader
         self._opens = reader.opens
         self._trouble = trouble
+        self._whole = whole_devices()
         self._paths: list[str] = []
         self._pack: list[bytes] = []
         self._packed = 0
@@ -52,6 +54,7 @@ class Packer:
         """Look at files; the last small ones only with `flush`."""
         folder, names, handle = files
         flags = _FLAGS | _NO_LINK if folder else _FLAGS
+        whole = bool(folder) and device_of(folder, handle) in self._whole
         for name in names:
             try:
                 path = folder + name
@@ -59,7 +62,7 @@ class Packer:
                 try:
                     data = os.read(file, SMALL)
                     # Some systems give less than was asked for before the end.
-                    if data and (more := os.read(file, WINDOW)):
+                    if (len(data) == SMALL or (data and not whole)) and (more := os.read(file, WINDOW)):
                         self._large(path, file, data + more)
                         continue
                 finally:
