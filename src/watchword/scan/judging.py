@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from watchword.domain.errors import Invalid
 from watchword.scan.findings import Encoding, Finding
@@ -130,7 +129,7 @@ def read_allowances(path: str) -> Iterator[Allowance]:
 
 def _text(path: str) -> str:
     try:
-        with Path(path).open(encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(_MAX_FILE)
     except OSError as error:
         raise Invalid(f"cannot read {path}: {error.strerror}", code="cannot_read") from None
@@ -138,12 +137,14 @@ def _text(path: str) -> str:
 
 def find_root(path: str) -> str:
     """The folder whose allow file and baseline apply: the next one up that has one, or is a repository's."""
-    start = Path(path).absolute()
-    folder = start if start.is_dir() else start.parent
-    for each in (folder, *folder.parents):
-        if any((each / name).exists() for name in (ALLOW, BASELINE, ".git")):
-            return str(each)
-    return str(folder)
+    start = os.path.abspath(path)
+    folder = each = start if os.path.isdir(start) else os.path.dirname(start)
+    while not any(os.path.exists(os.path.join(each, name)) for name in (ALLOW, BASELINE, ".git")):
+        above = os.path.dirname(each)
+        if above == each:
+            return folder
+        each = above
+    return each
 
 
 def once(findings: Iterable[Finding]) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 import io
 import json
-import tempfile
+import os
 import weakref
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -49,7 +49,7 @@ class Notes:
     """Keeps what was not fully read, over all processes of a scan: a file that each appends to."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - lives as long as the scan
+        self._file = _shared_file()
         weakref.finalize(self, self._file.close)
 
     def add(self, path: str, members: tuple[str, ...], why: str) -> None:
@@ -65,6 +65,19 @@ class Notes:
             (Unread(path, tuple(members), why) for path, members, why in found),
             key=lambda unread: (unread.path, unread.members),
         )
+
+
+def _shared_file() -> BinaryIO:
+    """A file without a name that this process and those that it forks append to."""
+    if hasattr(os, "memfd_create"):
+        import fcntl  # noqa: PLC0415 - not on every system
+
+        number = os.memfd_create("watchword-scan")
+        fcntl.fcntl(number, fcntl.F_SETFL, os.O_APPEND)
+        return open(number, "a+b", buffering=0)
+    import tempfile  # noqa: PLC0415 - slow to load
+
+    return tempfile.TemporaryFile("a+b", buffering=0)
 
 
 class Damaged(Exception):
