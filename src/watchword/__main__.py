@@ -1,11 +1,16 @@
 """Entry point of the command `watchword`."""
 
+import gc
 import sys
+
+_CYCLES = 100_000
 
 
 def main() -> None:
     """Run the command line. A scan starts without loading the rest of it, where its words are plain."""
     if sys.argv[1:2] == ["scan"]:
+        # A scan makes hardly any cycles; looking for them as often as usual costs it a twentieth.
+        gc.set_threshold(_CYCLES)
         from watchword.cli.scanwords import quickly  # noqa: PLC0415
 
         asked = quickly(sys.argv[2:])

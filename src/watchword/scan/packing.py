@@ -9,7 +9,7 @@ from watchword.scan.filesystems import device_of, whole_devices
 from watchword.scan.findings import Finding
 from watchword.scan.walking import Files, Trouble, reason
 
-SMALL = 64 << 10
+SMALL = 1 << 20  # one read takes nearly every file; what is not used is given back
 PACK = 256 << 10  # what stays in a core's own cache while it is read, joined and looked at
 ALONE = 16 << 10  # from here on a look costs less than joining
 SEPARATOR = bytes(8)
@@ -55,28 +55,30 @@ class Packer:
         folder, names, handle = files
         flags = _FLAGS | _NO_LINK if folder else _FLAGS
         whole = bool(folder) and device_of(folder, handle) in self._whole
+        take, read, close, maybe = os.open, os.read, os.close, self._reader.maybe
+        paths, pack = self._paths, self._pack
         for name in names:
             try:
-                path = folder + name
-                file = os.open(path if handle is None else name, flags, dir_fd=handle)
+                file = take(folder + name, flags) if handle is None else take(name, flags, dir_fd=handle)
                 try:
-                    data = os.read(file, SMALL)
+                    data = read(file, SMALL)
+                    size = len(data)
                     # Some systems give less than was asked for before the end.
-                    if (len(data) == SMALL or (data and not whole)) and (more := os.read(file, WINDOW)):
-                        self._large(path, file, data + more)
+                    if (size == SMALL or (size and not whole)) and (more := read(file, WINDOW)):
+                        self._large(folder + name, file, data + more)
                         continue
                 finally:
-                    os.close(file)
+                    close(file)
             except OSError as error:
-                self._trouble(path, reason(error))
+                self._trouble(folder + name, reason(error))
                 continue
-            if len(data) >= ALONE and not self._opens and not self._reader.maybe(data):
+            if size >= ALONE and not self._opens and not maybe(data):
                 self.files += 1
-                self.size += len(data)
+                self.size += size
                 continue
-            self._paths.append(path)
-            self._pack.append(data)
-            self._packed += len(data)
+            paths.append(folder + name)
+            pack.append(data)
+            self._packed += size
             if self._packed >= PACK:
                 self.flush()
 
