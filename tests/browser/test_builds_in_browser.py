@@ -164,6 +164,7 @@ def test_a_build_from_the_form_to_its_end(journey: Journey, work: Work) -> None:
     page = journey.page
     journey.go("pipelines")
     page.get_by_role("link", name="App").first.click()
+    page.wait_for_url("**/acme/app")  # a click does not wait for the page that it leads to; keys need it
     page.keyboard.press("n")
     page.get_by_label("Message").fill("Ship it")
     page.get_by_role("button", name="Create the build").click()
