@@ -5,7 +5,7 @@ import pytest
 from contracts import store_records as make
 from contracts.store_backends import Shelf
 from contracts.store_records import CLUSTER, ORGANIZATION, OTHER, TOKEN, USER
-from watchword.domain.ids import ClusterId, TokenId
+from watchword.domain.ids import ClusterId, ResourceId, TokenId
 from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State, Token
 from watchword.store.base import Duplicate, Page, Transaction
@@ -143,3 +143,30 @@ def test_a_use_is_given_back_but_never_more_than_were_taken(shelf: Shelf) -> Non
     assert found.uses == 0
     assert shelf.write(lambda tx: tx.tokens.take_use(ORGANIZATION, TOKEN, 1))
     assert not shelf.write(lambda tx: tx.tokens.take_use(ORGANIZATION, TOKEN, 1))
+
+
+def test_tokens_are_listed_by_what_they_belong_to(shelf: Shelf) -> None:
+    portal = ResourceId("portal-1")
+
+    def named(number: int, **changes: object) -> Token:
+        digest = bytes([number]) * 32
+        return make.token(id=TokenId(f"token-{number}"), digest=digest, resource_id=portal, **changes)
+
+    service = named(1, kind=Kind.PORTAL_SERVICE)
+    revoked = named(2, kind=Kind.PORTAL_SECRET, state=State.REVOKED)
+    newest = named(3, kind=Kind.PORTAL_SECRET)
+    others = [named(4, organization_id=OTHER), make.token(resource_id=ResourceId("portal-2"))]
+
+    async def work(tx: Transaction) -> None:
+        for token in (service, revoked, newest, *others):
+            await tx.tokens.add(token)
+
+    shelf.write(work)
+    whole, first = Page(offset=0, limit=10), Page(offset=0, limit=1)
+    of_resource = shelf.read(lambda tx: tx.tokens.of_resource(ORGANIZATION, portal, whole))
+    assert of_resource == [service, revoked, newest]
+    assert shelf.read(lambda tx: tx.tokens.of_resource(ORGANIZATION, portal, whole, active=True)) == [
+        service,
+        newest,
+    ]
+    assert shelf.read(lambda tx: tx.tokens.of_resource(ORGANIZATION, portal, first)) == [service]

@@ -32,6 +32,7 @@ LeakId = NewType("LeakId", str)
 DeploymentId = NewType("DeploymentId", str)
 WorkItemId = NewType("WorkItemId", str)
 DagsterUploadId = NewType("DagsterUploadId", str)
+ResourceId = NewType("ResourceId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     PORTAL_USER = "portal_user"
     PORTAL_SECRET = "portal_secret"  # noqa: S105 - the name of a kind
     TOKEN_EXCHANGE = "token_exchange"  # noqa: S105 - the name of a kind
+    OAUTH_REFRESH = "oauth_refresh"
     DAGSTER_AGENT = "dagster_agent"
     DAGSTER_USER = "dagster_user"
 
@@ -99,10 +100,11 @@ _PT = Shape("registry-token", "pt_", True, Body.SIGNED)
 _PAT = Shape("portal-token", "pat_", True, Body.HEX, "_", 32)
 _PS = Shape("portal-secret", "ps_", True, Body.HEX, "_", 52)
 _TX = Shape("token-exchange-token", "tx_", True, Body.HEX, ".", 32)
+_UR = Shape("oauth-refresh-token", "ur_", True, Body.HEX, ".", 32)
 _DA = Shape("dagster-agent-token", "agent:", False, Body.DAGSTER_AGENT)
 _DU = Shape("dagster-user-token", "user:", False, Body.DAGSTER_USER)
 
-SHAPES: tuple[Shape, ...] = (_CT, _AR, _AA, _AJ, _UA, _PT, _PAT, _PS, _TX, _DA, _DU)
+SHAPES: tuple[Shape, ...] = (_CT, _AR, _AA, _AJ, _UA, _PT, _PAT, _PS, _TX, _UR, _DA, _DU)
 
 KINDS: dict[Kind, KindSpec] = {
     spec.kind: spec
@@ -126,6 +128,7 @@ KINDS: dict[Kind, KindSpec] = {
         KindSpec(Kind.PORTAL_USER, "user-invoked portal token", _PAT),
         KindSpec(Kind.PORTAL_SECRET, "portal secret", _PS, revealable=True),
         KindSpec(Kind.TOKEN_EXCHANGE, "token-exchange access token", _TX),
+        KindSpec(Kind.OAUTH_REFRESH, "OAuth refresh token", _UR),
         KindSpec(Kind.DAGSTER_AGENT, "Dagster agent token", _DA, shared=True, revealable=True, imported=True),
         KindSpec(Kind.DAGSTER_USER, "Dagster user token", _DU, revealable=True, imported=True),
     )

@@ -27,6 +27,7 @@ _SHORT_LIVED = (
     Kind.PORTAL_USER,
     Kind.PORTAL_SECRET,
     Kind.TOKEN_EXCHANGE,
+    Kind.OAUTH_REFRESH,
 )
 
 

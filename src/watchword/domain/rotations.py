@@ -26,6 +26,7 @@ _FIXED = (
     Kind.PORTAL_EPHEMERAL,
     Kind.PORTAL_USER,
     Kind.TOKEN_EXCHANGE,
+    Kind.OAUTH_REFRESH,
 )
 
 

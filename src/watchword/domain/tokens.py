@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from watchword.domain.errors import Invalid
-from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, TokenId, UserId
+from watchword.domain.ids import AgentId, ClusterId, JobId, OrganizationId, ResourceId, TokenId, UserId
 from watchword.domain.kinds import Kind
 
 MINUTE_US = 60_000_000
@@ -50,6 +50,7 @@ class Token:
 
     Attributes:
         imported: its value was issued elsewhere, and may have any shape.
+        resource_id: the portal, registry, application or trusted issuer that it belongs to, by kind.
     """
 
     organization_id: OrganizationId
@@ -74,6 +75,7 @@ class Token:
     ended_by: UserId | None
     ended_reason: str
     imported: bool = False
+    resource_id: ResourceId | None = None
 
     def state_at(self, now: int) -> State:
         """State as seen at `now`."""

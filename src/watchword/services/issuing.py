@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from watchword.crypto.values import Secret, digest, mint, mint_dagster
 from watchword.domain.errors import Invalid, NotFound
 from watchword.domain.events import Action
-from watchword.domain.ids import AgentId, ClusterId, OrganizationId, TokenId, UserId
+from watchword.domain.ids import AgentId, ClusterId, OrganizationId, ResourceId, TokenId, UserId
 from watchword.domain.kinds import Kind
 from watchword.domain.restrictions import UNRESTRICTED, Restrictions
 from watchword.domain.scopes import canonical
@@ -76,6 +76,7 @@ def build_token(
     expires_at: int = 0,
     max_uses: int = 0,
     created_by: UserId | None = None,
+    resource_id: ResourceId | None = None,
 ) -> Token:
     """The record of a fresh value, or of a digest of one that was issued elsewhere."""
     return Token(
@@ -101,6 +102,7 @@ def build_token(
         ended_by=None,
         ended_reason="",
         imported=isinstance(value, bytes),
+        resource_id=resource_id,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from watchword.domain.ids import ClusterId, OrganizationId, TokenId, UserId
+from watchword.domain.ids import ClusterId, OrganizationId, ResourceId, TokenId, UserId
 from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State, Token
 from watchword.store.page import Page
@@ -36,6 +36,14 @@ class Tokens(Protocol):
         page: Page,
     ) -> Sequence[Token]:
         """Tokens in a state as it is at `now`, or in any, oldest first."""
+
+    async def of_resource(
+        self, organization_id: OrganizationId, resource_id: ResourceId, page: Page, *, active: bool = False
+    ) -> Sequence[Token]:
+        """Tokens of any kind that belong to a portal, a registry, an application or a trusted issuer.
+
+        Oldest first; `active` leaves out those that were revoked or superseded.
+        """
 
     async def imported(self) -> Sequence[bytes]:
         """Digests of values that were issued elsewhere, of all organizations and in any state."""

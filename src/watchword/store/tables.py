@@ -152,6 +152,7 @@ tokens = _owned(
     _text("ended_by", null=True),
     _text("ended_reason"),
     _later_number("imported"),
+    _text("resource_id", null=True),
     # Sessions are not listed: an index over them would cost every registration a page.
     Index(
         "tokens_listed",
@@ -161,6 +162,14 @@ tokens = _owned(
         "id",
         sqlite_where=text("kind <> 'agent_session'"),
         postgresql_where=text("kind <> 'agent_session'"),
+    ),
+    Index(
+        "tokens_resource",
+        "organization_id",
+        "resource_id",
+        "id",
+        sqlite_where=text("resource_id IS NOT NULL"),
+        postgresql_where=text("resource_id IS NOT NULL"),
     ),
     Index(
         "tokens_expiry",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import and_, bindparam, insert, or_, select, text, update
 
-from watchword.domain.ids import ClusterId, OrganizationId, TokenId, UserId
+from watchword.domain.ids import ClusterId, OrganizationId, ResourceId, TokenId, UserId
 from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State, Token
 from watchword.store.base import Page
@@ -66,6 +66,20 @@ _LISTS_IN = {
     for state, seen in _SEEN.items()
     for here in (False, True)
 }
+# As the index has it, word for word; SQLite uses a partial index only then.
+_OF_RESOURCE = (
+    select(*TOKENS.columns)
+    .where(
+        _t.organization_id == bindparam("organization_id_"),
+        _t.resource_id == bindparam("resource_id_"),
+        text("tokens.resource_id IS NOT NULL"),
+    )
+    .order_by(_t.id)
+    .limit(bindparam("limit_"))
+    .offset(bindparam("offset_"))
+)
+_ALL_OF_RESOURCE = Statement(_OF_RESOURCE)
+_ACTIVE_OF_RESOURCE = Statement(_OF_RESOURCE.where(_ACTIVE))
 _IMPORTED = Statement(select(_t.digest).where(text("tokens.imported = 1")))
 _LIST_ALL = Statement(_LIST)
 _LIST_CLUSTER = Statement(_LIST.where(_t.cluster_id == bindparam("cluster_id_")))
@@ -153,6 +167,18 @@ class TokenRows:
             "offset_": page.offset,
         }
         statement = _LISTS_IN[state, cluster_id is not None]
+        return [TOKENS.decode(row) for row in await self._cx.all(statement, parameters)]
+
+    async def of_resource(
+        self, organization_id: OrganizationId, resource_id: ResourceId, page: Page, *, active: bool = False
+    ) -> Sequence[Token]:
+        parameters = {
+            "organization_id_": organization_id,
+            "resource_id_": resource_id,
+            "limit_": page.limit,
+            "offset_": page.offset,
+        }
+        statement = _ACTIVE_OF_RESOURCE if active else _ALL_OF_RESOURCE
         return [TOKENS.decode(row) for row in await self._cx.all(statement, parameters)]
 
     async def imported(self) -> Sequence[bytes]:
