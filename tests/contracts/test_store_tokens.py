@@ -1,5 +1,7 @@
 """The store's contract: tokens and the directory of their digests."""
 
+from dataclasses import replace
+
 import pytest
 
 from contracts import store_records as make
@@ -155,7 +157,7 @@ def test_tokens_are_listed_by_what_they_belong_to(shelf: Shelf) -> None:
     service = named(1, kind=Kind.PORTAL_SERVICE)
     revoked = named(2, kind=Kind.PORTAL_SECRET, state=State.REVOKED)
     newest = named(3, kind=Kind.PORTAL_SECRET)
-    others = [named(4, organization_id=OTHER), make.token(resource_id=ResourceId("portal-2"))]
+    others = [named(4, organization_id=OTHER), replace(named(5), resource_id=ResourceId("portal-2"))]
 
     async def work(tx: Transaction) -> None:
         for token in (service, revoked, newest, *others):
