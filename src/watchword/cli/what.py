@@ -74,16 +74,7 @@ def _given(string: str | None, *, stdin: bool) -> str:
 def _document(explained: Explanation, known: Known | None, *, asked: bool) -> dict[str, Any]:
     document = explained.document()
     if asked:
-        document["live"] = (
-            None
-            if known is None
-            else {
-                "kind": known.kind,
-                "state": known.state,
-                "checked_at": known.checked_at,
-                "token": None if known.token is None else dict(known.token),
-            }
-        )
+        document["live"] = None if known is None else known.document()
     return document
 
 

@@ -28,6 +28,15 @@ class Known:
     checked_at: int
     token: Mapping[str, str] | None = None
 
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "kind": self.kind,
+            "state": self.state,
+            "checked_at": self.checked_at,
+            "token": None if self.token is None else dict(self.token),
+        }
+
 
 def suffix_hash(digest: bytes) -> str:
     """What a server names a digest by: its SHA-256, so that no whole digest crosses the line."""

@@ -174,16 +174,7 @@ def _row(judged: Judged, report: Report) -> dict[str, Any]:
     }
     if report.known is not None:
         known = report.known.get(finding.digest)
-        row["live"] = (
-            None
-            if known is None
-            else {
-                "kind": known.kind,
-                "state": known.state,
-                "checked_at": known.checked_at,
-                "token": None if known.token is None else dict(known.token),
-            }
-        )
+        row["live"] = None if known is None else known.document()
     if report.reveal:
         row["value"] = hit.value.reveal()
     return row

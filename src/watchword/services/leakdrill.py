@@ -10,6 +10,7 @@ from watchword.domain.errors import Conflict
 from watchword.domain.events import Action
 from watchword.domain.kinds import Kind
 from watchword.domain.leaks import Leak, LeakState, Outcome, Response, Visibility
+from watchword.domain.people import SECOND_US
 from watchword.services.authority import Authority
 from watchword.services.context import Caller
 from watchword.services.drillgate import DRILL
@@ -35,7 +36,6 @@ _FOUND_AT = "https://drill.invalid/a-place-that-everybody-can-read"
 _TRUE = "true_positive"
 _OPEN = (LeakState.OPEN, LeakState.HELD)
 _PAGE = Page(limit=100)
-_SECOND_US = 1_000_000
 _OK, _UNAUTHORIZED = 200, 401
 _AFTER = ("refused", "case", "mail", "webhook", "repeat", "closed")
 
@@ -117,7 +117,7 @@ class LeakDrill:
         Raises:
             Unproved: it was not taken, or not for what it is.
         """
-        seconds = self.course.authority.context.clock.now() // _SECOND_US
+        seconds = self.course.authority.context.clock.now() // SECOND_US
         headers = signed_headers(self.key, self.body, seconds)
         status, answer = await self.course.door.send("POST", _REPORT, headers, self.body)
         labels = read_json(answer)

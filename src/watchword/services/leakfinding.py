@@ -8,12 +8,11 @@ from watchword.crypto.values import MAX_VALUE, Secret, digest
 from watchword.domain.ids import JobId, OrganizationId, TokenId, is_uuid
 from watchword.domain.kinds import Body, Kind
 from watchword.domain.leaks import Evidence, Visibility
+from watchword.domain.people import SECOND_US
 from watchword.domain.pipelines import Job
 from watchword.domain.tokens import State, Token
 from watchword.services.context import Context
 from watchword.store.base import Transaction
-
-_SECOND_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +111,6 @@ class Finder:
         key = self.context.keys.find(Purpose.JOB_TOKEN, job.token_key) if job is not None else None
         if job is None or key is None or not signature_holds(text, prefix, key):
             return None
-        current = job.agent_id == claims.aud and job.token_issued_at // _SECOND_US == claims.iat
-        live = current and job.state.held and self.context.clock.now() < claims.exp * _SECOND_US
+        current = job.agent_id == claims.aud and job.token_issued_at // SECOND_US == claims.iat
+        live = current and job.state.held and self.context.clock.now() < claims.exp * SECOND_US
         return Named(job.organization_id, TokenId(job.id), Kind.JOB, None, job, live, Evidence.VALUE)

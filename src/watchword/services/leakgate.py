@@ -22,6 +22,7 @@ from watchword.crypto.reports import (
     verify,
 )
 from watchword.domain.errors import Refused
+from watchword.domain.people import SECOND_US
 from watchword.domain.tokens import MINUTE_US
 from watchword.services.context import Context
 from watchword.services.drillgate import DRILL, SOURCE, DrillGate
@@ -33,7 +34,6 @@ log = structlog.get_logger("watchword.leaks")
 
 # How far a signed time may be from ours.
 SKEW_US = 5 * MINUTE_US
-_SECOND_US = 1_000_000
 _MAX_DIGITS = 12
 _SHOWN_KEY_ID = 64
 
@@ -136,7 +136,7 @@ class LeakGate:
     def _now(self, seconds: str) -> bool:
         if not seconds.isascii() or not seconds.isdigit() or len(seconds) > _MAX_DIGITS:
             return False
-        return abs(int(seconds) * _SECOND_US - self.context.clock.now()) <= SKEW_US
+        return abs(int(seconds) * SECOND_US - self.context.clock.now()) <= SKEW_US
 
     def _refused(self, reporter: str, key_id: str) -> Refused:
         """One line in the log a minute, however many come; it names no more than reporter and key id."""

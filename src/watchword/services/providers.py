@@ -1,21 +1,18 @@
 """Providers of single sign-on (OpenID Connect), as the operator names them in the settings."""
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from watchword.crypto.values import Secret
 from watchword.domain.accounts import Role
-from watchword.domain.errors import Invalid
 from watchword.domain.people import lower
+from watchword.services.settingtables import SettingTable, tables_of, unfit
 
-E = TypeVar("E", bound=StrEnum)
+_SETTING = "single_sign_on"
 _NONE = Secret("")
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -62,56 +59,50 @@ def read_providers(given: object) -> tuple[Provider, ...]:
     Raises:
         Invalid: it is none; the message holds no value, because one may be secret.
     """
-    if isinstance(given, str):
-        try:
-            given = json.loads(given or "[]")
-        except ValueError:
-            raise _unfit("takes a list of tables, in a variable as JSON") from None
-    if not isinstance(given, Sequence) or not all(isinstance(one, Mapping | Provider) for one in given):
-        raise _unfit("takes a list of tables, in a variable as JSON")
-    found = tuple(one if isinstance(one, Provider) else _read(one) for one in given)
+    tables = tables_of(_SETTING, given, Provider)
+    found = tuple(one if isinstance(one, Provider) else _read(one) for one in tables)
     if len({one.key for one in found}) < len(found):
-        raise _unfit("has two providers with the same key")
+        raise unfit(_SETTING, "has two providers with the same key")
     return found
 
 
-def _read(table: Mapping[str, Any]) -> Provider:
-    known = {*Provider.__slots__, "client_secret_file"}
-    for name in table:
-        if name not in known:
-            raise _unfit(f"has no {name!r}; it has {', '.join(sorted(known))}")
+def _read(table: SettingTable) -> Provider:
+    table.require_known({*Provider.__slots__, "client_secret_file"})
     for name in ("key", "issuer", "client_id"):
-        if not _text(table, name):
-            raise _unfit(f"needs {name}")
-    key = _text(table, "key")
+        if not table.text(name):
+            raise table.unfit(f"needs {name}")
+    key = table.text("key")
     if not _KEY.fullmatch(key):
-        raise _unfit("takes a key of lower-case letters, digits and dashes, as it stands in addresses")
+        raise table.unfit("takes a key of lower-case letters, digits and dashes, as it stands in addresses")
     return Provider(
         key=key,
-        label=_text(table, "label") or key,
-        issuer=_issuer(_text(table, "issuer")),
-        client_id=_text(table, "client_id"),
-        client_secret=_secret(table),
-        domains=_domains(table.get("domains", ())),
-        organization=_text(table, "organization"),
-        role=_choice(Role, _text(table, "role") or Role.MEMBER, "role"),
-        second_factor=_choice(
-            SecondFactor, _text(table, "second_factor") or SecondFactor.AMR, "second_factor"
-        ),
+        label=table.text("label") or key,
+        issuer=_issuer(table),
+        client_id=table.text("client_id"),
+        client_secret=Secret(table.text_or_file("client_secret")),
+        domains=_domains(table),
+        organization=table.text("organization"),
+        role=table.choice(Role, "role", Role.MEMBER),
+        second_factor=table.choice(SecondFactor, "second_factor", SecondFactor.AMR),
     )
 
 
-def _text(table: Mapping[str, Any], name: str) -> str:
-    value = table.get(name, "")
-    if not isinstance(value, str):
-        raise _unfit(f"takes text as {name}")
-    return value.strip()
-
-
-def _issuer(url: str) -> str:
+def _issuer(table: SettingTable) -> str:
+    url = table.text("issuer")
     if not is_safe(url) or urlsplit(url).query or urlsplit(url).fragment:
-        raise _unfit("takes an issuer as https://…, on this machine also http://")
+        raise table.unfit("takes an issuer as https://…, on this machine also http://")
     return url
+
+
+def _domains(table: SettingTable) -> tuple[str, ...]:
+    given = table.get("domains", ())
+    listed = given.split(",") if isinstance(given, str) else given
+    if not isinstance(listed, Sequence) or not all(isinstance(one, str) for one in listed):
+        raise table.unfit("takes a list of domains")
+    found = tuple(lower(one.strip()) for one in listed)
+    if not all(_DOMAIN.fullmatch(one) for one in found):
+        raise table.unfit("takes domains as example.com")
+    return found
 
 
 def is_safe(url: str) -> bool:
@@ -132,33 +123,3 @@ def is_this_machine(url: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _secret(table: Mapping[str, Any]) -> Secret:
-    path = _text(table, "client_secret_file")
-    if not path:
-        return Secret(_text(table, "client_secret"))
-    try:
-        return Secret(Path(path).read_text(encoding="utf-8").strip())
-    except (OSError, ValueError):
-        raise _unfit(f"cannot read the client_secret_file {path}") from None
-
-
-def _domains(given: object) -> tuple[str, ...]:
-    listed = given.split(",") if isinstance(given, str) else given
-    if not isinstance(listed, Sequence) or not all(isinstance(one, str) for one in listed):
-        raise _unfit("takes a list of domains")
-    found = tuple(lower(one.strip()) for one in listed)
-    if not all(_DOMAIN.fullmatch(one) for one in found):
-        raise _unfit("takes domains as example.com")
-    return found
-
-
-def _choice(kind: type[E], text: str, name: str) -> E:
-    if text not in set(kind):
-        raise _unfit(f"takes as {name} one of {', '.join(kind)}")
-    return kind(text)
-
-
-def _unfit(what: str) -> Invalid:
-    return Invalid(f"single_sign_on {what}", code="invalid_setting")
