@@ -43,7 +43,8 @@ def test_short_reads_hide_nothing_where_they_may_come(
     (tmp_path / "a").write_text(f"{'x' * 5000} {value} {'y' * 5000}")
     (tmp_path / "b").write_text(value)
     monkeypatch.setattr(packing, "whole_devices", frozenset)
-    read = os.read
+    read, readv = os.read, os.readv
     monkeypatch.setattr(os, "read", lambda file, size: read(file, min(size, step)))
+    monkeypatch.setattr(packing, "_fill", lambda file, views: readv(file, [views[0][:step]]))
     found = list(scan_tree([str(tmp_path)], Look(("bk",))))
     assert [each.hit.value.reveal() for each in found] == [value, value]

@@ -1,6 +1,7 @@
 """Reads files: many small ones are looked at together, large ones in windows."""
 
 import os
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import BinaryIO
 
@@ -9,10 +10,12 @@ from watchword.scan.filesystems import device_of, whole_devices
 from watchword.scan.findings import Finding
 from watchword.scan.walking import Files, Trouble, reason
 
-SMALL = 1 << 20  # one read takes nearly every file; what is not used is given back
-PACK = 256 << 10  # what stays in a core's own cache while it is read, joined and looked at
-ALONE = 16 << 10  # from here on a look costs less than joining
+SMALL = 1 << 20  # one read takes nearly every file
+# Stays in a core's own cache while it is filled and looked at; the C library keeps blocks of this size, where
+# it would get larger ones from the kernel, page by page, each time.
+PACK = 120 << 10
 SEPARATOR = bytes(8)
+_GAP = len(SEPARATOR)
 _FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_CLOEXEC", 0)
@@ -26,79 +29,72 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 class Packer:
     """Looks at files in the order in which they are given.
 
-    A pack only says whether a close look is worth while; each of its files then gets that look by itself, so
-    no value can stretch over two.
+    They are read one behind the other into the same memory. Such a pack only says whether a close look is
+    worth while; each of its files then gets that look by itself, so no value can stretch over two.
 
     Args:
         reader: looks at contents.
         trouble: is told what cannot be read.
-
-    Attributes:
-        findings: what was found in files that are done.
-        files, size: files looked at, and their bytes.
     """
 
     def __init__(self, reader: Reader, trouble: Trouble) -> None:
         self._reader = reader
-        self._opens = reader.opens
         self._trouble = trouble
         self._whole = whole_devices()
+        self._room = PACK + SMALL
+        self._pack = memoryview(bytearray(self._room + _GAP))
+        self._filled = 0
         self._paths: list[str] = []
-        self._pack: list[bytes] = []
-        self._packed = 0
-        self.findings: list[Finding] = []
-        self.files = 0
-        self.size = 0
+        self._starts: list[int] = []
+        self._findings: list[Finding] = []
+        self._files = 0
+        self._size = 0
 
     def add(self, files: Files) -> None:
         """Look at files; the last small ones only with `flush`."""
         folder, names, handle = files
         flags = _FLAGS | _NO_LINK if folder else _FLAGS
         whole = bool(folder) and device_of(folder, handle) in self._whole
-        take, read, close, maybe = os.open, os.read, os.close, self._reader.maybe
-        paths, pack = self._paths, self._pack
+        take, fill, close = os.open, _fill, os.close
+        pack, room, paths, starts = self._pack, self._room, self._paths, self._starts
         for name in names:
+            start = self._filled
             try:
                 file = take(folder + name, flags) if handle is None else take(name, flags, dir_fd=handle)
                 try:
-                    data = read(file, SMALL)
-                    size = len(data)
+                    size = fill(file, (pack[start:room],))
                     # Some systems give less than was asked for before the end.
-                    if (size == SMALL or (size and not whole)) and (more := read(file, WINDOW)):
-                        self._large(folder + name, file, data + more)
+                    if (size >= SMALL or (size and not whole)) and (more := os.read(file, WINDOW)):
+                        self._large(folder + name, file, pack[start : start + size].tobytes() + more)
                         continue
                 finally:
                     close(file)
             except OSError as error:
                 self._trouble(folder + name, reason(error))
                 continue
-            if size >= ALONE and not self._opens and not maybe(data):
-                self.files += 1
-                self.size += size
-                continue
             paths.append(folder + name)
-            pack.append(data)
-            self._packed += size
-            if self._packed >= PACK:
+            starts.append(start)
+            end = start + size
+            self._filled = filled = end + _GAP
+            pack[end:filled] = SEPARATOR
+            if filled >= PACK:
                 self.flush()
 
     def _large(self, path: str, file: int, data: bytes) -> None:
         self.flush()
         more = os.read(file, WINDOW)
+        size, candidates = self._sifted(file, data + more) if more else (len(data), self._reader.maybe(data))
+        self._files += 1
+        self._size += size
         if not more:
-            self._paths.append(path)
-            self._pack.append(data)
-            self._packed = len(data)
-            self.flush()
+            if candidates or self._reader.opens:
+                self._findings += self._reader.in_bytes(data, path)
             return
-        size, candidates = self._sifted(file, data + more)
-        self.files += 1
-        self.size += size
         if candidates:
             os.lseek(file, 0, os.SEEK_SET)
             with open(file, "rb", buffering=0, closefd=False) as stream:
-                self.findings += self._reader.in_stream(stream, path)
-        self.findings += self._reader.opened(path, data[:HEAD], partial(_opened, path))
+                self._findings += self._reader.in_stream(stream, path)
+        self._findings += self._reader.opened(path, data[:HEAD], partial(_opened, path))
 
     def _sifted(self, file: int, data: bytes) -> tuple[int, bool]:
         """How long the file is, and whether it needs a close look; pieces are looked at as they are read."""
@@ -115,15 +111,34 @@ class Packer:
 
     def flush(self) -> None:
         """Look at what is packed."""
-        pack = self._pack
-        if self._opens or self._reader.maybe(SEPARATOR.join(pack)):
-            for path, data in zip(self._paths, pack, strict=True):
-                self.findings += self._reader.in_bytes(data, path)
-        self.files += len(pack)
-        self.size += self._packed
-        self._packed = 0
+        # rurex would copy what is not bytes.
+        data = self._pack[: self._filled].tobytes()
+        starts = self._starts
+        if self._reader.opens or self._reader.maybe(data):
+            ends = [start - _GAP for start in (*starts[1:], self._filled)]
+            for path, start, end in zip(self._paths, starts, ends, strict=False):
+                self._findings += self._reader.in_bytes(data[start:end], path)
+        self._files += len(starts)
+        self._size += self._filled - _GAP * len(starts)
+        self._filled = 0
         self._paths.clear()
-        pack.clear()
+        starts.clear()
+
+    def taken(self) -> tuple[int, int, list[Finding]]:
+        """Files that are done, their bytes, and what was found in them, since this was asked last."""
+        files, size, findings = self._files, self._size, self._findings
+        self._files, self._size, self._findings = 0, 0, []
+        return files, size, findings
+
+
+def _by_copying(file: int, views: Sequence[memoryview]) -> int:
+    """What `os.readv` does, where there is none."""
+    data = os.read(file, len(views[0]))
+    views[0][: len(data)] = data
+    return len(data)
+
+
+_fill: Callable[[int, Sequence[memoryview]], int] = getattr(os, "readv", _by_copying)
 
 
 def _opened(path: str) -> BinaryIO:

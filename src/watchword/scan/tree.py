@@ -50,17 +50,16 @@ def _alone(files: Iterable[Files], look: Look, watcher: Watcher) -> Iterator[Fin
     packer = Packer(Reader(look), watcher.trouble)
     for some in files:
         packer.add(some)
-        if packer.files:
-            yield from _told(packer, watcher)
+        yield from _told(packer, watcher)
     packer.flush()
     yield from _told(packer, watcher)
 
 
 def _told(packer: Packer, watcher: Watcher) -> list[Finding]:
-    watcher.read(packer.files, packer.size)
-    packer.files = packer.size = 0
-    found, packer.findings = packer.findings, []
-    return found
+    files, size, findings = packer.taken()
+    if files:
+        watcher.read(files, size)
+    return findings
 
 
 def _shared(files: Iterable[Files], spread: Spread, watcher: Watcher) -> Iterator[Finding]:
@@ -88,14 +87,16 @@ def _tasks(files: Iterable[Files]) -> Iterator[_Task]:
 
 
 def _work(look: Look) -> Callable[[_Task], tuple[Any, ...]]:
-    reader = Reader(look)  # for all tasks: to make one takes as long as to read a few files
+    troubles: list[tuple[str, str]] = []
+    # For all tasks: to make one takes as long as to read a few files.
+    packer = Packer(Reader(look), lambda name, why: troubles.append((name, why)))
 
     def work(task: _Task) -> tuple[Any, ...]:
-        troubles: list[tuple[str, str]] = []
-        packer = Packer(reader, lambda name, why: troubles.append((name, why)))
+        troubles.clear()
         for folder, names in task:
             packer.add(Files(folder, names))
         packer.flush()
-        return packer.files, packer.size, list(map(packed, packer.findings)), troubles
+        files, size, findings = packer.taken()
+        return files, size, list(map(packed, findings)), troubles.copy()
 
     return work
