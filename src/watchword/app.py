@@ -32,7 +32,7 @@ from watchword.feed.local import LocalFeed
 from watchword.host.desk import Desk
 from watchword.host.sockets import listening
 from watchword.leaks_api import app as leaks_app
-from watchword.oauth.introspection import Introspection
+from watchword.oauth import app as oauth_app
 from watchword.objects.stored import open_objects
 from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
 from watchword.services.announcing import Matter, Renderer
@@ -190,7 +190,7 @@ class Application:
         routes = Router(
             [
                 *agentapi_app.routes(authority),
-                *Introspection(authority).routes(),
+                *oauth_app.routes(authority),
                 *leaks_app.routes(authority),
                 *dagster_app.routes(authority),
                 *ops.routes(meter, ready, context.clock.now),

@@ -73,6 +73,8 @@ PUBLIC = {"GET /", "GET /healthz", "GET /readyz", "GET /metrics", "GET /leaks/pa
 REPORTED = {"POST /leaks/partners/{reporter}", "GET /leaks/partners/{reporter}/types"}
 # Anybody may, with the value itself or a part of its digest (tests/surfaces/test_leaks_public.py).
 ANYBODY = {"POST /leaks/revoke", "POST /leaks/lookup"}
+# A client of OAuth says in the form who it is and what it was given (tests/surfaces/test_oauth_token.py).
+CLIENTS = {"POST /oauth/token"}
 # Routes of Dagster's clients have another shape of refusal (tests/surfaces/test_dagster_rules.py).
 DAGSTER = "/dagster/"
 BODIES = {
@@ -187,7 +189,7 @@ def test_every_route_has_a_row(server: LiveServer) -> None:
     routes = {
         route.name: route for route in server.application.routes.routes if not route.path.startswith(DAGSTER)
     }
-    open_ones = PUBLIC | SIGNED | REPORTED | ANYBODY
+    open_ones = PUBLIC | SIGNED | REPORTED | ANYBODY | CLIENTS
     assert set(routes) == set(ROWS) | open_ones
     assert {name for name, route in routes.items() if not route.kinds} == open_ones
 
@@ -287,3 +289,14 @@ def test_dead_tokens_are_told_why_by_their_holders_alone(cast: Cast) -> None:
     ):
         answer = cast.knock("POST /v3/register", credential)
         assert (answer.status, answer.body["code"]) == (401, code), credential
+
+
+def test_no_token_stands_in_for_what_a_client_of_oauth_was_given(cast: Cast) -> None:
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    form = "grant_type=refresh_token&refresh_token=x&client_id=x&token=x&scope=x"
+    for route in CLIENTS:
+        method, path = route.split(" ")
+        for value in cast.values.values():
+            answer = Client(cast.server.url, value).call(method, path, form, headers=kind)
+            assert answer.status == 400, route
+            assert answer.body["error"] in ("invalid_client", "unsupported_grant_type"), route
