@@ -102,17 +102,27 @@ class Egress:
         """
         return await self._send("POST", url, headers, body, verify=verify, seconds=seconds)
 
-    async def get(self, url: str, headers: Mapping[str, str], *, seconds: float = TIMEOUT_S) -> Answer:
-        """Send one GET request; see `post`.
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, seconds: float = TIMEOUT_S, most: int = MAX_ANSWER
+    ) -> Answer:
+        """Send one GET request; see `post`. Of the answer `most` bytes are read.
 
         Raises:
             Invalid: the address is none that may be called.
             EgressError: nothing was sent, or nothing useful came back.
         """
-        return await self._send("GET", url, headers, b"", verify=True, seconds=seconds)
+        return await self._send("GET", url, headers, b"", verify=True, seconds=seconds, most=most)
 
     async def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, verify: bool, seconds: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        verify: bool,
+        seconds: float,
+        most: int = MAX_ANSWER,
     ) -> Answer:
         target = parse_target(url, self.reach)
         began = monotonic()
@@ -120,7 +130,7 @@ class Egress:
             async with asyncio.timeout(seconds):
                 addresses = await self._addresses(target)
                 status, kept, content = await self._exchange(
-                    method, target, addresses, headers, body, verify=verify
+                    method, target, addresses, headers, body, verify=verify, most=most
                 )
         except TimeoutError:
             raise EgressError(f"No answer within {seconds:g} seconds.", code="timed_out") from None
@@ -152,6 +162,7 @@ class Egress:
         body: bytes,
         *,
         verify: bool,
+        most: int,
     ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
         import httpcore  # noqa: PLC0415 - a server without webhooks starts without it
 
@@ -174,7 +185,7 @@ class Egress:
         encoded = [(name.encode(), value.encode()) for name, value in sent]
         try:
             async with pool, pool.stream(method, url, headers=encoded, content=body) as answer:
-                content = await _read(answer)
+                content = await _read(answer, most)
                 return answer.status, _kept(answer.headers), content
         except (httpcore.ConnectError, ssl.SSLError) as error:
             raise _unreachable(error) from error
@@ -197,15 +208,15 @@ class Egress:
         return httpx.create_ssl_context(verify=verify)
 
 
-async def _read(answer: "httpcore.Response") -> bytes:
+async def _read(answer: "httpcore.Response", most: int) -> bytes:
     """The body up to the limit; what is longer is not read on."""
     content = bytearray()
     stream: Any = answer.aiter_stream()
     async for part in stream:
         content += part
-        if len(content) >= MAX_ANSWER:
+        if len(content) >= most:
             break
-    return bytes(content[:MAX_ANSWER])
+    return bytes(content[:most])
 
 
 def _kept(headers: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
