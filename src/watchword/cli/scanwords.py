@@ -1,16 +1,14 @@
 """What `watchword scan` was asked, and a way to read it that loads nothing: a hook runs at each commit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 FORMATS = ("text", "json", "sarif")
 _MANY = frozenset({"brand"})
 _NUMBERS = frozenset({"jobs"})
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """The words of one scan; `cli.scan` describes each."""
 
     paths: tuple[str, ...] = ()
@@ -36,7 +34,7 @@ class Asked:
     credentials: str | None = None
 
 
-_FLAGS = {"--" + field.name.replace("_", "-"): field for field in fields(Asked) if field.name != "paths"}
+_FLAGS = {"--" + field.replace("_", "-"): field for field in Asked._fields if field != "paths"}
 
 
 def quickly(words: Sequence[str]) -> Asked | None:
@@ -56,20 +54,20 @@ def quickly(words: Sequence[str]) -> Asked | None:
             continue
         name, equals, text = word.partition("=")
         field = _FLAGS.get(name)
-        if field is None or (field.name in known and field.name not in _MANY):
+        if field is None or (field in known and field not in _MANY):
             return None
-        if isinstance(field.default, bool):
+        if isinstance(Asked._field_defaults[field], bool):
             if equals:
                 return None
-            known[field.name] = True
+            known[field] = True
             continue
         value = text if equals else next(rest, "-")
-        if not value or value.startswith("-") or not _fits(field.name, value):
+        if not value or value.startswith("-") or not _fits(field, value):
             return None
-        if field.name in _MANY:
-            known[field.name] = (*known.get(field.name, ()), value)
+        if field in _MANY:
+            known[field] = (*known.get(field, ()), value)
         else:
-            known[field.name] = int(value) if field.name in _NUMBERS else value
+            known[field] = int(value) if field in _NUMBERS else value
     return Asked(paths=tuple(paths), **known)
 
 

@@ -7,9 +7,8 @@ import re
 import secrets
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from watchword.domain.kinds import (
     BASE58,
@@ -68,8 +67,7 @@ class Secret:
         raise TypeError("a Secret is not pickled")
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
+class Recognised(NamedTuple):
     """What a value shows offline: its shape, brand, cell, and whether its checksum holds.
 
     `checksum` is None for shapes that have none we can check without a key.

@@ -1,7 +1,7 @@
 """The table of token kinds: shape, subject, life and storage of each; everything else asks it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 HEX = "0123456789abcdef"
@@ -41,8 +41,7 @@ class Body(StrEnum):
     DAGSTER_USER = "dagster_user"  # 32 hex digits
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """A family of values that look alike offline.
 
     Attributes:
@@ -67,8 +66,7 @@ class Shape:
         return self.body in (Body.BASE58, Body.HEX)
 
 
-@dataclass(frozen=True, slots=True)
-class KindSpec:
+class KindSpec(NamedTuple):
     """One row of the table.
 
     Attributes:

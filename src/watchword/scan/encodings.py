@@ -1,7 +1,6 @@
 r"""Finds values that are not written plainly: in base64, in UTF-16, in base64 of UTF-16, with escapes."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from watchword.crypto.values import MAX_VALUE
 from watchword.domain.kinds import DEFAULT_BRAND
@@ -85,11 +84,11 @@ class Decoder:
         text = decoded((lead if index == 0 else b"A" * missing) + run.text)
         for hit in self._in_bytes(text):
             first, last = 8 * hit.start // 6 - missing, -(-8 * hit.end // 6) - missing
-            yield replace(hit, start=run.place(max(first, 0)), end=run.place(last - 1) + 1)
+            yield hit._replace(start=run.place(max(first, 0)), end=run.place(last - 1) + 1)
 
     def _in_bytes(self, text: bytes) -> Iterator[Hit]:
         for hit in self._engine.hits(text):
-            yield replace(hit, encoding=Encoding.BASE64)
+            yield hit._replace(encoding=Encoding.BASE64)
         end = 0
         for at, _ in sorted(self._wide_literals.places(text)):
             if at >= end:
@@ -99,7 +98,7 @@ class Decoder:
 
     def _in_run(self, run: Run, encoding: Encoding) -> Iterator[Hit]:
         for hit in self._engine.hits(run.text):
-            yield replace(hit, start=run.place(hit.start), end=run.place(hit.end), encoding=encoding)
+            yield hit._replace(start=run.place(hit.start), end=run.place(hit.end), encoding=encoding)
 
 
 class _Progress:

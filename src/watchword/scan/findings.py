@@ -1,7 +1,7 @@
 """What the scanner says: a value, what proves it, and where it stands."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from watchword.crypto.values import Secret, digest, fingerprint
 
@@ -25,8 +25,7 @@ class Encoding(StrEnum):
     ESCAPED = "escaped"  # as in JSON and code: \\u003d, \\x3d
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A value inside a piece of bytes.
 
     Attributes:
@@ -49,8 +48,7 @@ class Hit:
     encoding: Encoding = Encoding.PLAIN
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """A commit of a git history that holds a value.
 
     Attributes:
@@ -64,8 +62,7 @@ class Commit:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a value stands.
 
     Attributes:
@@ -85,8 +82,7 @@ class Place:
     commit: Commit | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A value and where it stands. Its repr shows no value.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from watchword.domain.errors import Invalid
 from watchword.scan.attribution import by_date, commits, described, entries
@@ -144,7 +143,7 @@ class _History:
             return
         for finding in findings:
             thing = finding.place.path
-            yield number, thing, replace(finding, place=replace(finding.place, path=path, commit=commit))
+            yield number, thing, finding._replace(place=finding.place._replace(path=path, commit=commit))
 
     def _tags(self) -> set[str]:
         listed = self._git.output("for-each-ref", "--format=%(objecttype) %(objectname)")

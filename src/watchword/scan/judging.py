@@ -5,8 +5,8 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from watchword.domain.errors import Invalid
 from watchword.scan.findings import Encoding, Finding
@@ -26,8 +26,7 @@ class By(StrEnum):
     BASELINE = "baseline"  # it was there before
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A finding, what suppresses it, and the reason that is given for that."""
 
     finding: Finding
@@ -35,8 +34,7 @@ class Judged:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(NamedTuple):
     """A line of an allow file: a fingerprint, or a glob of paths, and why."""
 
     what: str
@@ -72,6 +70,8 @@ class Judge:
         """The finding with what suppresses it."""
         if finding.allowed:
             return Judged(finding, By.LINE, "watchword:allow")
+        if not self._allowances and not self._baseline:
+            return Judged(finding)
         path = self.path(finding)
         for allowance in self._allowances:
             if allowance.admits(finding, path):

@@ -4,15 +4,13 @@ import io
 import json
 import os
 import weakref
-from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 MIB = 1 << 20
 GIB = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What one file may become; where it is more, the rest is told as not read.
 
     Attributes:
@@ -36,8 +34,7 @@ class Limits:
     memory: int = 256 * MIB
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """Something that was not read to its end, and why, in a sentence for people."""
 
     path: str

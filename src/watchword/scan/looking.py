@@ -1,8 +1,7 @@
 """The seam between the scanner's sources and what it looks with: engine, decoders, openers, watcher."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from watchword.domain.kinds import DEFAULT_BRAND
 from watchword.scan.findings import Finding, Hit
@@ -53,8 +52,7 @@ class Quiet:
         """Nothing is told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What a scan looks for, and how.
 
     Everything in it must survive a fork: workers use copies, and nothing of what they change comes back.

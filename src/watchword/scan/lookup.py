@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 PREFIX_DIGITS = 10
 MOST = 1000  # prefixes in one question
@@ -12,8 +11,7 @@ MOST = 1000  # prefixes in one question
 Ask = Callable[[Sequence[str]], Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What a server says of a value that it knows.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from watchword.crypto.values import pattern, prefix
 from watchword.domain.kinds import DEFAULT_BRAND, SHAPES, Shape
@@ -20,8 +20,7 @@ _LEGACY: dict[str, tuple[int, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """Values that look alike.
 
     Attributes:

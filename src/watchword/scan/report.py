@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from watchword.domain.kinds import SHAPES, kinds_of
 from watchword.scan.findings import Encoding, Finding, Place, Proof
@@ -17,8 +16,7 @@ VERSION = 1
 _LEGACY = "-legacy"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """All that a scan has to say.
 
     Attributes:
@@ -71,6 +69,8 @@ def where(place: Place) -> str:
 
 def clean(text: str) -> str:
     """Text that cannot steer a terminal: names of files are written by others."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 

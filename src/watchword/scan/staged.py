@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from watchword.scan.content import Reader
 from watchword.scan.findings import Finding
@@ -59,7 +59,7 @@ def _news(git: Git, look: Look, changes: list[_Change], watcher: Watcher) -> Ite
             known |= _values_at(git, reader, side, change.path, watcher)
         for finding in found[change.after]:
             if finding.digest not in known:
-                yield replace(finding, place=replace(finding.place, path=change.path))
+                yield finding._replace(place=finding.place._replace(path=change.path))
     watcher.read(len(changes), 0)
 
 
