@@ -68,6 +68,8 @@ class Settings:
         limit_leak_revocations: Values of tokens that one address may show in 60 seconds to have them
             revoked; 0 sets no limit. IPv6 addresses are counted by their /64, here as below.
         limit_leak_lookups: Digest prefixes that one address may ask for in 60 seconds; 0 sets no limit.
+        limit_job_secrets: Secrets and repository tokens that a job may ask for in 60 seconds; 0 sets
+            no limit.
         keep_logs: Days that logs of ended jobs are kept; 0 keeps for ever, here as below.
         keep_artifacts: Days that artifacts of ended builds are kept.
         keep_builds: Days that builds are kept after their end, with everything in them.
@@ -138,6 +140,7 @@ class Settings:
     limit_graphql_user: int = 300_000
     limit_leak_revocations: int = 600
     limit_leak_lookups: int = 60_000
+    limit_job_secrets: int = 600
     keep_logs: int = 365
     keep_artifacts: int = 180
     keep_builds: int = 0

@@ -60,6 +60,7 @@ ROWS: dict[str, set[str]] = {
     "POST /v3/steps/{step}/cancel": {OWN_JOB, "other job"},
     # Both jobs are of the build that is named.
     "POST /v3/builds/{build_id}/cancel": {OWN_JOB, "other job"},
+    "GET /v3/jobs/{job_id}/secrets": {OWN_JOB},
     "POST /oauth/introspect": {API},
 }
 # A signature in the address or the form stands in for a token (tests/surfaces/test_artifact_bytes.py).
@@ -114,6 +115,8 @@ class Cast:
         path = path.replace("{name...}", "default").replace("{upload_id}", "u").replace("{step}", "nokey")
         if path.endswith("/chunks"):
             path += "?sequence=1&offset=0&size=0"
+        if path.endswith("/secrets"):
+            path += "?key=NONE"
         return Client(self.server.url, self.values[credential]).call(method, path, BODIES.get(route))
 
 

@@ -109,3 +109,19 @@ def test_secrets_are_listed_by_cluster_changed_and_deleted(shelf: Shelf) -> None
     assert list(shelf.read(lambda tx: tx.secrets.list(ORGANIZATION, CLUSTER, EVERYTHING))) == []
     assert shelf.read(lambda tx: tx.secrets.find(ORGANIZATION, SecretId("elsewhere"))) is not None
     assert shelf.read(lambda tx: tx.secrets.find(OTHER, SecretId("secret-1"))) is not None
+
+
+def test_a_secret_is_found_by_its_key_in_any_case_and_its_reading_noted(shelf: Shelf) -> None:
+    shelf.write(lambda tx: tx.secrets.add(secret(key="Deploy_Key")))
+    shelf.write(lambda tx: tx.secrets.add(secret(id=SecretId("secret-2"), key="DEPLOY_KEY")))  # of old
+    shelf.write(
+        lambda tx: tx.secrets.add(secret(organization_id=OTHER, id=SecretId("secret-0"), key="ALIEN"))
+    )
+    found = shelf.read(lambda tx: tx.secrets.by_key(ORGANIZATION, CLUSTER, "deploy_KEY"))
+    assert found == secret(key="Deploy_Key")
+    for cluster, key in ((CLUSTER, "ALIEN"), (ClusterId("c-2"), "DEPLOY_KEY"), (CLUSTER, "DEPLOY%")):
+        assert shelf.read(lambda tx: tx.secrets.by_key(ORGANIZATION, cluster, key)) is None  # noqa: B023
+    assert shelf.write(lambda tx: tx.secrets.note_read(ORGANIZATION, SecretId("secret-1"), 77)) is True
+    assert shelf.write(lambda tx: tx.secrets.note_read(ORGANIZATION, SecretId("nothing"), 77)) is False
+    read = shelf.read(lambda tx: tx.secrets.find(ORGANIZATION, SecretId("secret-1")))
+    assert read == secret(key="Deploy_Key", last_read_at=77)

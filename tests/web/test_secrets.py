@@ -4,6 +4,7 @@ import pytest
 
 from console_client import Console
 from console_places import NOWHERE, cluster_at, maintainer_of, member_of
+from rest_client import Rest
 from support import World
 from watchword.services.queries import Unit
 from watchword.services.secrets import open_secret
@@ -97,3 +98,22 @@ def test_secrets_of_another_cluster_are_absent(admin: Console, world: World) -> 
         assert admin.get(elsewhere).status_code == 404
         assert admin.post(elsewhere, {"value": "y"}).status_code == 404
         assert admin.get(f"{other}/secrets/{NOWHERE}/{page}").status_code == 404
+
+
+def test_a_policy_is_explained_for_a_job_that_is_imagined(admin: Console, world: World) -> None:
+    at = f"{cluster_at(world)}/secrets"
+    Rest(world)(
+        "POST", "pipelines", json={"name": "app", "repository": "x", "cluster_id": world.first.cluster.id}
+    )
+    policy = "- {pipeline_slug: app, build_branch: main}\n- build_source: schedule\n"
+    admin.post(at, {"key": "DEPLOY", "value": "x", "policy": policy}, follow=True)
+    (link,) = links(admin, "/explain")
+    admin.get(link)
+    assert "Nothing is read or recorded" in admin.text()
+    admin.get(f"{link}?pipeline=app&branch=main")
+    assert "The job gets the secret" in admin.text()
+    assert "Rule 2: does not match" in admin.text()
+    admin.get(f"{link}?pipeline=app&branch=main&pull_request=fork")
+    assert "The job does not get the secret" in admin.text()
+    assert admin.get(f"{link}?pipeline=app&pull_request=odd").status_code == 422
+    assert admin.get(f"{link}?pipeline=none").status_code == 422

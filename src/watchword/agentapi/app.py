@@ -7,6 +7,7 @@ from watchword.agentapi.jobs import Jobs
 from watchword.agentapi.metrics import Metrics
 from watchword.agentapi.notes import Notes
 from watchword.agentapi.running import Running
+from watchword.agentapi.secrets import Secrets
 from watchword.agentapi.sessions import Sessions
 from watchword.agentapi.steps import Steps
 from watchword.agentapi.uploads import Uploads
@@ -27,4 +28,5 @@ def routes(authority: Authority) -> list[Route]:
         *Metrics(authority).routes(),
         *Artifacts(authority).routes(),
         *ArtifactBytes(authority).routes(),
+        *Secrets(authority).routes(),
     ]

@@ -32,6 +32,7 @@ PRIVILEGED: frozenset[Action] = frozenset(
         Action.MAINTAINER_ADDED,
         Action.SECRET_CREATED,
         Action.SECRET_VALUE_UPDATED,
+        Action.SECRET_READ,
         Action.USER_CREATED,
         Action.USER_RECOVERED,
         Action.USER_FIRST_LINK_MADE,

@@ -76,6 +76,8 @@ class Action(StrEnum):
     SECRET_UPDATED = "secret.updated"  # noqa: S105 - the name of an event
     SECRET_VALUE_UPDATED = "secret.value_updated"  # noqa: S105 - the name of an event
     SECRET_DELETED = "secret.deleted"  # noqa: S105 - the name of an event
+    SECRET_READ = "secret.read"  # noqa: S105 - the name of an event
+    SECRET_REFUSED = "secret.refused"  # noqa: S105 - the name of an event
     TOKEN_IMPORTED = "token.imported"  # noqa: S105 - the name of an event
     TOKEN_REVEALED = "token.revealed"  # noqa: S105 - the name of an event
     TOKEN_ORGANIZATION_REMOVED = "token.organization_removed"  # noqa: S105 - the name of an event

@@ -25,6 +25,7 @@ class RateLimits:
         graphql_user: points of GraphQL complexity of one person in 300 seconds.
         leak_revocations: values that one address may show in 60 seconds to have them revoked.
         leak_lookups: digest prefixes that one address may ask for in 60 seconds.
+        job_secrets: secrets and repository tokens that one job may ask for in 60 seconds.
     """
 
     rest_organization: int = 200 * _FACTOR
@@ -33,6 +34,7 @@ class RateLimits:
     graphql_user: int = 5_000 * _FACTOR
     leak_revocations: int = 600
     leak_lookups: int = 60_000
+    job_secrets: int = 600
 
 
 WINDOW_SECONDS = {Surface.REST: 60, Surface.GRAPHQL: 300}

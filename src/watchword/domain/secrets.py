@@ -42,6 +42,11 @@ class ClusterSecret:
         return f"secret:{self.organization_id}:{self.cluster_id}:{self.id}"
 
 
+def has_key_form(text: str) -> bool:
+    """Whether a text could be a key at all."""
+    return _KEY.fullmatch(text) is not None
+
+
 def check_secret_key(text: str) -> str:
     """Require a letter, then letters, digits and underscores, and no reserved beginning.
 
@@ -60,12 +65,21 @@ def check_secret_key(text: str) -> str:
 
 
 def check_secret_value(text: str) -> bytes:
-    """Require a value of less than 8 KiB.
+    """Require a value of less than 8 KiB that can be sent as UTF-8 and stand in a variable.
 
     Raises:
-        Invalid: there is none, or it is longer; the value itself is not in the message.
+        Invalid: there is none, it is longer, or it holds NUL or half a character; the value itself is not in
+            the message.
     """
-    value = text.encode("utf-8", "surrogatepass")
+    try:
+        value = text.encode()
+    except UnicodeEncodeError:
+        value = b"\0"
+    if b"\0" in value:
+        raise Invalid(
+            "Validation failed: Value is text without NUL; encode other bytes, as base64 for one",
+            code="invalid_secret_value",
+        )
     if not value or len(value) > MAX_VALUE_BYTES:
         raise Invalid(
             "Validation failed: Value can't be blank and takes less than 8 KiB", code="invalid_secret_value"

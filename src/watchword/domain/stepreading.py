@@ -11,6 +11,7 @@ from watchword.domain.stepforms import read_group, read_pause, read_trigger, rea
 from watchword.domain.stepgraph import check_circles, check_keys
 from watchword.domain.steprules import read_env, read_rules
 from watchword.domain.steps import Document, Step, StepType
+from watchword.domain.stepsecrets import merged, read_secrets
 
 MAX_STEPS = 500
 MAX_JOBS = 2000
@@ -41,6 +42,7 @@ def read_document(value: object) -> Document:
         rules=read_rules(place, whole_document.get("agents")),
         priority=read_priority(place, whole_document) or 0,
         settings={key: whole_document[key] for key in _SETTINGS if key in whole_document},
+        secrets=read_secrets(place, whole_document.get("secrets")),
     )
     steps = _read_steps(whole_document["steps"])
     return replace(document, steps=tuple(_with_defaults(step, document) for step in steps))
@@ -70,7 +72,8 @@ def _with_defaults(step: Step, document: Document) -> Step:
     said = stepkinds.unfold(Place(), step.document)[1]
     rules = step.rules if any(key in said for key in stepkinds.RULES) else document.rules
     priority = step.priority if said.get("priority") is not None else document.priority
-    return replace(step, rules=rules, priority=priority)
+    secrets = merged(document.secrets, step.secrets)
+    return replace(step, rules=rules, priority=priority, secrets=secrets)
 
 
 def _read_steps(value: object) -> list[Step]:

@@ -53,6 +53,14 @@ class ManualRetry:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StepSecret:
+    """A secret of the cluster that fills a variable of the step's jobs."""
+
+    key: str
+    variable: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of a pipeline document.
@@ -86,6 +94,7 @@ class Step:
         concurrency_ordered: whether jobs of the group start in the order of their making.
         artifact_paths: globs joined by `;`.
         plugins: as received.
+        secrets: what agents fetch before the jobs begin, the document's included.
         cancel_on_build_failing: cancel its jobs as soon as the build is failing.
         continue_on_failure: of a wait: go on after failures.
         prompt: of a block or input.
@@ -119,6 +128,7 @@ class Step:
     concurrency_ordered: bool = True
     artifact_paths: str = ""
     plugins: tuple[Any, ...] = ()
+    secrets: tuple[StepSecret, ...] = ()
     cancel_on_build_failing: bool = False
     continue_on_failure: bool = False
     prompt: str = ""
@@ -138,6 +148,7 @@ class Document:
         priority: of the document; steps that name none have been given it.
         settings: further keys that are known and kept as received (`notify`, `image`, `secrets`, `cache`,
             `checkout`).
+        secrets: of the document; command steps have been given them.
     """
 
     steps: tuple[Step, ...]
@@ -145,3 +156,4 @@ class Document:
     rules: tuple[str, ...] = ()
     priority: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    secrets: tuple[StepSecret, ...] = ()

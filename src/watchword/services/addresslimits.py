@@ -54,9 +54,17 @@ class AddressLimit:
         Raises:
             TooMany: it is used up; `retry_after` says when it is whole again.
         """
+        self.spend_as(network_of(address), cost)
+
+    def spend_as(self, name: str, cost: int) -> None:
+        """The same for anything else that has a name of its own.
+
+        Raises:
+            TooMany: its budget is used up.
+        """
         if not self.per_minute:
             return
-        now, name = self.clock.now(), network_of(address)
+        now = self.clock.now()
         window = self._windows.get(name)
         if window is None or window.ends_at <= now:
             self._make_room(now)

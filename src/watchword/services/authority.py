@@ -24,6 +24,7 @@ from watchword.services.fleet import Fleet
 from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.holding import Holders
+from watchword.services.jobsecrets import JobSecrets
 from watchword.services.leakactions import LeakActions
 from watchword.services.leakfinding import Finder
 from watchword.services.leakgate import LeakGate
@@ -109,6 +110,7 @@ class Authority:
     locations: Locations
     uploads: Uploads
     dagster_house: DagsterHouse
+    job_secrets: JobSecrets
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -186,6 +188,7 @@ class Authority:
             Locations(context),
             uploads,
             DagsterHouse(context, dagster_fleet, uploads),
+            JobSecrets(context, ledger),
         )
 
     async def load(self) -> None:

@@ -7,6 +7,7 @@ from watchword.domain.buildsteps import BuildStep
 from watchword.domain.environment import Surroundings, job_environment
 from watchword.domain.matrix import permuted
 from watchword.domain.pipelines import Job
+from watchword.domain.stepsecrets import as_documents
 from watchword.services.context import Context
 from watchword.store.base import Assignment, Transaction
 
@@ -51,8 +52,10 @@ async def environment_of(context: Context, tx: Transaction, job: Job) -> Mapping
 
 
 def _document(row: BuildStep | None) -> Any:  # noqa: ANN401 - decoded JSON
-    """The step as uploaded; `secrets` is never null, for that breaks the agent (trap 6)."""
+    """The step as uploaded, with all its secrets; they are never null, for that breaks agents (trap 6)."""
     document = row.step.document if row is not None else None
-    if not isinstance(document, dict):
+    if row is None or not isinstance(document, dict):
         return None
-    return {name: value for name, value in document.items() if name != "secrets" or value is not None}
+    secrets = as_documents(row.step.secrets)
+    said = {name: value for name, value in document.items() if name != "secrets"}
+    return {**said, "secrets": secrets} if secrets else said

@@ -8,33 +8,12 @@ from watchword.domain.accounts import Cluster
 from watchword.domain.errors import Conflict, Invalid, NotFound
 from watchword.domain.events import Action
 from watchword.domain.ids import SecretId, UserId, is_uuid
-from watchword.domain.secrets import MAX_POLICY, ClusterSecret, check_secret_key, check_secret_value
+from watchword.domain.secrets import ClusterSecret, check_secret_key, check_secret_value
 from watchword.services.context import Caller, Context
+from watchword.services.secretpolicies import check_policy
 from watchword.store.base import Duplicate, Page, Transaction
-from watchword.yamltext import read_yaml
 
 MAX_DESCRIPTION = 1024
-
-
-def check_policy(text: str) -> str:
-    """Require a list of rules in YAML, each a mapping; nothing is a policy too.
-
-    Raises:
-        Invalid: it is no YAML, or something else than a list of mappings.
-    """
-    if len(text) > MAX_POLICY:
-        raise Invalid(
-            f"Validation failed: Policy takes at most {MAX_POLICY} characters", code="invalid_policy"
-        )
-    if not text.strip():
-        return text
-    rules = read_yaml(text)
-    if not isinstance(rules, list) or not all(isinstance(rule, dict) and rule for rule in rules):
-        raise Invalid(
-            "Validation failed: Policy is a YAML list of rules such as `- pipeline_slug: app`",
-            code="invalid_policy",
-        )
-    return text
 
 
 def check_description(text: str) -> str:
@@ -84,7 +63,7 @@ async def create_secret(
 
     Raises:
         Invalid: key, value, description or policy is not acceptable.
-        Conflict: the cluster has the key.
+        Conflict: the cluster has the key, in whatever case.
     """
     now = context.clock.now()
     made = ClusterSecret(
@@ -101,10 +80,12 @@ async def create_secret(
         created_by,
     )
     made = _sealed(context, made, value)
+    if await tx.secrets.by_key(made.organization_id, made.cluster_id, made.key) is not None:
+        raise _taken(key)  # jobs ask for keys in any case
     try:
         await tx.secrets.add(made)
     except Duplicate:
-        raise Conflict(f"Validation failed: Key {key} already exists", code="taken") from None
+        raise _taken(key) from None
     await _record(context, tx, caller, Action.SECRET_CREATED, made)
     return made
 
@@ -173,9 +154,16 @@ def open_secret(context: Context, secret: ClusterSecret) -> Secret:
         Conflict: its key is gone from the key file, or the record was tampered with.
     """
     value = unseal(context.keys, secret.sealed, secret.bound_to)
-    if value is None:
-        raise Conflict(f"The value of the secret {secret.key} cannot be opened.", code="secret_sealed")
-    return Secret(value.decode("utf-8", "surrogatepass"))
+    try:
+        if value is not None:
+            return Secret(value.decode())
+    except UnicodeDecodeError:
+        pass
+    raise Conflict(f"The value of the secret {secret.key} cannot be opened.", code="secret_sealed")
+
+
+def _taken(key: str) -> Conflict:
+    return Conflict(f"Validation failed: Key {key} already exists", code="taken")
 
 
 def _sealed(context: Context, secret: ClusterSecret, value: Secret) -> ClusterSecret:

@@ -187,7 +187,13 @@ class Verifier:
             self.blocks.note(known.holder, address)
 
     async def verify_job(
-        self, value: str | None, job_id: JobId, *, address: str | None, agent: str = ""
+        self,
+        value: str | None,
+        job_id: JobId,
+        *,
+        address: str | None,
+        agent: str = "",
+        kinds: Collection[Kind] = (Kind.JOB, Kind.AGENT_SESSION),
     ) -> Job:
         """Check the token of a call about one job.
 
@@ -200,7 +206,7 @@ class Verifier:
         Raises:
             Refused: the token does not pass, or belongs to another job.
         """
-        presented = await self.verify(value, (Kind.JOB, Kind.AGENT_SESSION), address=address, agent=agent)
+        presented = await self.verify(value, kinds, address=address, agent=agent)
         job = presented.job
         if job is None:
             job = await self._job_of_session(presented, job_id)

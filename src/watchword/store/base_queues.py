@@ -34,6 +34,14 @@ class Secrets(Protocol):
     async def find(self, organization_id: OrganizationId, secret_id: SecretId) -> ClusterSecret | None:
         """By id."""
 
+    async def by_key(
+        self, organization_id: OrganizationId, cluster_id: ClusterId, key: str
+    ) -> ClusterSecret | None:
+        """By key, in whatever case it was stored; the oldest where two differ in case alone."""
+
+    async def note_read(self, organization_id: OrganizationId, secret_id: SecretId, at: int) -> bool:
+        """Note when a job last got it; False if it is gone."""
+
     async def list(
         self, organization_id: OrganizationId, cluster_id: ClusterId, page: Page
     ) -> Sequence[ClusterSecret]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from watchword.domain.ids import ClusterId, OrganizationId, SecretId
 from watchword.domain.secrets import ClusterSecret
@@ -23,6 +23,13 @@ _CHANGED = ("description", "policy", "sealed", "updated_at", "updated_by")
 
 _ADD = Statement(insert(secrets))
 _FIND = Statement(select(*SECRETS.columns).where(*_ONE))
+_BY_KEY = Statement(
+    select(*SECRETS.columns)
+    .where(*_OF_CLUSTER, func.lower(_s.key) == bindparam("key_"))
+    .order_by(_s.id)
+    .limit(1)
+)
+_NOTE_READ = Statement(update(secrets).where(*_ONE).values(last_read_at=bindparam("at_")))
 _LIST = Statement(
     select(*SECRETS.columns)
     .where(*_OF_CLUSTER)
@@ -47,6 +54,17 @@ class SecretRows:
     async def find(self, organization_id: OrganizationId, secret_id: SecretId) -> ClusterSecret | None:
         row = await self._cx.one(_FIND, {"organization_id_": organization_id, "id_": secret_id})
         return SECRETS.decode(row) if row else None
+
+    async def by_key(
+        self, organization_id: OrganizationId, cluster_id: ClusterId, key: str
+    ) -> ClusterSecret | None:
+        parameters = {"organization_id_": organization_id, "cluster_id_": cluster_id, "key_": key.lower()}
+        row = await self._cx.one(_BY_KEY, parameters)
+        return SECRETS.decode(row) if row else None
+
+    async def note_read(self, organization_id: OrganizationId, secret_id: SecretId, at: int) -> bool:
+        parameters = {"organization_id_": organization_id, "id_": secret_id, "at_": at}
+        return await self._cx.run(_NOTE_READ, parameters) == 1
 
     async def list(
         self, organization_id: OrganizationId, cluster_id: ClusterId, page: Page
