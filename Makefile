@@ -24,16 +24,17 @@ up: ready ## start a server and a local agent; data in watchword-data/
 tour: ready ## the life of a token in one minute, on a scratch folder
 	$(RUN) watchword tour
 
-# What the tests need of Debian's packages; root installs it, anybody else is told how.
+# What the tests need of Debian's packages; root installs it (and starts none of it), anybody else is told how.
 debian:
 	@missing=; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing=postgresql; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	command -v curl >/dev/null || missing="$$missing curl"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$$missing nginx-light"; \
 	[ -z "$$missing" ] && exit 0; \
 	[ "$$(id -u)" = 0 ] || { echo "the tests need: sudo apt-get install $$missing" >&2; exit 1; }; \
-	export DEBIAN_FRONTEND=noninteractive; \
+	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
 	apt-get install -y -qq $$missing >/dev/null 2>&1 || \
 	{ apt-get update -qq && apt-get install -y -qq $$missing >/dev/null; }
 

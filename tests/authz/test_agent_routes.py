@@ -76,6 +76,15 @@ REPORTED = {"POST /leaks/partners/{reporter}", "GET /leaks/partners/{reporter}/t
 ANYBODY = {"POST /leaks/revoke", "POST /leaks/lookup"}
 # A client of OAuth says in the form who it is and what it was given (tests/surfaces/test_oauth_token.py).
 CLIENTS = {"POST /oauth/token"}
+# A proxy asks on a caller's behalf; its address says which kinds pass (tests/client/test_forward_auth.py).
+FORWARDED = {
+    f"{method} {path}"
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+    for path in (
+        "/oauth/forward-auth/{organization}/{needs}",
+        "/oauth/forward-auth/{organization}/{needs}/{rest...}",
+    )
+}
 # Routes of Dagster's clients have another shape of refusal (tests/surfaces/test_dagster_rules.py).
 DAGSTER = "/dagster/"
 BODIES = {
@@ -193,7 +202,7 @@ def test_every_route_has_a_row(server: LiveServer) -> None:
         route.name: route for route in server.application.routes.routes if not route.path.startswith(DAGSTER)
     }
     open_ones = PUBLIC | SIGNED | REPORTED | ANYBODY | CLIENTS
-    assert set(routes) == set(ROWS) | open_ones
+    assert set(routes) == set(ROWS) | FORWARDED | open_ones
     assert {name for name, route in routes.items() if not route.kinds} == open_ones
 
 
@@ -278,6 +287,26 @@ def test_only_a_whole_value_is_worth_anything_where_values_are_shown(cast: Cast)
         answer = client.call("POST", "/leaks/revoke", {"token": shown})
         assert (answer.status, answer.body["results"][0]["state"]) == (200, "unknown")
     assert Client(cast.server.url, value, "Bearer").call("GET", "/v2/organizations").status == 200
+
+
+def test_a_proxys_route_takes_live_credentials_of_its_organization_and_kinds_alone(cast: Cast) -> None:
+    passing = {
+        "agent": {AGENT},
+        "agent_session": {SESSION, OLD_SESSION},
+        "job": {OWN_JOB, "other job"},
+        "api_access": {API, "api token without the scope"},
+    }
+    for kind, allowed in passing.items():
+        for route in FORWARDED:
+            method, path = route.split(" ")
+            target = path.replace("{organization}", "acme").replace("{needs}", kind)
+            target = target.replace("{rest...}", "builds/1")
+            if method == "HEAD" or (method != "GET" and "builds" not in target):
+                continue  # one handler serves all methods; each call takes its time
+            for credential, value in cast.values.items():
+                answer = Client(cast.server.url, value).call(method, target)
+                assert (answer.status == 200) is (credential in allowed), (route, kind, credential, answer)
+                assert answer.status in (200, 401), (route, kind, credential, answer)
 
 
 def test_dead_tokens_are_told_why_by_their_holders_alone(cast: Cast) -> None:
