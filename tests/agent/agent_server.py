@@ -62,6 +62,7 @@ class FakeJob:
     token: str | None = JOB_TOKEN
     state: str = "running"
     chunk_bytes: int = 1000
+    step: Any = None
     chunks: dict[int, tuple[int, int, bytes]] = field(default_factory=dict)
     finish: dict[str, Any] | None = None
     accepted: bool = False
@@ -87,6 +88,7 @@ class FakeJob:
             "BUILDKITE_COMMAND": self.command,
         }
         answer = {"id": self.id, "env": {**base, **self.env}, "chunks_max_size_bytes": self.chunk_bytes}
+        answer |= {} if self.step is None else {"step": self.step}
         return answer if self.token is None else {**answer, "token": self.token}
 
     def seen(self, text: str) -> bool:
@@ -99,6 +101,7 @@ class FakeServer:
         self.jobs: dict[str, FakeJob] = {}
         self.scripts: dict[str, list[Answer]] = {}
         self.data: dict[str, str] = {}
+        self.secrets: dict[str, str] = {}
         self.session: dict[str, Any] = {
             "id": "agent-1",
             "name": "builder-1",
@@ -122,6 +125,7 @@ class FakeServer:
             (re.compile(r"PUT jobs/([^/]+)/finish"), self._finish),
             (re.compile(r"(?:POST|DELETE) jobs/([^/]+)/annotations.*"), lambda _r, _m: (200, {})),
             (re.compile(r"POST (?:jobs|builds)/[^/]+/data/([\w-]+)"), self._data),
+            (re.compile(r"GET jobs/([^/]+)/secrets"), self._secret),
         ]
 
     def script(self, call: str, *answers: Answer) -> None:
@@ -133,6 +137,13 @@ class FakeServer:
         pattern = re.compile(r"GET jobs/[^/]+/pipelines/.+")
         self._routes.insert(0, (pattern, lambda _r, _m: left.pop(0)))
         return lambda: [request for request in self.requests[before:] if pattern.fullmatch(request.call)]
+
+    def _secret(self, request: Request, _found: re.Match[str]) -> Answer:
+        key = request.query["key"]
+        assert request.token == JOB_TOKEN
+        if key.upper() not in self.secrets:
+            return 404, {"message": "No secret found with this key"}
+        return 200, {"key": key, "value": self.secrets[key.upper()], "uuid": "u"}
 
     def offer(self, job: FakeJob) -> FakeJob:
         self.jobs[job.id] = job

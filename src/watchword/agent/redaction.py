@@ -1,5 +1,6 @@
 """Secrets out of a stream of bytes, also where a read cuts one in two."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Protocol
@@ -37,6 +38,20 @@ def secret_values(environment: Mapping[str, str], patterns: Iterable[str] = PATT
         if any(fnmatchcase(name, pattern) for pattern in patterns)
     )
     return {value.strip() if len(value.strip().encode()) >= MIN_BYTES else value for value in named}
+
+
+def forms_of(secret: str) -> set[str]:
+    """A secret as commands may print it: whole, as JSON, quoted for a shell, through a terminal, by lines.
+
+    Terminals end lines with CR LF, and tools print keys and certificates line by line.
+    """
+    whole = {secret, secret.strip(), secret.replace("\n", "\r\n")}
+    quoted = {secret.replace("'", r"'\''")}
+    quoted |= {json.dumps(secret, ensure_ascii=plain)[1:-1] for plain in (True, False)}
+    lines = {line.strip() for line in secret.splitlines()}
+    return {
+        form for form in whole | quoted | lines if len(form.encode(errors="surrogateescape")) >= MIN_BYTES
+    }
 
 
 class Redactor:

@@ -63,6 +63,7 @@ class Policy:
     annotate: Attempts = Attempts(5, (1.0,), jitter=1.0)
     data_write: Attempts = Attempts(10, _FOUR_MINUTES)
     data_read: Attempts = Attempts(10, (5.0,))
+    secret: Attempts = Attempts(3, (2.0, 4.0), jitter=2.0)
     step: Attempts = Attempts(10, (5.0,))
     control: Attempts = Attempts(5, (1.0,), jitter=1.0)
     pipeline: Attempts = Attempts(60, (5.0,))

@@ -65,6 +65,7 @@ class Job(msgspec.Struct):
     chunks_max_size_bytes: int | None = None
     chunks_interval_seconds: float | None = None
     log_max_size_bytes: int | None = None
+    step: dict[str, Any] | None = None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -114,6 +115,12 @@ class MetaExists(msgspec.Struct):
     """Answer of `data/exists`."""
 
     exists: bool = False
+
+
+class SecretAnswer(msgspec.Struct):
+    """What is read of the answer of `GET jobs/{id}/secrets` (contract section 2.10)."""
+
+    value: Secret
 
 
 class Refusal(msgspec.Struct):

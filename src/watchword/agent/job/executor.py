@@ -9,6 +9,7 @@ from watchword.agent.job.checkout import Checkout
 from watchword.agent.job.hooks import Hooks
 from watchword.agent.job.plugins import Plugins
 from watchword.agent.job.process import Outcome
+from watchword.agent.job.secrets import StepSecrets
 from watchword.agent.job.shell import JobFailed, JobShell
 from watchword.agent.jobsettings import JobSettings
 
@@ -29,6 +30,7 @@ class Executor:
         hooks: the job's hooks.
         plugins: the step's plugins.
         checkout: the checkout phase.
+        secrets: the step's secrets.
         settings: the operator's decisions.
         command_shell: words in front of the command.
         own_command: how to call this agent's commands.
@@ -40,6 +42,7 @@ class Executor:
         hooks: Hooks,
         plugins: Plugins,
         checkout: Checkout,
+        secrets: StepSecrets,
         *,
         settings: JobSettings,
         command_shell: Sequence[str],
@@ -49,6 +52,7 @@ class Executor:
         self._hooks = hooks
         self._plugins = plugins
         self._checkout = checkout
+        self._secrets = secrets
         self._settings = settings
         self._command_shell = command_shell
         self._own_command = own_command
@@ -85,6 +89,7 @@ class Executor:
             await self._shell.comment("These are the agent's own; the build may not set them:")
             for name in ignored:
                 await self._shell.say(f"Ignored {name}")
+        await self._secrets.run()
         await self._hooks.of_operator("environment")
 
     async def _pre_exit(self) -> Outcome:

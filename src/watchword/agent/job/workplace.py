@@ -21,6 +21,7 @@ from watchword.agent.job.logcopies import log_copies
 from watchword.agent.job.plugins import Plugins
 from watchword.agent.job.pluginsource import read_plugins
 from watchword.agent.job.process import Outcome
+from watchword.agent.job.secrets import StepSecrets
 from watchword.agent.job.shell import JobFailed, JobShell
 from watchword.agent.jobdata import JobData
 from watchword.agent.jobenv import OWN_COMMAND, job_environment, job_folder, write_shims
@@ -124,6 +125,13 @@ async def workplace(
             hooks,
             Plugins(shell, hooks, settings.jobs),
             Checkout(shell, hooks, settings.jobs, data, scratch),
+            StepSecrets(
+                shell=shell,
+                job=job,
+                connection=connection,
+                policy=host.policy,
+                command_eval=settings.jobs.command_eval,
+            ),
             settings=settings.jobs,
             command_shell=settings.shell,
             own_command=host.own_command,
