@@ -171,6 +171,8 @@ class Application:
             leak_reporters=settings.leak_reporters,
             leak_possession=Possession(settings.leak_possession),
             leak_lookup=LookupBy(settings.leak_lookup),
+            job_identity_seconds=settings.job_identity_seconds,
+            job_identity_algorithm=settings.job_identity_algorithm,
         )
         objects = open_objects(
             settings.object_store, settings.data / OBJECTS, direct=settings.object_store_direct

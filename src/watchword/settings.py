@@ -103,6 +103,10 @@ class Settings:
             revoke it, whatever the policies say; report it, so that the policy decides; or off.
         leak_lookup: Who may ask by digest prefix whether a found value is live: public, authenticated
             (with an API access token), or off.
+        job_identity_seconds: Seconds that an identity token lives at most, which a job asks for to show to
+            others; 300 unless it asks for more.
+        job_identity_algorithm: RS256 or ES256, with which new keys of job identity sign; a key in use goes on
+            until it is rotated.
         drill_interval_days: Days between drills of a leak and of a rotation, which the server holds by itself
             in each organization; 0 for none.
         log_level: debug, info, warning or error.
@@ -163,6 +167,8 @@ class Settings:
     leak_reporters: tuple[Reporter, ...] = ()
     leak_possession: str = "revoke"
     leak_lookup: str = "public"
+    job_identity_seconds: int = 3600
+    job_identity_algorithm: str = "RS256"
     drill_interval_days: int = 0
     log_level: str = "warning"
     log_format: str = "text"

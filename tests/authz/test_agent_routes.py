@@ -52,6 +52,7 @@ ROWS: dict[str, set[str]] = {
     "PUT /v3/jobs/{job_id}/artifacts": {OWN_JOB},
     # A job finds artifacts of other builds of its cluster (contract agent-api §1.2).
     "GET /v3/builds/{build_id}/artifacts/search": {OWN_JOB, "other job"},
+    "POST /v3/jobs/{job_id}/oidc/tokens": {OWN_JOB},
     "POST /v3/jobs/{job_id}/pipelines": {OWN_JOB},
     "GET /v3/jobs/{job_id}/pipelines/{upload_id}": {OWN_JOB},
     # A job names steps of its own build alone; the job of another build finds none of this key.
@@ -69,7 +70,15 @@ SIGNED = {
     "PUT /artifact-parts/{organization_id}/{artifact_id}/{part}",
     "GET /artifact-downloads/{organization_id}/{artifact_id}",
 }
-PUBLIC = {"GET /", "GET /healthz", "GET /readyz", "GET /metrics", "GET /leaks/patterns"}
+PUBLIC = {
+    "GET /",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+    "GET /leaks/patterns",
+    "GET /.well-known/openid-configuration",
+    "GET /.well-known/jwks",
+}
 # A reporter's signature or secret stands in for a token (tests/surfaces/test_leaks_partners.py).
 REPORTED = {"POST /leaks/partners/{reporter}", "GET /leaks/partners/{reporter}/types"}
 # Anybody may, with the value itself or a part of its digest (tests/surfaces/test_leaks_public.py).

@@ -3,6 +3,7 @@
 from watchword.agentapi.artifactbytes import ArtifactBytes
 from watchword.agentapi.artifacts import Artifacts
 from watchword.agentapi.control import Control
+from watchword.agentapi.identity import Identity
 from watchword.agentapi.jobs import Jobs
 from watchword.agentapi.metrics import Metrics
 from watchword.agentapi.notes import Notes
@@ -29,4 +30,5 @@ def routes(authority: Authority) -> list[Route]:
         *Artifacts(authority).routes(),
         *ArtifactBytes(authority).routes(),
         *Secrets(authority).routes(),
+        *Identity(authority).routes(),
     ]

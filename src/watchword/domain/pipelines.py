@@ -17,6 +17,7 @@ from watchword.domain.ids import (
     StepId,
     UserId,
 )
+from watchword.domain.jobrights import common_rights
 from watchword.domain.tokens import DAY_US, MINUTE_US
 
 
@@ -189,6 +190,8 @@ class Job:
         concurrency_limit: jobs of the group at a time.
         concurrency_ordered: whether it waits for older jobs of the group.
         avoided_agent_id: agent that it goes to only where no other takes it: the former attempt's.
+        rights: what its step lets its token do, as `domain.jobrights` keeps it; empty for everything.
+        agent_rights: the same as the agent that accepted it asked.
     """
 
     organization_id: OrganizationId
@@ -237,6 +240,8 @@ class Job:
     concurrency_ordered: bool = True
     avoided_agent_id: AgentId | None = None
     promised_at: int = 0
+    rights: str = ""
+    agent_rights: str = ""
 
     def again(self, job_id: JobId, at: int, retry_type: str) -> "Job":
         """The next attempt of an ended job: the same work, held by nobody yet, waiting for its build.
@@ -271,7 +276,13 @@ class Job:
             concurrency_group=self.concurrency_group,
             concurrency_limit=self.concurrency_limit,
             concurrency_ordered=self.concurrency_ordered,
+            rights=self.rights,
         )
+
+    @property
+    def token_rights(self) -> str:
+        """What its token may do: what its step and its agent both let it."""
+        return common_rights(self.rights, self.agent_rights)
 
     @property
     def times_out_at(self) -> int:

@@ -119,6 +119,7 @@ class Edge:
                 response = _no_route(allowed)
             else:
                 name = route.name
+                request.right = route.right
                 response = await route.handler(request, **arguments)
         except ClientGone:
             self._meter.count(name, 499, self._clock() - started)

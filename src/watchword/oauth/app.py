@@ -1,6 +1,7 @@
 """Routes of OAuth: what machines ask. What people are asked stands on the console (`web.oauthconsent`)."""
 
 from watchword.edge.router import Route
+from watchword.oauth.discovery import Discovery
 from watchword.oauth.forwardauth import ForwardAuth
 from watchword.oauth.introspection import Introspection
 from watchword.oauth.token import GrantHandler, TokenEndpoint
@@ -17,5 +18,6 @@ def routes(authority: Authority) -> list[Route]:
     return [
         *Introspection(authority).routes(),
         *ForwardAuth(authority).routes(),
+        *Discovery(authority).routes(),
         *TokenEndpoint(grants(authority)).routes(),
     ]

@@ -24,6 +24,7 @@ from watchword.services.fleet import Fleet
 from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.holding import Holders
+from watchword.services.jobidentity import JobIdentity
 from watchword.services.jobsecrets import JobSecrets
 from watchword.services.leakactions import LeakActions
 from watchword.services.leakfinding import Finder
@@ -111,6 +112,7 @@ class Authority:
     uploads: Uploads
     dagster_house: DagsterHouse
     job_secrets: JobSecrets
+    job_identity: JobIdentity
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -189,6 +191,7 @@ class Authority:
             uploads,
             DagsterHouse(context, dagster_fleet, uploads),
             JobSecrets(context, ledger),
+            JobIdentity(context),
         )
 
     async def load(self) -> None:

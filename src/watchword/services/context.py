@@ -63,6 +63,8 @@ class Installation:
         leak_reporters: whose reports of leaks are taken.
         leak_possession: what follows when somebody shows the whole value of a token.
         leak_lookup: who may ask by digest prefix whether a value is live.
+        job_identity_seconds: the longest life of an identity token that a job asks for.
+        job_identity_algorithm: with which new keys of job identity sign.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -85,6 +87,8 @@ class Installation:
     leak_reporters: tuple[Reporter, ...] = ()
     leak_possession: Possession = Possession.REVOKE
     leak_lookup: LookupBy = LookupBy.PUBLIC
+    job_identity_seconds: int = 3600
+    job_identity_algorithm: str = "RS256"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from watchword.store.base_fleet import Fleet
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
 from watchword.store.base_hygiene import Hygiene
+from watchword.store.base_jobpolicies import JobPolicies
 from watchword.store.base_leaks import Leaks
 from watchword.store.base_members import Members
 from watchword.store.base_people import Mails, People, SealedValues, Sessions
@@ -66,6 +67,7 @@ __all__ = [
     "House",
     "Hygiene",
     "Incidents",
+    "JobPolicies",
     "Leaks",
     "Logs",
     "Mails",
@@ -185,6 +187,10 @@ class Transaction(Protocol):
     @property
     def policies(self) -> Policies:
         """Security policies."""
+
+    @property
+    def job_policies(self) -> JobPolicies:
+        """Policies of jobs."""
 
     @property
     def members(self) -> Members:

@@ -152,6 +152,7 @@ _ACCEPT = Statement(
         token_issued_at=bindparam("at_"),
         token_expires_at=bindparam("token_expires_at_"),
         accepted_at=bindparam("at_"),
+        agent_rights=bindparam("rights_"),
     )
 )
 _START = Statement(
@@ -169,7 +170,12 @@ _RELEASE = Statement(
     update(jobs)
     .where(_SAME_HANDS, _j.state == JobState.ACCEPTED.value)
     .values(
-        state=JobState.SCHEDULED.value, fence=_j.fence + 1, agent_id=None, token_issued_at=0, accepted_at=0
+        state=JobState.SCHEDULED.value,
+        fence=_j.fence + 1,
+        agent_id=None,
+        token_issued_at=0,
+        accepted_at=0,
+        agent_rights="",
     )
 )
 _CANCEL_SCHEDULED = Statement(
@@ -334,13 +340,14 @@ class BuildRows(JobMoves):
         return [JOBS.decode(row) for row in await self._cx.all(_OPEN_JOBS, {})]
 
     async def accept(
-        self, job: Job, agent_id: AgentId, at: int, token_key: int, token_expires_at: int
+        self, job: Job, agent_id: AgentId, at: int, token_key: int, token_expires_at: int, rights: str = ""
     ) -> bool:
         parameters = _hands(job) | {
             "agent_id_": agent_id,
             "at_": at,
             "token_key_": token_key,
             "token_expires_at_": token_expires_at,
+            "rights_": rights,
         }
         return await self._cx.run(_ACCEPT, parameters) == 1
 

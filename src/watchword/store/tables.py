@@ -27,6 +27,7 @@ from watchword.store.tables_deployments import deployments as deployments  # noq
 from watchword.store.tables_hooks import deliveries as deliveries  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hooks import notification_services as notification_services  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hygiene import token_reminders as token_reminders  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_jobpolicies import job_policies as job_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_leaks import leak_policies as leak_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_leaks import leak_reports as leak_reports  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_leaks import leak_sightings as leak_sightings  # noqa: PLC0414 - a table like those here

@@ -115,6 +115,8 @@ jobs = owned_table(
     later_text_column("promised_reason"),
     text_column("avoided_agent_id", null=True),
     later_number_column("promised_at"),
+    later_text_column("rights"),
+    later_text_column("agent_rights"),
     # No part of the record: empty until retention has deleted the log.
     Column("log_ended_at", BigInteger, nullable=True),
     Index("jobs_build", "organization_id", "build_id", "id"),

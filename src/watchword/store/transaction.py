@@ -15,6 +15,7 @@ from watchword.store.fleet import FleetRows
 from watchword.store.hooks import HookRows
 from watchword.store.house import HouseRows
 from watchword.store.hygiene import HygieneRows
+from watchword.store.jobpolicies import JobPolicyRows
 from watchword.store.leaks import LeakRows
 from watchword.store.logs import LogRows
 from watchword.store.mails import MailRows
@@ -46,6 +47,7 @@ class Rows:
         self.accounts = AccountRows(connection)
         self.pipelines = PipelineRows(connection)
         self.policies = PolicyRows(connection)
+        self.job_policies = JobPolicyRows(connection)
         self.rotations = RotationRows(connection)
         self.incidents = IncidentRows(connection)
         self.deployments = DeploymentRows(connection)
