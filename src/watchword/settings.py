@@ -70,6 +70,10 @@ class Settings:
         limit_leak_lookups: Digest prefixes that one address may ask for in 60 seconds; 0 sets no limit.
         limit_job_secrets: Secrets and repository tokens that a job may ask for in 60 seconds; 0 sets
             no limit.
+        limit_oauth_failures: Wrong secrets, codes and refresh tokens of OAuth that one address may show in
+            60 seconds; 0 sets no limit.
+        limit_oauth_devices: Device authorizations that one address may begin in 60 seconds; 0 sets no
+            limit.
         keep_logs: Days that logs of ended jobs are kept; 0 keeps for ever, here as below.
         keep_artifacts: Days that artifacts of ended builds are kept.
         keep_builds: Days that builds are kept after their end, with everything in them.
@@ -145,6 +149,8 @@ class Settings:
     limit_leak_revocations: int = 600
     limit_leak_lookups: int = 60_000
     limit_job_secrets: int = 600
+    limit_oauth_failures: int = 60
+    limit_oauth_devices: int = 60
     keep_logs: int = 365
     keep_artifacts: int = 180
     keep_builds: int = 0

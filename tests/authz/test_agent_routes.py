@@ -78,13 +78,13 @@ PUBLIC = {
     "GET /leaks/patterns",
     "GET /.well-known/openid-configuration",
     "GET /.well-known/jwks",
+    "GET /.well-known/oauth-authorization-server",
 }
 # A reporter's signature or secret stands in for a token (tests/surfaces/test_leaks_partners.py).
 REPORTED = {"POST /leaks/partners/{reporter}", "GET /leaks/partners/{reporter}/types"}
 # Anybody may, with the value itself or a part of its digest (tests/surfaces/test_leaks_public.py).
 ANYBODY = {"POST /leaks/revoke", "POST /leaks/lookup"}
 # A client of OAuth says in the form who it is and what it was given (tests/surfaces/test_oauth_token.py).
-CLIENTS = {"POST /oauth/token"}
 # A proxy asks on a caller's behalf; its address says which kinds pass (tests/client/test_forward_auth.py).
 FORWARDED = {
     f"{method} {path}"
@@ -94,6 +94,7 @@ FORWARDED = {
         "/oauth/forward-auth/{organization}/{needs}/{rest...}",
     )
 }
+CLIENTS = {"POST /oauth/token", "POST /oauth/device_authorization", "POST /oauth/revoke"}
 # Routes of Dagster's clients have another shape of refusal (tests/surfaces/test_dagster_rules.py).
 DAGSTER = "/dagster/"
 BODIES = {

@@ -12,6 +12,11 @@ from watchword.domain.kinds import Kind
 PRIVILEGED: frozenset[Action] = frozenset(
     {
         Action.TOKEN_CREATED,
+        Action.OAUTH_APPLICATION_CREATED,
+        Action.OAUTH_APPLICATION_UPDATED,
+        Action.OAUTH_GRANT_APPROVED,
+        Action.OAUTH_GRANT_CREATED,
+        Action.OAUTH_GRANT_REFRESHED,
         Action.TOKEN_IMPORTED,
         Action.TOKEN_REVEALED,
         Action.ROTATION_STARTED,

@@ -151,6 +151,13 @@ class Action(StrEnum):
     LOG_DELETED = "log.deleted"
     ANNOTATION_CREATED = "annotation.created"
     ANNOTATION_DELETED = "annotation.deleted"
+    OAUTH_APPLICATION_CREATED = "oauth_application.created"
+    OAUTH_APPLICATION_UPDATED = "oauth_application.updated"
+    OAUTH_APPLICATION_DELETED = "oauth_application.deleted"
+    OAUTH_GRANT_APPROVED = "oauth_grant.approved"
+    OAUTH_GRANT_CREATED = "oauth_grant.created"
+    OAUTH_GRANT_REFRESHED = "oauth_grant.refreshed"
+    OAUTH_GRANT_REVOKED = "oauth_grant.revoked"
 
 
 # After these an API access token may reach other organizations, or be called from elsewhere, than before.

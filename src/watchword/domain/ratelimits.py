@@ -26,6 +26,9 @@ class RateLimits:
         leak_revocations: values that one address may show in 60 seconds to have them revoked.
         leak_lookups: digest prefixes that one address may ask for in 60 seconds.
         job_secrets: secrets and repository tokens that one job may ask for in 60 seconds.
+        oauth_failures: wrong secrets, codes and refresh tokens of OAuth that one address may show in 60
+            seconds.
+        oauth_devices: device authorizations that one address may begin in 60 seconds.
     """
 
     rest_organization: int = 200 * _FACTOR
@@ -35,6 +38,8 @@ class RateLimits:
     leak_revocations: int = 600
     leak_lookups: int = 60_000
     job_secrets: int = 600
+    oauth_failures: int = 60
+    oauth_devices: int = 60
 
 
 WINDOW_SECONDS = {Surface.REST: 60, Surface.GRAPHQL: 300}

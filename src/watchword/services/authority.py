@@ -37,6 +37,7 @@ from watchword.services.ledger import Ledger
 from watchword.services.logwindows import LogWindows
 from watchword.services.making import Maker
 from watchword.services.notes import Notes
+from watchword.services.oauthdoor import OAuthDoor
 from watchword.services.overview import Overseer
 from watchword.services.own_security import OwnSecurity
 from watchword.services.passkey_signing import PasskeySigning
@@ -113,6 +114,7 @@ class Authority:
     dagster_house: DagsterHouse
     job_secrets: JobSecrets
     job_identity: JobIdentity
+    oauth: OAuthDoor
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -192,6 +194,7 @@ class Authority:
             DagsterHouse(context, dagster_fleet, uploads),
             JobSecrets(context, ledger),
             JobIdentity(context),
+            OAuthDoor.of(context, verifier),
         )
 
     async def load(self) -> None:
@@ -229,4 +232,5 @@ class Authority:
         await self.dagster_house.keep()
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
+        await self.oauth.forget()
         await sweep_copies(self.context)

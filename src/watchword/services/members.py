@@ -7,6 +7,7 @@ from watchword.domain.ids import OrganizationId, UserId, is_uuid
 from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State
 from watchword.services.context import Caller, Context
+from watchword.services.oauthends import end_grants_of_user_in
 from watchword.services.revoking import revoke
 from watchword.services.teammembers import enrol, remove_team_member
 from watchword.store.base import EVERYTHING, Duplicate, Page, Transaction
@@ -112,6 +113,7 @@ async def remove_member(
         raise await _why(tx, member)
     await _end_grants(context, tx, caller, member, by)
     await _leave_dagster(context, tx, caller, member, by)
+    await end_grants_of_user_in(context, tx, caller, organization_id, user_id, by, "member removed")
     for place in await tx.teams.places(organization_id, user_id):
         await remove_team_member(context, tx, caller, place)
     for maintainer in await tx.teams.maintainers_of_user(organization_id, user_id):

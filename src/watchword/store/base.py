@@ -29,6 +29,7 @@ from watchword.store.base_hygiene import Hygiene
 from watchword.store.base_jobpolicies import JobPolicies
 from watchword.store.base_leaks import Leaks
 from watchword.store.base_members import Members
+from watchword.store.base_oauth import OAuth
 from watchword.store.base_people import Mails, People, SealedValues, Sessions
 from watchword.store.base_pipelines import Pipelines
 from watchword.store.base_policies import Policies
@@ -72,6 +73,7 @@ __all__ = [
     "Logs",
     "Mails",
     "Members",
+    "OAuth",
     "Page",
     "People",
     "Pipelines",
@@ -267,6 +269,10 @@ class Transaction(Protocol):
     @property
     def mails(self) -> Mails:
         """Mail."""
+
+    @property
+    def oauth(self) -> OAuth:
+        """Applications of OAuth, and what they were let do."""
 
     @property
     def sealed(self) -> SealedValues:

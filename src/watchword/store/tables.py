@@ -32,6 +32,10 @@ from watchword.store.tables_leaks import leak_policies as leak_policies  # noqa:
 from watchword.store.tables_leaks import leak_reports as leak_reports  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_leaks import leak_sightings as leak_sightings  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_leaks import leaks as leaks  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_oauth import oauth_applications as oauth_applications  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_oauth import oauth_codes as oauth_codes  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_oauth import oauth_device_codes as oauth_device_codes  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_oauth import oauth_grants as oauth_grants  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import mails as mails  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import one_time_links as one_time_links  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import recovery_codes as recovery_codes  # noqa: PLC0414 - a table like those here

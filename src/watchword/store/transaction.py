@@ -20,6 +20,7 @@ from watchword.store.leaks import LeakRows
 from watchword.store.logs import LogRows
 from watchword.store.mails import MailRows
 from watchword.store.members import MemberRows
+from watchword.store.oauth import OAuthRows
 from watchword.store.people import PeopleRows, SessionRows
 from watchword.store.pipelines import PipelineRows
 from watchword.store.policies import PolicyRows
@@ -63,6 +64,7 @@ class Rows:
         self.sessions = SessionRows(connection)
         self.proofs = ProofRows(connection)
         self.mails = MailRows(connection)
+        self.oauth = OAuthRows(connection)
         self.sealed = SealedRows(connection)
         self.members = MemberRows(connection)
         self.directory = DirectoryRows(connection)
