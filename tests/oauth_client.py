@@ -91,7 +91,7 @@ class Tool:
     # -- whole flows ---------------------------------------------------------------------------------
 
     def approve(
-        self, user: User | None = None, organization: Organization | None = None, **changes: str
+        self, user: User | None = None, organization: Organization | None = None, /, **changes: str
     ) -> str:
         """Somebody approves in the browser; the code that comes back."""
         asked = request_of(**changes)
