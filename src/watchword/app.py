@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +23,7 @@ from watchword.dagster import app as dagster_app
 from watchword.domain.errors import WatchwordError
 from watchword.domain.leakdoors import LookupBy, Possession
 from watchword.domain.notifications import Occurrence
+from watchword.domain.portals import StoredOperation
 from watchword.edge import ops
 from watchword.edge.app import Edge
 from watchword.edge.http import Asgi
@@ -43,6 +44,7 @@ from watchword.services.house import House
 from watchword.services.keeping import Keeper
 from watchword.services.leaktelling import Teller
 from watchword.services.mail import Postman
+from watchword.services.portaldocuments import Documents, Run
 from watchword.services.sealing import Sealer
 from watchword.settings import Settings
 from watchword.store.base import Transaction
@@ -59,6 +61,7 @@ MAIL = "mail"
 _REST = "watchword.rest.app"
 _GRAPHQL = "watchword.graphql.app"
 _CONSOLE = "watchword.web.app"
+_DOCUMENTS = "watchword.graphql.stored"
 _PAYLOADS = "watchword.rest.hookshapes"
 # Agents keep idle connections for 90 s (contract agent-api §1.6, trap 22).
 IDLE_MS = 120_000
@@ -122,6 +125,26 @@ def _lazy_payloads(url: str) -> Renderer:
     return render
 
 
+class LazyDocuments:
+    """What runs portals' documents; imported with the first one, since GraphQL takes its time."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+
+    @cached_property
+    def _made(self) -> Documents:
+        made: Documents = import_module(_DOCUMENTS).build(self._authority)
+        return made
+
+    def outline(self, document: str) -> tuple[StoredOperation, ...]:
+        """The operations of a document; raises `Invalid` where it does not fit."""
+        return self._made.outline(document)
+
+    async def run(self, run: Run) -> Mapping[str, object]:
+        """A GraphQL answer."""
+        return await self._made.run(run)
+
+
 @dataclass(slots=True)
 class Application:
     """One server process: made by `open`, served by `serve`, ended by `close`."""
@@ -182,6 +205,7 @@ class Application:
         )
         context.announcer.renderer = _lazy_payloads(settings.public_url)
         authority = Authority.wire(context)
+        authority.portals.documents = LazyDocuments(authority)
         await authority.load()
         meter = _meter(authority)
 

@@ -65,6 +65,10 @@ class Settings:
             seconds; 0 sets no limit.
         limit_graphql_user: Points of GraphQL complexity that a person may use in 300 seconds; 0 sets no
             limit.
+        limit_portal_organization: Runs of portals that an organization may ask for in 60 seconds; 0 sets no
+            limit.
+        limit_portal_codes: Codes and tokens that one address may ask portals for in 60 seconds; 0 sets no
+            limit.
         limit_leak_revocations: Values of tokens that one address may show in 60 seconds to have them
             revoked; 0 sets no limit. IPv6 addresses are counted by their /64, here as below.
         limit_leak_lookups: Digest prefixes that one address may ask for in 60 seconds; 0 sets no limit.
@@ -146,6 +150,8 @@ class Settings:
     limit_rest_user: int = 3_000
     limit_graphql_organization: int = 1_200_000
     limit_graphql_user: int = 300_000
+    limit_portal_organization: int = 12_000
+    limit_portal_codes: int = 600
     limit_leak_revocations: int = 600
     limit_leak_lookups: int = 60_000
     limit_job_secrets: int = 600

@@ -17,7 +17,7 @@ from watchword.services.accounts import FirstThings, create_organization
 from watchword.services.context import LOCAL
 
 _PARAMETER = re.compile(r"{(\w+)}")
-SLUGS = ("pipeline",)
+SLUGS = ("pipeline", "portal")
 
 
 def absent(name: str) -> str:
@@ -73,6 +73,7 @@ class Things:
             )["id"],
             "delivery": pinged(rest, service["id"]),
             "deployment": made(rest, "dagster/deployments", {"name": f"{slug}-staging"})["id"],
+            "portal": made(rest, "portals", {"name": f"{slug} tools", "query": "{ viewer { id } }"})["slug"],
             **people(rest, first, cluster),
         }
 

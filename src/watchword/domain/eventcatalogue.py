@@ -41,6 +41,9 @@ PRIVILEGED: frozenset[Action] = frozenset(
         Action.SECRET_CREATED,
         Action.SECRET_VALUE_UPDATED,
         Action.SECRET_READ,
+        Action.PORTAL_CREATED,
+        Action.PORTAL_UPDATED,
+        Action.PORTAL_CODE_AUTHORIZED,
         Action.USER_CREATED,
         Action.USER_RECOVERED,
         Action.USER_FIRST_LINK_MADE,
@@ -53,6 +56,10 @@ _TOKENS = {
     Kind.UNCLUSTERED_AGENT.value: "AGENT_TOKEN",
     Kind.API_ACCESS.value: "API_ACCESS_TOKEN",
     Kind.REGISTRY.value: "REGISTRY_TOKEN",
+    Kind.PORTAL_SERVICE.value: "PORTAL_TOKEN",
+    Kind.PORTAL_EPHEMERAL.value: "PORTAL_TOKEN",
+    Kind.PORTAL_USER.value: "PORTAL_TOKEN",
+    Kind.PORTAL_SECRET.value: "PORTAL_SECRET",
 }
 _TOKEN = "TOKEN"  # noqa: S105 - a noun
 _SUBJECTS = {
@@ -83,7 +90,13 @@ _NOUNS = {
     "invitation": "ORGANIZATION_INVITATION",
     "banner": "ORGANIZATION_BANNER",
 }
-_REVOKED = {"CLUSTER_TOKEN": "DELETED", "API_ACCESS_TOKEN": "DELETED", "REGISTRY_TOKEN": "DELETED"}
+_REVOKED = {
+    "CLUSTER_TOKEN": "DELETED",
+    "API_ACCESS_TOKEN": "DELETED",
+    "REGISTRY_TOKEN": "DELETED",
+    "PORTAL_TOKEN": "DELETED",
+    "PORTAL_SECRET": "DELETED",
+}
 
 
 def type_word(action: Action, token_kind: str = "") -> str:

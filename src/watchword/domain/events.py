@@ -145,6 +145,11 @@ class Action(StrEnum):
     NOTIFICATION_SERVICE_ENABLED = "notification_service.enabled"
     NOTIFICATION_SERVICE_DISABLED = "notification_service.disabled"
     NOTIFICATION_SERVICE_BROKEN = "notification_service.broken"
+    PORTAL_CREATED = "portal.created"
+    PORTAL_UPDATED = "portal.updated"
+    PORTAL_DELETED = "portal.deleted"
+    PORTAL_CODE_AUTHORIZED = "portal_token_code.authorized"
+    PORTAL_CODE_DENIED = "portal_token_code.denied"
     PIPELINE_ARCHIVED = "pipeline.archived"
     PIPELINE_UNARCHIVED = "pipeline.unarchived"
     PIPELINE_DELETED = "pipeline.deleted"
@@ -181,7 +186,7 @@ REACH_CHANGES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it: `kind` is user, agent, job, token or system."""
+    """Who did it: `kind` is user, agent, job, token, portal or system."""
 
     kind: str
     id: str

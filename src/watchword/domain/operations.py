@@ -351,6 +351,18 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
         False,
         "Delete a notification service",
     ),
+    ("portal.read", "read_portals", _ADMIN, False, "See portals"),
+    ("portal.create", "write_portals", _ADMIN, False, "Create a portal"),
+    ("portal.update", "write_portals", _ADMIN, False, "Change a portal"),
+    ("portal.delete", "write_portals", _ADMIN, False, "Delete a portal"),
+    ("portal_token.read", "read_portals", _ADMIN, False, "See a portal's tokens, never their values"),
+    ("portal_token.create", "write_portals", _ADMIN, False, "Create a portal token"),
+    ("portal_token.revoke", "write_portals", _ADMIN, False, "Revoke a portal token"),
+    ("portal_token.rotate", "write_portals", _ADMIN, False, "Rotate a portal token"),
+    ("portal_secret.read", "read_portals", _ADMIN, False, "See a portal's secrets, never their values"),
+    ("portal_secret.create", "write_portals", _ADMIN, False, "Create a portal secret"),
+    ("portal_secret.revoke", "write_portals", _ADMIN, False, "Revoke a portal secret"),
+    ("portal_secret.rotate", "write_portals", _ADMIN, False, "Rotate a portal secret"),
     ("token.introspect", "introspect_tokens", _MEMBER, False, "Ask what a presented token may do"),
 )
 

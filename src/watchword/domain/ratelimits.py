@@ -12,6 +12,7 @@ class Surface(StrEnum):
 
     REST = "rest"
     GRAPHQL = "graphql"
+    PORTAL = "portal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,8 @@ class RateLimits:
         rest_user: REST requests of one person in 60 seconds.
         graphql_organization: points of GraphQL complexity of one organization in 300 seconds.
         graphql_user: points of GraphQL complexity of one person in 300 seconds.
+        portal_organization: runs of portals of one organization in 60 seconds.
+        portal_codes: codes and tokens that one address may ask portals for in 60 seconds.
         leak_revocations: values that one address may show in 60 seconds to have them revoked.
         leak_lookups: digest prefixes that one address may ask for in 60 seconds.
         job_secrets: secrets and repository tokens that one job may ask for in 60 seconds.
@@ -35,6 +38,8 @@ class RateLimits:
     rest_user: int = 50 * _FACTOR
     graphql_organization: int = 20_000 * _FACTOR
     graphql_user: int = 5_000 * _FACTOR
+    portal_organization: int = 200 * _FACTOR
+    portal_codes: int = 600
     leak_revocations: int = 600
     leak_lookups: int = 60_000
     job_secrets: int = 600
@@ -42,7 +47,7 @@ class RateLimits:
     oauth_devices: int = 60
 
 
-WINDOW_SECONDS = {Surface.REST: 60, Surface.GRAPHQL: 300}
+WINDOW_SECONDS = {Surface.REST: 60, Surface.GRAPHQL: 300, Surface.PORTAL: 60}
 # What clients are shown as the limit where there is none: they read a whole number of 32 bits.
 NO_LIMIT = 2**31 - 1
 
@@ -52,7 +57,7 @@ class Budget:
     """One budget at one moment.
 
     Attributes:
-        scope: the word for it: `rest`, `rest_user`, `graphql`, `graphql_user`.
+        scope: the word for it: `rest`, `rest_user`, `graphql`, `graphql_user`, `portal`.
         limit: what may be used in a window; 0 where there is no limit.
         used: what was used in this window.
         reset: seconds until the next window begins, at least 1.

@@ -45,6 +45,8 @@ from watchword.rest import (
     organizations,
     pipelineactions,
     pipelines,
+    portals,
+    portaltokens,
     queues,
     rotations,
     secretpolicies,
@@ -107,6 +109,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *dagster.HANDLERS,
     *dagsteragenttokens.HANDLERS,
     *dagsterusertokens.HANDLERS,
+    *portals.HANDLERS,
+    *portaltokens.HANDLERS,
 )
 
 

@@ -43,6 +43,7 @@ from watchword.services.own_security import OwnSecurity
 from watchword.services.passkey_signing import PasskeySigning
 from watchword.services.passkeys import Passkeys
 from watchword.services.passwords import Resets
+from watchword.services.portals import PortalDesk
 from watchword.services.reach import Reach
 from watchword.services.revoking import Revoker
 from watchword.services.rosters import Rosters
@@ -115,6 +116,7 @@ class Authority:
     job_secrets: JobSecrets
     job_identity: JobIdentity
     oauth: OAuthDoor
+    portals: PortalDesk
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -195,6 +197,7 @@ class Authority:
             JobSecrets(context, ledger),
             JobIdentity(context),
             OAuthDoor.of(context, verifier),
+            PortalDesk(context),
         )
 
     async def load(self) -> None:

@@ -33,6 +33,7 @@ from watchword.store.base_oauth import OAuth
 from watchword.store.base_people import Mails, People, SealedValues, Sessions
 from watchword.store.base_pipelines import Pipelines
 from watchword.store.base_policies import Policies
+from watchword.store.base_portals import Portals
 from watchword.store.base_proofs import Proofs
 from watchword.store.base_queues import Queues, Secrets
 from watchword.store.base_revocations import Revocations
@@ -78,6 +79,7 @@ __all__ = [
     "People",
     "Pipelines",
     "Policies",
+    "Portals",
     "Proofs",
     "Queues",
     "Replay",
@@ -193,6 +195,10 @@ class Transaction(Protocol):
     @property
     def job_policies(self) -> JobPolicies:
         """Policies of jobs."""
+
+    @property
+    def portals(self) -> Portals:
+        """Portals and their codes."""
 
     @property
     def members(self) -> Members:

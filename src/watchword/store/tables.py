@@ -46,6 +46,8 @@ from watchword.store.tables_people import user_sign_ins as user_sign_ins  # noqa
 from watchword.store.tables_people import web_sessions as web_sessions  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import security_policies as security_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import token_grants as token_grants  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_portals import portal_codes as portal_codes  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_portals import portals as portals  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_proofs import identities as identities  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_proofs import passkeys as passkeys  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_proofs import used_tickets as used_tickets  # noqa: PLC0414 - a table like those here

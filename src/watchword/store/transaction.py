@@ -24,6 +24,7 @@ from watchword.store.oauth import OAuthRows
 from watchword.store.people import PeopleRows, SessionRows
 from watchword.store.pipelines import PipelineRows
 from watchword.store.policies import PolicyRows
+from watchword.store.portals import PortalRows
 from watchword.store.proofs import ProofRows
 from watchword.store.queues import QueueRows
 from watchword.store.revocations import RevocationRows
@@ -49,6 +50,7 @@ class Rows:
         self.pipelines = PipelineRows(connection)
         self.policies = PolicyRows(connection)
         self.job_policies = JobPolicyRows(connection)
+        self.portals = PortalRows(connection)
         self.rotations = RotationRows(connection)
         self.incidents = IncidentRows(connection)
         self.deployments = DeploymentRows(connection)
