@@ -122,6 +122,8 @@ MACHINES = frozenset(
 )
 # Addresses of machines at which people arrive too, by the bare name alone: a command line sends them there.
 DOORS = frozenset({"dagster"})
+# And those at which they decide what programs may do; what follows a slash there is theirs too.
+CONSENT = ("oauth/authorize", "oauth/device")
 # First parts of the console's own paths; an organization's pages begin with its slug.
 PAGES = frozenset(
     {

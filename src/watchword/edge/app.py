@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import structlog
 
-from watchword.domain.accounts import DOORS, MACHINES, PAGES
+from watchword.domain.accounts import CONSENT, DOORS, MACHINES, PAGES
 from watchword.domain.addresses import Block, client_address, contains, parse_address
 from watchword.domain.errors import Malformed, NotFound, Refused, WatchwordError
 from watchword.domain.texts import refuse_nul_in_url
@@ -183,8 +183,13 @@ class Edge:
         )
         if path == "/":
             return ("console", self._console()) if browser else None
-        machines = first in MACHINES and path.strip("/") not in DOORS
-        if known or machines or not (browser or first in PAGES):
+        if known:
+            return None
+        bare = path.strip("/")
+        if any(bare == door or bare.startswith(f"{door}/") for door in CONSENT):
+            return "console", self._console()
+        machines = first in MACHINES and bare not in DOORS
+        if machines or not (browser or first in PAGES):
             return None
         return "console", self._console()
 

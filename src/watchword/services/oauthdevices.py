@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass, replace
 
 from watchword.crypto.values import Secret, digest
+from watchword.domain.accounts import User
 from watchword.domain.errors import NotFound
 from watchword.domain.ids import ResourceId
 from watchword.domain.oauth import (
@@ -116,6 +117,16 @@ async def approve_in(context: Context, tx: Transaction, access: Access, waiting:
     ):
         raise NotFound("Somebody decided about this code a moment ago.", code="no_such_user_code")
     await approved_in(context, tx, access, application, grant_id, scopes, DEVICE_CODE)
+
+
+async def deny_in(context: Context, tx: Transaction, user: User, waiting: Waiting) -> None:
+    """Refuse a device.
+
+    Raises:
+        NotFound: somebody decided about it a moment ago.
+    """
+    if not await tx.oauth.deny_device(waiting.device.user_digest, context.clock.now(), user.id):
+        raise NotFound("Somebody decided about this code a moment ago.", code="no_such_user_code")
 
 
 async def poll_in(

@@ -9,7 +9,7 @@ from watchword.crypto.values import Secret
 from watchword.domain.accounts import Organization, User
 from watchword.domain.errors import NotFound
 from watchword.domain.events import Action
-from watchword.domain.ids import OrganizationId, ResourceId, TokenId, UserId, is_uuid
+from watchword.domain.ids import TokenId, UserId
 from watchword.domain.kinds import Kind
 from watchword.domain.oauth import REFRESH_US, SECOND_US, OAuthGrant
 from watchword.domain.oauthapplications import Application
@@ -201,18 +201,16 @@ async def _shown_in(
     return Connected(grant, organization, used, address, lasting.expires_at if lasting else 0)
 
 
-async def find_connected_in(tx: Transaction, user_id: UserId, organization_id: str, text: str) -> OAuthGrant:
+async def find_connected_in(tx: Transaction, user_id: UserId, text: str) -> OAuthGrant:
     """One's own connected application.
 
     Raises:
         NotFound: there is none, or it has ended.
     """
-    found = None
-    if is_uuid(text) and is_uuid(organization_id):
-        found = await tx.oauth.grant(OrganizationId(organization_id.lower()), ResourceId(text.lower()))
-    if found is None or found.user_id != user_id or found.ended_at:
-        raise NotFound("No connected application found")
-    return found
+    for grant in await tx.oauth.grants_of_user(user_id, EVERYTHING):
+        if grant.id == text.lower():
+            return grant
+    raise NotFound("No connected application found")
 
 
 async def disconnect_in(context: Context, tx: Transaction, caller: Caller, grant: OAuthGrant) -> None:
