@@ -70,6 +70,8 @@ _BACKLOG = 4096
 _MAX_CONNECTIONS = 100_000
 # How soon uploads that are worked off in the background are looked for.
 _UPLOADS_SECONDS = 0.25
+# How soon jobs are offered on streams that were kept for other agents, or whose offer was lost.
+_STREAMS_SECONDS = 1
 # How soon mail that was queued leaves.
 _MAIL_SECONDS = 2
 # How soon people are told of leaks.
@@ -181,6 +183,7 @@ class Application:
             ping_interval=settings.ping_interval,
             job_status_interval=settings.job_status_interval,
             heartbeat_interval=settings.heartbeat_interval,
+            ping_streams=settings.ping_streams,
             session_on_job_routes=settings.session_on_job_routes,
             session_idle_hours=settings.session_idle_hours,
             session_days=settings.session_days,
@@ -239,6 +242,7 @@ class Application:
             [
                 Periodic("flush", settings.flush_interval, authority.flush),
                 Periodic("sweep", settings.sweep_interval, lambda: authority.sweep(LOCAL)),
+                Periodic("streams", _STREAMS_SECONDS, authority.streams.look_again),
                 Periodic("uploads", _UPLOADS_SECONDS, authority.uploader.work_off),
                 Periodic("hooks", _HOOKS_SECONDS, authority.deliverer.work_off),
                 Periodic("house", _HOUSE_SECONDS, House(context).keep),
@@ -314,6 +318,7 @@ class Application:
     def stop(self) -> None:
         """Ask `serve` to end; pages that are kept up to date are let go first."""
         self.authority.following.stop()
+        self.authority.streams.stop()
         self.authority.windows.stop()
         if self._server is not None:
             self._server.stop()  # type: ignore[no-untyped-call] # Granian has no annotation here
@@ -356,6 +361,8 @@ def _meter(authority: Authority) -> Meter:
     meter = Meter()
     fleet, dispatcher = authority.fleet, authority.dispatcher
     meter.gauge("watchword_agents", "Agents in memory.", lambda: len(fleet.agents))
+    streams = authority.streams.by_agent
+    meter.gauge("watchword_ping_streams", "Agents that listen on a stream.", lambda: len(streams))
     meter.gauge("watchword_jobs_held", "Jobs in agents' hands.", lambda: len(dispatcher.held))
     meter.gauge(
         "watchword_jobs_waiting",

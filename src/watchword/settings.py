@@ -47,6 +47,8 @@ class Settings:
         ping_interval: Seconds that agents wait between pings.
         job_status_interval: Seconds between an agent's looks at the state of its job.
         heartbeat_interval: Seconds between heartbeats; three minutes of silence lose an agent.
+        ping_streams: Agents that may keep a stream open on which they hear of work at once; 0 has all of them
+            ask every few seconds.
         session_on_job_routes: Whether agents older than 3.39 may use their session token for their job.
         flush_interval: Seconds between writes of the use ledger; a crash loses as much.
         sweep_interval: Seconds between looks for silent agents and overdue jobs.
@@ -134,6 +136,7 @@ class Settings:
     ping_interval: int = 2
     job_status_interval: int = 2
     heartbeat_interval: int = 60
+    ping_streams: int = 20_000
     session_on_job_routes: bool = True
     flush_interval: int = 15
     sweep_interval: int = 5

@@ -22,6 +22,8 @@ ROWS: dict[str, set[str]] = {
     "GET /v3/ping": {SESSION},
     "POST /v3/heartbeat": {SESSION},
     "POST /v3/disconnect": {SESSION},
+    # A session listens for its own agent alone; the one of another agent is told so.
+    "POST /agentedge.v1.AgentEdgeService/StreamPings": {SESSION},
     "PUT /v3/jobs/{job_id}/accept": {SESSION},
     "PUT /v3/jobs/{job_id}/acquire": {SESSION},
     "PUT /v3/jobs/{job_id}": {OWN_JOB},

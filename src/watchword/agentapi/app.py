@@ -1,4 +1,4 @@
-"""The agent API's routes. Streaming pings have none: 404 makes new agents poll (contract §3.3)."""
+"""The agent API's routes. Where streaming is off it has none: 404 makes new agents poll (contract §3.3)."""
 
 from watchword.agentapi.artifactbytes import ArtifactBytes
 from watchword.agentapi.artifacts import Artifacts
@@ -11,6 +11,7 @@ from watchword.agentapi.running import Running
 from watchword.agentapi.secrets import Secrets
 from watchword.agentapi.sessions import Sessions
 from watchword.agentapi.steps import Steps
+from watchword.agentapi.streams import PingStreams
 from watchword.agentapi.uploads import Uploads
 from watchword.edge.router import Route
 from watchword.services.authority import Authority
@@ -18,8 +19,10 @@ from watchword.services.authority import Authority
 
 def routes(authority: Authority) -> list[Route]:
     """All operations of the agent API."""
+    streams = PingStreams(authority).routes() if authority.context.installation.ping_streams else ()
     return [
         *Sessions(authority).routes(),
+        *streams,
         *Jobs(authority).routes(),
         *Running(authority).routes(),
         *Notes(authority).routes(),

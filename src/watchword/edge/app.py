@@ -144,6 +144,10 @@ class Edge:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except Exception as error:  # noqa: BLE001 - the head is out: there is no other answer any more
             log.warning("cut_off", route=name, request_id=request_id, error=type(error).__name__)
+        finally:
+            close = getattr(response.pieces, "aclose", None)
+            if close is not None:
+                await close()
 
     def _mount_of(self, path: str) -> tuple[str, Asgi] | None:
         first = "/" + path.lstrip("/").partition("/")[0]

@@ -54,6 +54,7 @@ from watchword.services.sealedvalues import sweep_copies
 from watchword.services.signing_in import SigningIn
 from watchword.services.single_sign_on import SingleSignOn
 from watchword.services.stepping import Stepper
+from watchword.services.streaming import Streams
 from watchword.services.tokensearch import TokenFinder
 from watchword.services.trailchecks import TrailChecks
 from watchword.services.uploading import Uploader
@@ -71,6 +72,7 @@ class Authority:
     verifier: Verifier
     fleet: Fleet
     dispatcher: Dispatcher
+    streams: Streams
     finisher: Finisher
     scheduler: Scheduler
     builder: Builder
@@ -130,6 +132,8 @@ class Authority:
         verifier.heed(Guard(attention, rotator, alarms))
         fleet = Fleet(context)
         dispatcher = Dispatcher(context, fleet)
+        streams = Streams(context, fleet, dispatcher)
+        streams.follow()
         scheduler = Scheduler(context, dispatcher)
         finisher = Finisher(context, fleet, dispatcher, scheduler, rotator.left)
         maker = Maker(context)
@@ -152,6 +156,7 @@ class Authority:
             verifier,
             fleet,
             dispatcher,
+            streams,
             finisher,
             scheduler,
             builder,

@@ -50,6 +50,7 @@ class Installation:
         ping_interval: seconds that agents wait between pings.
         job_status_interval: seconds between looks at a running job's state.
         heartbeat_interval: seconds between heartbeats.
+        ping_streams: how many agents may listen for work on a stream; 0 where all ask every few seconds.
         session_on_job_routes: whether agents older than 3.39 may use their session token for a job.
         session_idle_hours: hours without use that end a person's session.
         session_days: days that end it however much it is used.
@@ -74,6 +75,7 @@ class Installation:
     ping_interval: int = 2
     job_status_interval: int = 2
     heartbeat_interval: int = 60
+    ping_streams: int = 20_000
     session_on_job_routes: bool = True
     session_idle_hours: int = 12
     session_days: int = 14

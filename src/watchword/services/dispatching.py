@@ -84,10 +84,12 @@ class Dispatcher:
             agent.idle_since = agent.idle_since or now
             agent.idle_at = now
             return None
+        return self.offer_to(agent, now)
+
+    def offer_to(self, agent: LiveAgent, now: int) -> JobId | None:
+        """The job that an agent is offered which may take one; None where none is for it now."""
         lines = self.lines
-        if agent.line not in lines.waiting or not agent.connected or not agent.dispatch:
-            return None
-        if agent.order is not None or agent.line in lines.paused:
+        if agent.line not in lines.waiting or agent.line in lines.paused or not agent.takes_jobs:
             return None
         return lines.offer(agent, now, self._spared(agent, now))
 
@@ -95,7 +97,8 @@ class Dispatcher:
         """Whether a fresh job is kept from the agent, because a better one that is idle pings soon.
 
         Better is one of a higher priority; any other one for a job whose queue prefers another agent than
-        the former attempt's. An idle agent pings within two intervals; an older job goes to whoever asks.
+        the former attempt's. An idle agent listens, or pings within two intervals; an older job goes to
+        whoever asks.
         """
         ranks = self.fleet.ranks[agent.line]
         avoiding = self.lines.avoiding.get(agent.id)
@@ -110,12 +113,9 @@ class Dispatcher:
         def spared(waiting: Waiting) -> bool:
             avoided = avoiding is not None and waiting.id in avoiding
             return now - waiting.runnable_at < window and any(
-                now - other.seen_at < window
-                and other.job_id is None
+                (other.bell is not None or now - other.seen_at < window)
+                and other.takes_jobs
                 and not has_offer(other.id)
-                and other.dispatch
-                and other.order is None
-                and other.connected
                 and matches(waiting.rules, other.tags)
                 for other in (others if avoided else better)
             )
