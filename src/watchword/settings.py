@@ -61,6 +61,8 @@ class Settings:
         max_job_log_bytes: Bytes of a job's log, after which it is cut off with a mark; 0 sets no limit.
         max_organization_agents: Agents that an organization may have at the same time; 0 sets no limit.
         max_organization_builds: Builds of an organization that have not ended; 0 sets no limit.
+        max_cluster_cache_entries: Caches that the jobs of a cluster may have saved; 0 sets no limit.
+        max_cluster_cache_bytes: Bytes of the caches of a cluster, wherever they are; 0 sets no limit.
         limit_rest_organization: REST requests that an organization may make in 60 seconds; 0 sets no limit.
         limit_rest_user: REST requests that a person may make in 60 seconds; 0 sets no limit.
         limit_graphql_organization: Points of GraphQL complexity that an organization may use in 300
@@ -149,6 +151,8 @@ class Settings:
     max_job_log_bytes: int = GIB
     max_organization_agents: int = 100_000
     max_organization_builds: int = 10_000
+    max_cluster_cache_entries: int = 10_000
+    max_cluster_cache_bytes: int = 1000 * GIB
     limit_rest_organization: int = 12_000
     limit_rest_user: int = 3_000
     limit_graphql_organization: int = 1_200_000

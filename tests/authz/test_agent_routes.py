@@ -64,6 +64,13 @@ ROWS: dict[str, set[str]] = {
     # Both jobs are of the build that is named.
     "POST /v3/builds/{build_id}/cancel": {OWN_JOB, "other job"},
     "GET /v3/jobs/{job_id}/secrets": {OWN_JOB},
+    # No job is named: each acts for the job of its own token, and sees that one's scope.
+    "GET /v3/cache_registries/{slug}": {OWN_JOB, "other job"},
+    "POST /v3/cache_registries/{slug}/peek": {OWN_JOB, "other job"},
+    "PUT /v3/cache_registries/{slug}/store": {OWN_JOB, "other job"},
+    "PUT /v3/cache_registries/{slug}/commit": {OWN_JOB, "other job"},
+    "POST /v3/cache_registries/{slug}/retrieve": {OWN_JOB, "other job"},
+    "POST /v3/cache_registries/{slug}/expire": {OWN_JOB, "other job"},
     "POST /oauth/introspect": {API},
 }
 # A signature in the address or the form stands in for a token (tests/surfaces/test_artifact_bytes.py).
@@ -117,6 +124,11 @@ BODIES = {
     "POST /v3/steps/{step}/export": {},
     "PUT /v3/steps/{step}": {"attribute": "label", "value": "x"},
     "POST /v3/steps/{step}/cancel": {},
+    "POST /v3/cache_registries/{slug}/peek": {"target_paths": ["x"], "cache_key": [{"value": "k"}]},
+    "PUT /v3/cache_registries/{slug}/store": {"target_paths": [], "cache_key": [], "blobs": []},
+    "PUT /v3/cache_registries/{slug}/commit": {"upload_id": "u"},
+    "POST /v3/cache_registries/{slug}/retrieve": {"target_paths": ["x"], "cache_key": [{"value": "k"}]},
+    "POST /v3/cache_registries/{slug}/expire": {"target_paths": ["x"], "cache_key": [{"value": "k"}]},
     "POST /oauth/introspect": "token=x",
 }
 
@@ -133,7 +145,12 @@ class Cast:
     def knock(self, route: str, credential: str) -> Answer:
         method, path = route.split(" ")
         path = path.replace("{job_id}", self.job_id).replace("{build_id}", self.build_id)
-        path = path.replace("{name...}", "default").replace("{upload_id}", "u").replace("{step}", "nokey")
+        path = (
+            path.replace("{name...}", "default")
+            .replace("{upload_id}", "u")
+            .replace("{step}", "nokey")
+            .replace("{slug}", "~")
+        )
         if path.endswith("/chunks"):
             path += "?sequence=1&offset=0&size=0"
         if path.endswith("/secrets"):

@@ -63,6 +63,8 @@ class Things:
             "annotation": made(rest, f"{at}/annotations", {"body": "x"})["id"],
             "artifact": absent("artifact"),
             "secret": made(rest, f"{cluster}/secrets", {"key": "KEY", "value": "v"})["id"],
+            "cache_registry": made(rest, f"{cluster}/cache_registries", {"name": "Built"})["id"],
+            "cache_entry": absent("cache_entry"),
             "event": rest("GET", "audit_events").json()["items"][0]["uuid"],
             "incident": absent("incident"),
             "leak": made(rest, "leaks", {"token_id": first.agent_token.token.id})["leak"]["id"],

@@ -2,6 +2,7 @@
 
 from watchword.agentapi.artifactbytes import ArtifactBytes
 from watchword.agentapi.artifacts import Artifacts
+from watchword.agentapi.caches import Caches
 from watchword.agentapi.control import Control
 from watchword.agentapi.identity import Identity
 from watchword.agentapi.jobs import Jobs
@@ -34,4 +35,5 @@ def routes(authority: Authority) -> list[Route]:
         *ArtifactBytes(authority).routes(),
         *Secrets(authority).routes(),
         *Identity(authority).routes(),
+        *Caches(authority).routes(),
     ]

@@ -66,7 +66,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A group of queues; an agent token belongs to exactly one."""
+    """A group of queues; an agent token belongs to exactly one.
+
+    Attributes:
+        repository_credentials: how many sources of credentials for repositories it has.
+    """
 
     organization_id: OrganizationId
     id: ClusterId
@@ -77,6 +81,7 @@ class Cluster:
     default_queue_id: QueueId | None
     created_at: int
     created_by: UserId | None
+    repository_credentials: int = 0
 
 
 @dataclass(frozen=True, slots=True)

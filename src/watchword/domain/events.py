@@ -78,6 +78,10 @@ class Action(StrEnum):
     SECRET_DELETED = "secret.deleted"  # noqa: S105 - the name of an event
     SECRET_READ = "secret.read"  # noqa: S105 - the name of an event
     SECRET_REFUSED = "secret.refused"  # noqa: S105 - the name of an event
+    CACHE_REGISTRY_CREATED = "cache_registry.created"
+    CACHE_REGISTRY_DELETED = "cache_registry.deleted"
+    CACHE_ENTRY_SAVED = "cache_entry.saved"
+    CACHE_ENTRY_EXPIRED = "cache_entry.expired"
     TOKEN_IMPORTED = "token.imported"  # noqa: S105 - the name of an event
     TOKEN_REVEALED = "token.revealed"  # noqa: S105 - the name of an event
     TOKEN_ORGANIZATION_REMOVED = "token.organization_removed"  # noqa: S105 - the name of an event

@@ -33,6 +33,9 @@ DeploymentId = NewType("DeploymentId", str)
 WorkItemId = NewType("WorkItemId", str)
 DagsterUploadId = NewType("DagsterUploadId", str)
 ResourceId = NewType("ResourceId", str)
+CacheRegistryId = NewType("CacheRegistryId", str)
+CacheEntryId = NewType("CacheEntryId", str)
+RepositoryCredentialId = NewType("RepositoryCredentialId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

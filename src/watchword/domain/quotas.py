@@ -17,6 +17,8 @@ class Quotas:
         job_log_bytes: bytes of a job's log; what comes after is left out, with a mark.
         organization_agents: agents of an organization at the same time.
         organization_builds: builds of an organization that have not ended.
+        cluster_cache_entries: caches that the jobs of a cluster have saved.
+        cluster_cache_bytes: bytes of them, wherever they are.
     """
 
     organization_artifact_bytes: int = 1000 * GIB
@@ -26,3 +28,5 @@ class Quotas:
     job_log_bytes: int = GIB
     organization_agents: int = 100_000
     organization_builds: int = 10_000
+    cluster_cache_entries: int = 10_000
+    cluster_cache_bytes: int = 1000 * GIB

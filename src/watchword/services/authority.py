@@ -8,6 +8,8 @@ from watchword.services.attention import Attention
 from watchword.services.blast import Blast
 from watchword.services.budgets import Treasurer
 from watchword.services.builds import Builder
+from watchword.services.cacheregistries import sweep_caches
+from watchword.services.caches import Caches
 from watchword.services.codelocations import Locations
 from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
@@ -119,6 +121,7 @@ class Authority:
     job_identity: JobIdentity
     oauth: OAuthDoor
     portals: PortalDesk
+    caches: Caches
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -203,6 +206,7 @@ class Authority:
             JobIdentity(context),
             OAuthDoor.of(context, verifier),
             PortalDesk(context),
+            Caches(context),
         )
 
     async def load(self) -> None:
@@ -242,3 +246,4 @@ class Authority:
         await self.context.store.write(lambda tx: tx.audit.forget(now))
         await self.oauth.forget()
         await sweep_copies(self.context)
+        await sweep_caches(self.context)

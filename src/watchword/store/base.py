@@ -18,6 +18,7 @@ from watchword.domain.ids import (
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
 from watchword.store.base_audit import Audit, Replay
+from watchword.store.base_caches import Caches
 from watchword.store.base_dagster import CodeLocations, DagsterAgents, WorkItems
 from watchword.store.base_dagsterruns import DagsterRuns, DagsterUploads
 from watchword.store.base_deployments import Deployments
@@ -57,6 +58,7 @@ __all__ = [
     "Assignments",
     "Audit",
     "Builds",
+    "Caches",
     "CodeLocations",
     "DagsterAgents",
     "DagsterRuns",
@@ -259,6 +261,10 @@ class Transaction(Protocol):
     @property
     def secrets(self) -> Secrets:
         """Cluster secrets."""
+
+    @property
+    def caches(self) -> Caches:
+        """The index of caches."""
 
     @property
     def people(self) -> People:

@@ -13,6 +13,8 @@ from watchword.store.columns import metadata as metadata  # noqa: PLC0414 - ever
 from watchword.store.columns import number_column as _number
 from watchword.store.columns import owned_table as _owned
 from watchword.store.columns import text_column as _text
+from watchword.store.tables_caches import cache_entries as cache_entries  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_caches import cache_registries as cache_registries  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_dagster import code_locations as code_locations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_dagster import dagster_agents as dagster_agents  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_dagster import work_items as work_items  # noqa: PLC0414 - a table like those here
@@ -51,6 +53,7 @@ from watchword.store.tables_portals import portals as portals  # noqa: PLC0414 -
 from watchword.store.tables_proofs import identities as identities  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_proofs import passkeys as passkeys  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_proofs import used_tickets as used_tickets  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_repositories import repository_credentials as repository_credentials  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_revocations import blocked_registrations as blocked_registrations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_revocations import revocations as revocations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_rotations import incidents as incidents  # noqa: PLC0414 - a table like those here
@@ -110,6 +113,7 @@ clusters = _owned(
     _text("default_queue_id", null=True),
     _number("created_at"),
     _text("created_by", null=True),
+    _later_number("repository_credentials"),
 )
 queues = _owned(
     "queues",

@@ -6,6 +6,7 @@ from watchword.store.artifacts import ArtifactRows
 from watchword.store.assignments import AssignmentRows
 from watchword.store.audit import AuditRows
 from watchword.store.builds import BuildRows
+from watchword.store.caches import CacheRows
 from watchword.store.dagster import CodeLocationRows, DagsterAgentRows, WorkItemRows
 from watchword.store.dagsterruns import DagsterRunRows, DagsterUploadRows
 from watchword.store.deployments import DeploymentRows
@@ -62,6 +63,7 @@ class Rows:
         self.leaks = LeakRows(connection)
         self.queues = QueueRows(connection)
         self.secrets = SecretRows(connection)
+        self.caches = CacheRows(connection)
         self.people = PeopleRows(connection)
         self.sessions = SessionRows(connection)
         self.proofs = ProofRows(connection)
