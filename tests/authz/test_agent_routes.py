@@ -8,13 +8,17 @@ import pytest
 from support import MINUTE_US, Answer, Client, FakeAgent, FakeClock, LiveServer
 from watchword.crypto.values import mint
 from watchword.domain.kinds import Kind
+from watchword.domain.portals import Portal
 from watchword.services.accounts import create_organization
 from watchword.services.context import LOCAL
-from watchword.services.issuing import issue_api_token
+from watchword.services.issuing import Issued, issue_api_token
+from watchword.services.portals import PortalRequest
+from watchword.services.portaltokens import create_secret_in
 
 # Route → credentials that pass. A route of the server that is missing here fails the test below it.
 AGENT, SESSION, OWN_JOB, API = "agent token", "session", "own job", "api token"
 OLD_SESSION = "old agent's session"
+PORTAL = "portal token"
 ROWS: dict[str, set[str]] = {
     "POST /v3/register": {AGENT},
     "GET /v3/token": {AGENT},
@@ -72,6 +76,9 @@ ROWS: dict[str, set[str]] = {
     "POST /v3/cache_registries/{slug}/retrieve": {OWN_JOB, "other job"},
     "POST /v3/cache_registries/{slug}/expire": {OWN_JOB, "other job"},
     "POST /oauth/introspect": {API},
+    # The portal is named in the path: its own tokens pass, and nothing else does.
+    "POST /portal/organizations/{org}/portals/{portal}": {PORTAL},
+    "POST /organizations/{org}/portals/{portal}": {PORTAL},
 }
 # A signature in the address or the form stands in for a token (tests/surfaces/test_artifact_bytes.py).
 SIGNED = {
@@ -93,6 +100,12 @@ PUBLIC = {
 REPORTED = {"POST /leaks/partners/{reporter}", "GET /leaks/partners/{reporter}/types"}
 # Anybody may, with the value itself or a part of its digest (tests/surfaces/test_leaks_public.py).
 ANYBODY = {"POST /leaks/revoke", "POST /leaks/lookup"}
+# A portal's secret, or a code and its secret, stand in the body (tests/surfaces/test_portal_tokens.py).
+PORTAL_GRANTS = {
+    f"POST {prefix}/organizations/{{org}}/portals/{{portal}}/{noun}"
+    for prefix in ("/portal", "")
+    for noun in ("tokens", "codes")
+}
 # A client of OAuth says in the form who it is and what it was given (tests/surfaces/test_oauth_token.py).
 # A proxy asks on a caller's behalf; its address says which kinds pass (tests/client/test_forward_auth.py).
 FORWARDED = {
@@ -151,6 +164,7 @@ class Cast:
             .replace("{step}", "nokey")
             .replace("{slug}", "~")
         )
+        path = path.replace("{org}", "acme").replace("{portal}", "tools")
         if path.endswith("/chunks"):
             path += "?sequence=1&offset=0&size=0"
         if path.endswith("/secrets"):
@@ -163,6 +177,16 @@ def job_token(server: LiveServer, agent_token: str, name: str) -> tuple[FakeAgen
     job = agent.accept()
     agent.on_job("PUT", f"/v3/jobs/{job}/start", {})
     return agent, job
+
+
+def portal_of(server: LiveServer, slug: str) -> tuple[Portal, Issued]:
+    asked = PortalRequest(name=slug, slug=slug, query="{ viewer { id } }")
+    desk, owner, store = (
+        server.authority.portals,
+        server.first.organization.id,
+        server.authority.context.store,
+    )
+    return server.run(store.write(lambda tx: desk.create_in(tx, LOCAL, owner, asked, None)))
 
 
 @pytest.fixture
@@ -201,6 +225,12 @@ def cast(tmp_path: object) -> Iterator[Cast]:
         )
     )
     values["api token without the scope"] = narrow.value.reveal()
+    portal, service = portal_of(server, "tools")
+    values[PORTAL] = service.value.reveal()
+    values["other portal's token"] = portal_of(server, "other")[1].value.reveal()
+    values["portal secret"] = server.run(
+        context.store.write(lambda tx: create_secret_in(context, tx, LOCAL, portal, "s", None))
+    ).value.reveal()
     build, _ = server.create_build("one", "two", "three")
     finished, done = job_token(server, good, "finished")
     finished.finish(done)
@@ -230,7 +260,7 @@ def test_every_route_has_a_row(server: LiveServer) -> None:
     routes = {
         route.name: route for route in server.application.routes.routes if not route.path.startswith(DAGSTER)
     }
-    open_ones = PUBLIC | SIGNED | REPORTED | ANYBODY | CLIENTS
+    open_ones = PUBLIC | SIGNED | REPORTED | ANYBODY | CLIENTS | PORTAL_GRANTS
     assert set(routes) == set(ROWS) | FORWARDED | open_ones
     assert {name for name, route in routes.items() if not route.kinds} == open_ones
 

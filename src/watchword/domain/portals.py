@@ -14,8 +14,6 @@ from watchword.domain.tokens import MINUTE_US
 
 # What runs a portal; a secret only asks for ephemeral tokens.
 PORTAL_TOKENS = (Kind.PORTAL_SERVICE, Kind.PORTAL_EPHEMERAL, Kind.PORTAL_USER)
-# What acts with an administrator's rights, and as nobody.
-PORTAL_OWN = (Kind.PORTAL_SERVICE, Kind.PORTAL_EPHEMERAL)
 PORTAL_KINDS = (*PORTAL_TOKENS, Kind.PORTAL_SECRET)
 MAX_SECRETS = 2
 MAX_NAME = 255

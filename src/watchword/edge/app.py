@@ -175,7 +175,8 @@ class Edge:
         """The application that serves a path, with its name in metrics; None for paths of raw surfaces.
 
         Browsers that ask for `/` get the console, programs a greeting (contract rest-graphql §1.1), and for
-        what is nowhere programs get their plain answer.
+        what is nowhere programs get their plain answer. Portals have paths among the console's, where
+        the vendor's own host has them: there too programs get the portal, and browsers the page.
         """
         mounted = self._mount_of(path)
         if mounted is not None or self._console is None:
@@ -187,15 +188,10 @@ class Edge:
         )
         if path == "/":
             return ("console", self._console()) if browser else None
-        if known:
-            return None
-        bare = path.strip("/")
-        if any(bare == door or bare.startswith(f"{door}/") for door in CONSENT):
+        ours = first in PAGES and (browser or not known)
+        if ours or (not known and _opens_a_page(path, first, browser=browser)):
             return "console", self._console()
-        machines = first in MACHINES and bare not in DOORS
-        if machines or not (browser or first in PAGES):
-            return None
-        return "console", self._console()
+        return None
 
     def _encrypted(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the client speaks TLS: to us, or to a proxy that we trust and that says so."""
@@ -251,6 +247,14 @@ class Edge:
                 request_id=request_id,
             )
         return _shaped(error, route)
+
+
+def _opens_a_page(path: str, first: str, *, browser: bool) -> bool:
+    """Whether a path that no raw route knows is for people: they arrive at some addresses of machines too."""
+    bare = path.strip("/")
+    if any(bare == door or bare.startswith(f"{door}/") for door in CONSENT):
+        return True
+    return browser and (first not in MACHINES or bare in DOORS)
 
 
 @lru_cache(maxsize=65536)

@@ -45,6 +45,7 @@ from watchword.services.own_security import OwnSecurity
 from watchword.services.passkey_signing import PasskeySigning
 from watchword.services.passkeys import Passkeys
 from watchword.services.passwords import Resets
+from watchword.services.portaldoor import PortalDoor
 from watchword.services.portals import PortalDesk
 from watchword.services.reach import Reach
 from watchword.services.revoking import Revoker
@@ -122,6 +123,7 @@ class Authority:
     oauth: OAuthDoor
     portals: PortalDesk
     caches: Caches
+    portal_door: PortalDoor
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -207,6 +209,7 @@ class Authority:
             OAuthDoor.of(context, verifier),
             PortalDesk(context),
             Caches(context),
+            PortalDoor(context, verifier),
         )
 
     async def load(self) -> None:
