@@ -51,8 +51,8 @@ PLANS = [
     (tokens._LIST_CLUSTER, "tokens_listed (organization_id=? AND kind=? AND cluster_id=?)"),
     (tokens._LIST_ALL, "tokens_listed (organization_id=? AND kind=?)"),
     (caches._BY_SLUG, "cache_registries_slug (organization_id=? AND cluster_id=? AND slug=?)"),
-    (caches._EXACT, "cache_entries_address (organization_id=? AND registry_id=? AND address=?)"),
-    (caches._RELATIVE, "cache_entries_family (organization_id=? AND registry_id=? AND family=?)"),
+    (caches._EXACT, "cache_entries_address (organization_id=? AND registry_id=? AND address=? AND scope=?)"),
+    (caches._RELATIVE, "cache_entries_family (organization_id=? AND registry_id=? AND family=? AND scope=?)"),
     (caches._LOAD, "cache_entries_cluster (organization_id=? AND cluster_id=?)"),
     (caches._EXPIRED, "cache_entries_expiry (expires_at<?)"),
     (fleet._NEVER_CONNECTED, "agents_live (organization_id=? AND token_id=?)"),
@@ -182,6 +182,18 @@ ROWS = {
     "uses": (
         20_000,
         {"organization_id": "(n % 3)::text", "token_id": "(n / 40)::text", "hour": "n", "address": "n::text"},
+    ),
+    "cache_entries": (
+        20_000,
+        {
+            "organization_id": "(n % 3)::text",
+            "id": "n::text",
+            "cluster_id": "(n % 41)::text",
+            "registry_id": "(n % 83)::text",
+            "address": "(n / 2)::text",
+            "family": "(n / 20)::text",
+            "expires_at": "n",
+        },
     ),
     "token_grants": (
         20_000,

@@ -36,9 +36,8 @@ cache_entries = owned_table(
     number_column("created_at"),
     number_column("used_at"),
     number_column("expires_at"),
-    Index("cache_entries_address", "organization_id", "registry_id", "address"),
-    Index("cache_entries_family", "organization_id", "registry_id", "family"),
-    Index("cache_entries_listed", "organization_id", "registry_id", "id"),
+    Index("cache_entries_address", "organization_id", "registry_id", "address", "scope", "id"),
+    Index("cache_entries_family", "organization_id", "registry_id", "family", "scope", "id"),
     Index("cache_entries_cluster", "organization_id", "cluster_id", "size"),
     Index("cache_entries_expiry", "expires_at"),
 )

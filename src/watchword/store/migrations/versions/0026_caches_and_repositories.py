@@ -58,9 +58,8 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     for name, columns in (
-        ("address", ["organization_id", "registry_id", "address"]),
-        ("family", ["organization_id", "registry_id", "family"]),
-        ("listed", ["organization_id", "registry_id", "id"]),
+        ("address", ["organization_id", "registry_id", "address", "scope", "id"]),
+        ("family", ["organization_id", "registry_id", "family", "scope", "id"]),
         ("cluster", ["organization_id", "cluster_id", "size"]),
         ("expiry", ["expires_at"]),
     ):
