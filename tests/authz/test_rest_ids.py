@@ -65,6 +65,15 @@ class Things:
             "secret": made(rest, f"{cluster}/secrets", {"key": "KEY", "value": "v"})["id"],
             "cache_registry": made(rest, f"{cluster}/cache_registries", {"name": "Built"})["id"],
             "cache_entry": absent("cache_entry"),
+            "trusted_issuer": made(
+                rest,
+                f"{cluster}/trusted-issuers",
+                {
+                    "name": "ci",
+                    "preset": "github",
+                    "rules": [{"claim": "repository", "value": "octo/app"}],
+                },
+            )["id"],
             "event": rest("GET", "audit_events").json()["items"][0]["uuid"],
             "incident": absent("incident"),
             "leak": made(rest, "leaks", {"token_id": first.agent_token.token.id})["leak"]["id"],

@@ -32,6 +32,7 @@ from watchword.store import (
     teams,
     tokens,
     tokensearch,
+    workloads,
 )
 from watchword.store.engine import Statement
 from watchword.store.sqlite import _DIALECT, SqliteStore
@@ -47,6 +48,11 @@ def make_of_database() -> str:
 # Statement, and what SQLite says of its plan; PostgreSQL is to take the same index for the same columns.
 PLANS = [
     (tokens._BY_DIGEST, "SEARCH token_digests USING PRIMARY KEY (digest=?)"),
+    (workloads._OF_ISSUER, "trusted_issuers_issuer (issuer=?)"),
+    # An organization trusts two hundred issuers at most.
+    (workloads._FOR_AUDIENCE, "issuer_audiences USING PRIMARY KEY (issuer=? AND audience=?)"),
+    (workloads._LIST, "trusted_issuers USING PRIMARY KEY (organization_id=?)"),
+    (workloads._FORGET, "identity_uses_expiry (expires_at<?)"),
     (tokens._FIND, "SEARCH tokens USING PRIMARY KEY (organization_id=? AND id=?)"),
     (tokens._LIST_CLUSTER, "tokens_listed (organization_id=? AND kind=? AND cluster_id=?)"),
     (tokens._LIST_ALL, "tokens_listed (organization_id=? AND kind=?)"),

@@ -47,6 +47,10 @@ PRIVILEGED: frozenset[Action] = frozenset(
         Action.USER_CREATED,
         Action.USER_RECOVERED,
         Action.USER_FIRST_LINK_MADE,
+        Action.TRUSTED_ISSUER_CREATED,
+        Action.TRUSTED_ISSUER_UPDATED,
+        Action.EXCHANGE_APPLICATION_CREATED,
+        Action.EXCHANGE_APPLICATION_UPDATED,
     }
 )
 
@@ -60,6 +64,7 @@ _TOKENS = {
     Kind.PORTAL_EPHEMERAL.value: "PORTAL_TOKEN",
     Kind.PORTAL_USER.value: "PORTAL_TOKEN",
     Kind.PORTAL_SECRET.value: "PORTAL_SECRET",
+    Kind.TRUSTED_ISSUER.value: "TRUSTED_ISSUER",
 }
 _TOKEN = "TOKEN"  # noqa: S105 - a noun
 _SUBJECTS = {

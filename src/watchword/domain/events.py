@@ -167,6 +167,12 @@ class Action(StrEnum):
     OAUTH_GRANT_CREATED = "oauth_grant.created"
     OAUTH_GRANT_REFRESHED = "oauth_grant.refreshed"
     OAUTH_GRANT_REVOKED = "oauth_grant.revoked"
+    TRUSTED_ISSUER_CREATED = "trusted_issuer.created"
+    TRUSTED_ISSUER_UPDATED = "trusted_issuer.updated"
+    TRUSTED_ISSUER_REFUSED = "trusted_issuer.refused"
+    EXCHANGE_APPLICATION_CREATED = "exchange_application.created"
+    EXCHANGE_APPLICATION_UPDATED = "exchange_application.updated"
+    EXCHANGE_APPLICATION_DELETED = "exchange_application.deleted"
 
 
 # After these an API access token may reach other organizations, or be called from elsewhere, than before.
@@ -190,7 +196,7 @@ REACH_CHANGES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it: `kind` is user, agent, job, token, portal or system."""
+    """Who did it: user, agent, job, token, portal, trusted_issuer, exchange_application or system."""
 
     kind: str
     id: str

@@ -27,6 +27,7 @@ _FIXED = (
     Kind.PORTAL_USER,
     Kind.TOKEN_EXCHANGE,
     Kind.OAUTH_REFRESH,
+    Kind.TRUSTED_ISSUER,
 )
 
 

@@ -55,6 +55,7 @@ from watchword.rest import (
     teammembers,
     teams,
     tokens,
+    trustedissuers,
     unclustered,
     users,
 )
@@ -74,6 +75,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *limits.HANDLERS,
     *clusters.HANDLERS,
     *tokens.HANDLERS,
+    *trustedissuers.HANDLERS,
     *unclustered.HANDLERS,
     *queues.HANDLERS,
     *secrets.HANDLERS,

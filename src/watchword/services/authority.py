@@ -26,8 +26,11 @@ from watchword.services.fleet import Fleet
 from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.holding import Holders
+from watchword.services.identities import Identities
 from watchword.services.jobidentity import JobIdentity
 from watchword.services.jobsecrets import JobSecrets
+from watchword.services.joining import Joiner
+from watchword.services.keysets import KeySets
 from watchword.services.leakactions import LeakActions
 from watchword.services.leakfinding import Finder
 from watchword.services.leakgate import LeakGate
@@ -124,6 +127,9 @@ class Authority:
     portals: PortalDesk
     caches: Caches
     portal_door: PortalDoor
+    key_sets: KeySets
+    identities: Identities
+    joiner: Joiner
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -155,6 +161,9 @@ class Authority:
         found = Finder(context)
         reports = Reports(context, found, responder)
         dagster_fleet, uploads = DagsterFleet(context), Uploads(context)
+        egress = Egress(context.installation.reach)
+        key_sets = KeySets(context.clock, egress)
+        identities = Identities(context, key_sets, ledger)
         return cls(
             context,
             ledger,
@@ -181,7 +190,7 @@ class Authority:
             PasskeySigning(context, signing_in),
             Resets(context),
             OwnSecurity(context, signing_in),
-            Deliverer(context, Egress(context.installation.reach)),
+            Deliverer(context, egress),
             revoker,
             Editor(context, revoker),
             Blast(context, ledger, withdrawer, dagster_fleet),
@@ -210,6 +219,9 @@ class Authority:
             PortalDesk(context),
             Caches(context),
             PortalDoor(context, verifier),
+            key_sets,
+            identities,
+            Joiner(context, fleet, identities),
         )
 
     async def load(self) -> None:
@@ -245,6 +257,7 @@ class Authority:
         await self.revoker.sweep(caller)
         await self.responder.sweep()
         await self.dagster_house.keep()
+        await self.joiner.sweep()
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
         await self.oauth.forget()

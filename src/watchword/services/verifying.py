@@ -115,14 +115,14 @@ class Verifier:
         # Values that are being looked up; a notice that comes meanwhile takes its value out.
         self._loading: dict[bytes, object] = {}
         # Digests of values that were issued elsewhere: these alone may have any shape.
-        self._imported: set[bytes] = set()
+        self.imported: set[bytes] = set()
         context.feed.follow(TOPIC_TOKEN_ENDED, self._forget)
         context.feed.follow(TOPIC_TOKEN_CHANGED, self._forget)
         context.feed.follow(TOPIC_TOKEN_IMPORTED, self._take_over)
 
     async def load(self) -> None:
         """Read at a start which values were issued elsewhere."""
-        self._imported.update(await self._context.store.read(lambda tx: tx.tokens.imported()))
+        self.imported.update(await self._context.store.read(lambda tx: tx.tokens.imported()))
 
     def heed(self, watch: Watch) -> None:
         """Have a watch look at the uses of its special tokens."""
@@ -244,7 +244,7 @@ class Verifier:
         its value: what is found there need not be taken apart again. A value that was issued elsewhere
         may have any shape.
         """
-        if key not in self._imported and self._recognise(value, kinds).body is Body.JWT:
+        if key not in self.imported and self._recognise(value, kinds).body is Body.JWT:
             return await self._job(value, key, now)
         return cached or await self._load(key)
 
@@ -383,7 +383,7 @@ class Verifier:
         self._loading.pop(key, None)
 
     def _take_over(self, notice: Notice) -> None:
-        self._imported.add(bytes.fromhex(notice.payload))
+        self.imported.add(bytes.fromhex(notice.payload))
 
 
 def _asks_for_ever(token: Token) -> bool:

@@ -47,6 +47,7 @@ from watchword.store.base_tokens import Tokens
 from watchword.store.base_tokensearch import TokenSearch
 from watchword.store.base_trail import Trail
 from watchword.store.base_work import Builds, Logs
+from watchword.store.base_workloads import Workloads
 from watchword.store.page import EVERYTHING, Duplicate, Page
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "Transaction",
     "Work",
     "WorkItems",
+    "Workloads",
 ]
 
 T = TypeVar("T")
@@ -201,6 +203,10 @@ class Transaction(Protocol):
     @property
     def portals(self) -> Portals:
         """Portals and their codes."""
+
+    @property
+    def workloads(self) -> Workloads:
+        """Trusted issuers, used identity tokens, agents' identities."""
 
     @property
     def members(self) -> Members:

@@ -26,6 +26,7 @@ from watchword.store.tables_deployments import dagster_organizations as dagster_
 from watchword.store.tables_deployments import deployment_grants as deployment_grants  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_deployments import deployment_roles as deployment_roles  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_deployments import deployments as deployments  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_exchanges import exchange_applications as exchange_applications  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hooks import deliveries as deliveries  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hooks import notification_services as notification_services  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hygiene import token_reminders as token_reminders  # noqa: PLC0414 - a table like those here
@@ -71,6 +72,10 @@ from watchword.store.tables_work import jobs as jobs  # noqa: PLC0414 - a table 
 from watchword.store.tables_work import pipeline_uploads as pipeline_uploads  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import pipelines as pipelines  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import steps as steps  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_workloads import agent_identities as agent_identities  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_workloads import identity_uses as identity_uses  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_workloads import issuer_audiences as issuer_audiences  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_workloads import trusted_issuers as trusted_issuers  # noqa: PLC0414 - a table like those here
 
 organizations = Table(
     "organizations",

@@ -39,6 +39,7 @@ from watchword.store.teams import TeamRows
 from watchword.store.tokens import TokenRows
 from watchword.store.tokensearch import TokenSearchRows
 from watchword.store.trail import TrailRows
+from watchword.store.workloads import WorkloadRows
 
 
 class Rows:
@@ -52,6 +53,7 @@ class Rows:
         self.policies = PolicyRows(connection)
         self.job_policies = JobPolicyRows(connection)
         self.portals = PortalRows(connection)
+        self.workloads = WorkloadRows(connection)
         self.rotations = RotationRows(connection)
         self.incidents = IncidentRows(connection)
         self.deployments = DeploymentRows(connection)
