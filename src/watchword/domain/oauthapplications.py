@@ -20,7 +20,7 @@ MAX_TOKEN_SECONDS = 365 * 24 * 3600
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?((?:[/?].*)?)")
 _CLIENT_ID = re.compile(r"[0-9a-f]{20}")
 # Characters of RFC 3986; a backslash or a space is read in different ways by different programs.
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]+")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?\[\]@!$&'()+,;=%-]+")
 
 
 @dataclass(frozen=True, slots=True)

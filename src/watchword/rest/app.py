@@ -43,6 +43,7 @@ from watchword.rest import (
     members,
     meta,
     notifications,
+    oauthapplications,
     organizations,
     pipelineactions,
     pipelines,
@@ -114,6 +115,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *dagsteragenttokens.HANDLERS,
     *dagsterusertokens.HANDLERS,
     *portals.HANDLERS,
+    *oauthapplications.HANDLERS,
     *portaltokens.HANDLERS,
 )
 
