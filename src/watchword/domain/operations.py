@@ -324,6 +324,8 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
     ("leak.close", "write_organization_settings", _CLUSTER, False, "Close or reopen the case of a leak"),
     ("leak_policy.read", "read_organization_settings", _ADMIN, False, "See what follows a leak"),
     ("leak_policy.update", "write_organization_settings", _ADMIN, False, "Change what follows a leak"),
+    ("job_policy.read", "read_organization_settings", _ADMIN, False, "See what jobs may do"),
+    ("job_policy.update", "write_organization_settings", _ADMIN, False, "Change what jobs may do"),
     ("agent.read", "read_agents", _MEMBER, True, "See agents"),
     ("agent.stop", "write_agents", _CLUSTER, True, "Stop an agent"),
     ("agent.pause", "write_agents", _CLUSTER, True, "Pause an agent"),

@@ -12,7 +12,7 @@ from watchword.domain.jobidentity import Facts, Wish, check_wish, claims_of
 from watchword.domain.jobpolicies import require_identity
 from watchword.domain.pipelines import Job
 from watchword.services.context import Caller, Context
-from watchword.services.logs import require_held
+from watchword.services.crossjobs import require_held
 from watchword.store.base import Transaction
 
 

@@ -161,7 +161,7 @@ class Uploader:
         if upload.replace:
             moved, groups = await self._clear_in(tx, build, job, rows)
         ground = await ground_of(tx, pipeline, build)
-        made = await self.maker.add_in(tx, ground, document, after=_place(rows, job), uploaded_by=job.id)
+        made = await self.maker.add_in(tx, ground, document, after=_place(rows, job), uploader=job)
         moved += await self.scheduler.advance_in(tx, build.organization_id, build.id, groups)
         await self.context.record(
             tx,
