@@ -44,6 +44,12 @@ ROUTES: dict[str, str] = {
     "POST /v3/builds/{build_id}/cancel": "build:cancel",
     "POST /v3/jobs/{job_id}/oidc/tokens": "oidc",
     "GET /v3/jobs/{job_id}/secrets": "secrets",
+    "GET /v3/cache_registries/{slug}": "caches",
+    "POST /v3/cache_registries/{slug}/peek": "caches",
+    "PUT /v3/cache_registries/{slug}/store": "caches",
+    "PUT /v3/cache_registries/{slug}/commit": "caches",
+    "POST /v3/cache_registries/{slug}/retrieve": "caches",
+    "POST /v3/cache_registries/{slug}/expire": "caches",
     "POST /v3/pause": "agent_control",
     "POST /v3/resume": "agent_control",
     "POST /v3/stop": "agent_control",
@@ -91,7 +97,12 @@ class Worker(FakeAgent):
     def knock(self, route: str) -> Any:
         method, path = route.split(" ")
         path = path.replace("{job_id}", self.job).replace("{build_id}", self.build)
-        path = path.replace("{name...}", "default").replace("{upload_id}", "u").replace("{step}", "nokey")
+        path = (
+            path.replace("{name...}", "default")
+            .replace("{upload_id}", "u")
+            .replace("{step}", "nokey")
+            .replace("{slug}", "~")
+        )
         if path.endswith("/chunks"):
             path += "?sequence=1&offset=0&size=0"
         return self.on_job(method, path, BODIES.get(route, {"key": "k"} if "/data/" in route else None))

@@ -11,6 +11,7 @@ from watchword.agentapi.jobs import instant, job_caller
 from watchword.agentapi.secrets import OWN_TOKEN
 from watchword.domain.caches import STORE, Address, CacheEntry, KeyPart, check_address
 from watchword.domain.errors import NotFound
+from watchword.domain.jobrights import JobRight, require_right
 from watchword.domain.pipelines import Job
 from watchword.edge.http import Request, Response, decode
 from watchword.edge.router import Route
@@ -65,12 +66,12 @@ class Caches:
         """The operations and the tokens they take: agents that know them have job tokens."""
         registry = "/v3/cache_registries/{slug}"
         return [
-            Route("GET", registry, self.registry, OWN_TOKEN),
-            Route("POST", f"{registry}/peek", self.peek, OWN_TOKEN),
-            Route("PUT", f"{registry}/store", self.save, OWN_TOKEN),
-            Route("PUT", f"{registry}/commit", self.commit, OWN_TOKEN),
-            Route("POST", f"{registry}/retrieve", self.retrieve, OWN_TOKEN),
-            Route("POST", f"{registry}/expire", self.expire, OWN_TOKEN),
+            Route("GET", registry, self.registry, OWN_TOKEN, right=JobRight.CACHES),
+            Route("POST", f"{registry}/peek", self.peek, OWN_TOKEN, right=JobRight.CACHES),
+            Route("PUT", f"{registry}/store", self.save, OWN_TOKEN, right=JobRight.CACHES),
+            Route("PUT", f"{registry}/commit", self.commit, OWN_TOKEN, right=JobRight.CACHES),
+            Route("POST", f"{registry}/retrieve", self.retrieve, OWN_TOKEN, right=JobRight.CACHES),
+            Route("POST", f"{registry}/expire", self.expire, OWN_TOKEN, right=JobRight.CACHES),
         ]
 
     async def registry(self, request: Request, slug: str) -> Response:
@@ -142,6 +143,7 @@ class Caches:
         )
         if presented.job is None:
             raise NotFound("No job found")
+        require_right(presented.job.token_rights, request.right)
         return presented.job
 
 
