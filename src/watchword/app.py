@@ -36,6 +36,7 @@ from watchword.leaks_api import app as leaks_app
 from watchword.oauth import app as oauth_app
 from watchword.objects.stored import open_objects
 from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
+from watchword.packages import app as packages_app
 from watchword.portal import app as portal_app
 from watchword.services.announcing import Matter, Renderer
 from watchword.services.authority import Authority
@@ -224,6 +225,7 @@ class Application:
                 *leaks_app.routes(authority),
                 *portal_app.routes(authority),
                 *dagster_app.routes(authority),
+                *packages_app.routes(authority),
                 *ops.routes(meter, ready, context.clock.now),
             ]
         )

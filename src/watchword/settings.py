@@ -59,6 +59,8 @@ class Settings:
         max_build_artifacts: Artifacts that a build may have; 0 sets no limit.
         max_build_jobs: Jobs that a build may have, retries included; 0 sets no limit.
         max_job_log_bytes: Bytes of a job's log, after which it is cut off with a mark; 0 sets no limit.
+        max_package_file_bytes: Bytes of one file that is uploaded to a package registry; 0 sets no limit.
+        max_registry_bytes: Bytes that one package registry may keep; 0 sets no limit.
         max_organization_agents: Agents that an organization may have at the same time; 0 sets no limit.
         max_organization_builds: Builds of an organization that have not ended; 0 sets no limit.
         max_cluster_cache_entries: Caches that the jobs of a cluster may have saved; 0 sets no limit.
@@ -149,6 +151,8 @@ class Settings:
     max_build_artifacts: int = 100_000
     max_build_jobs: int = 10_000
     max_job_log_bytes: int = GIB
+    max_package_file_bytes: int = GIB
+    max_registry_bytes: int = 100 * GIB
     max_organization_agents: int = 100_000
     max_organization_builds: int = 10_000
     max_cluster_cache_entries: int = 10_000

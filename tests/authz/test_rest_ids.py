@@ -83,6 +83,13 @@ class Things:
                 )
             )["id"],
             "delivery": pinged(rest, service["id"]),
+            "registry": made(
+                rest,
+                f"/v2/packages/organizations/{slug}/registries",
+                {"name": f"{slug} shop", "ecosystem": "python"},
+                200,
+            )["id"],
+            "package": absent("package"),
             "deployment": made(rest, "dagster/deployments", {"name": f"{slug}-staging"})["id"],
             "portal": made(rest, "portals", {"name": f"{slug} tools", "query": "{ viewer { id } }"})["slug"],
             **people(rest, first, cluster),

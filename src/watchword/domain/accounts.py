@@ -118,6 +118,7 @@ MACHINES = frozenset(
         "leaks",
         "metrics",
         "oauth",
+        "packages",
         "portal",
         "readyz",
         "v1",

@@ -26,6 +26,7 @@ PRIVILEGED: frozenset[Action] = frozenset(
         Action.DEPLOYMENT_GRANT_ADDED,
         Action.DEPLOYMENT_ROLE_CHANGED,
         Action.REVEAL_POLICY_CHANGED,
+        Action.REGISTRY_VISIBILITY_CHANGED,
         Action.ORGANIZATION_SECURITY_UPDATED,
         Action.JOB_IDENTITY_ISSUED,
         Action.JOB_POLICY_UPDATED,

@@ -36,6 +36,9 @@ ResourceId = NewType("ResourceId", str)
 CacheRegistryId = NewType("CacheRegistryId", str)
 CacheEntryId = NewType("CacheEntryId", str)
 RepositoryCredentialId = NewType("RepositoryCredentialId", str)
+RegistryId = NewType("RegistryId", str)
+PackageId = NewType("PackageId", str)
+PackageFileId = NewType("PackageFileId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

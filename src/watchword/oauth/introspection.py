@@ -93,7 +93,8 @@ def _describe(presented: Presented, organization_id: OrganizationId) -> dict[str
         answer["exp"] = job.token_expires_at // _SECOND_US
         answer["iat"] = job.token_issued_at // _SECOND_US
     if token is not None:
-        answer["sub"] = token.agent_id or token.user_id or token.cluster_id or organization_id
+        subject = token.agent_id or token.user_id or token.resource_id or token.cluster_id
+        answer["sub"] = subject or organization_id
         answer["iat"] = token.created_at // _SECOND_US
         if token.expires_at:
             answer["exp"] = token.expires_at // _SECOND_US

@@ -46,11 +46,14 @@ from watchword.rest import (
     notifications,
     oauthapplications,
     organizations,
+    packages,
     pipelineactions,
     pipelines,
     portals,
     portaltokens,
     queues,
+    registries,
+    registrytokens,
     rotations,
     secretpolicies,
     secrets,
@@ -119,6 +122,9 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *portals.HANDLERS,
     *oauthapplications.HANDLERS,
     *portaltokens.HANDLERS,
+    *registries.HANDLERS,
+    *registrytokens.HANDLERS,
+    *packages.HANDLERS,
 )
 
 

@@ -45,6 +45,8 @@ from watchword.services.notes import Notes
 from watchword.services.oauthdoor import OAuthDoor
 from watchword.services.overview import Overseer
 from watchword.services.own_security import OwnSecurity
+from watchword.services.packagedoor import PackageDoor
+from watchword.services.packagefiles import purge
 from watchword.services.passkey_signing import PasskeySigning
 from watchword.services.passkeys import Passkeys
 from watchword.services.passwords import Resets
@@ -130,6 +132,7 @@ class Authority:
     key_sets: KeySets
     identities: Identities
     joiner: Joiner
+    package_door: PackageDoor
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -222,6 +225,7 @@ class Authority:
             key_sets,
             identities,
             Joiner(context, fleet, identities),
+            PackageDoor(context, verifier),
         )
 
     async def load(self) -> None:
@@ -258,6 +262,7 @@ class Authority:
         await self.responder.sweep()
         await self.dagster_house.keep()
         await self.joiner.sweep()
+        await purge(self.context)
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
         await self.oauth.forget()

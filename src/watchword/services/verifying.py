@@ -1,7 +1,7 @@
 """The verifier: one function decides for every surface whether a presented value passes.
 
-Order: shape and checksum, kind, digest, cache, store, state, expiry, network, scope. Each refusal has
-a stable reason. Unknown and foreign values get one answer at one cost; whoever presents the whole
+Order: shape and checksum or MAC, kind, digest, cache, store, state, expiry, network, scope. Each refusal
+has a stable reason. Unknown and foreign values get one answer at one cost; whoever presents the whole
 value of a dead token has proved possession and is told why it is dead.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from watchword.crypto.jwt import JobClaims, read_claims, signature_holds
 from watchword.crypto.keys import Purpose
+from watchword.crypto.packagevalues import package_value_holds
 from watchword.crypto.values import MAX_VALUE, Recogniser, digest
 from watchword.domain.errors import Refused
 from watchword.domain.events import TOPIC_TOKEN_CHANGED, TOPIC_TOKEN_ENDED, TOPIC_TOKEN_IMPORTED, Notice
@@ -246,6 +247,13 @@ class Verifier:
         """
         if key not in self.imported and self._recognise(value, kinds).body is Body.JWT:
             return await self._job(value, key, now)
+        if key not in self._imported:
+            body = self._recognise(value, kinds).body
+            if body is Body.JWT:
+                return await self._job(value, key, now)
+            # What carries no MAC of ours was never issued: the store need not be asked.
+            if body is Body.SIGNED and cached is None and not package_value_holds(self._context.keys, value):
+                raise refusal(Reason.UNKNOWN)
         return cached or await self._load(key)
 
     def _recognise(self, value: str, kinds: Collection[Kind]) -> Shape:

@@ -37,6 +37,7 @@ from watchword.store.base_policies import Policies
 from watchword.store.base_portals import Portals
 from watchword.store.base_proofs import Proofs
 from watchword.store.base_queues import Queues, Secrets
+from watchword.store.base_registries import Packages, Registries
 from watchword.store.base_revocations import Revocations
 from watchword.store.base_rosters import Rosters
 from watchword.store.base_rotations import Incidents, Rotations
@@ -78,6 +79,7 @@ __all__ = [
     "Mails",
     "Members",
     "OAuth",
+    "Packages",
     "Page",
     "People",
     "Pipelines",
@@ -85,6 +87,7 @@ __all__ = [
     "Portals",
     "Proofs",
     "Queues",
+    "Registries",
     "Replay",
     "Revocations",
     "Rosters",
@@ -255,6 +258,14 @@ class Transaction(Protocol):
     @property
     def leaks(self) -> Leaks:
         """Leaks."""
+
+    @property
+    def registries(self) -> Registries:
+        """Package registries."""
+
+    @property
+    def packages(self) -> Packages:
+        """Packages in registries, and their files."""
 
     @property
     def pipelines(self) -> Pipelines:

@@ -63,6 +63,14 @@ STATISTICS = (
     ("invitations", "invitations", "10000 500 1"),
     ("invitations", "invitations_pending", "200 10 1"),
     ("invitations", "invitations_digest", "10000 1"),
+    ("packages", "packages", "100000 10000 1"),
+    ("packages", "packages_version", "100000 10000 1000 10 1"),
+    ("packages", "packages_listed", "100000 10000 1000 1"),
+    ("package_files", "package_files", "100000 10000 1"),
+    ("package_files", "package_files_name", "100000 10000 1000 1"),
+    ("package_files", "package_files_project", "100000 10000 1000 20 1"),
+    ("package_files", "package_files_package", "100000 10000 3"),
+    ("package_files", "package_files_doomed", "100 1"),
 )
 
 

@@ -54,6 +54,9 @@ from watchword.store.tables_portals import portals as portals  # noqa: PLC0414 -
 from watchword.store.tables_proofs import identities as identities  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_proofs import passkeys as passkeys  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_proofs import used_tickets as used_tickets  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_registries import package_files as package_files  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_registries import packages as packages  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_registries import registries as registries  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_repositories import repository_credentials as repository_credentials  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_revocations import blocked_registrations as blocked_registrations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_revocations import revocations as revocations  # noqa: PLC0414 - a table like those here

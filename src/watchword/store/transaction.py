@@ -22,12 +22,14 @@ from watchword.store.logs import LogRows
 from watchword.store.mails import MailRows
 from watchword.store.members import MemberRows
 from watchword.store.oauth import OAuthRows
+from watchword.store.packages import PackageRows
 from watchword.store.people import PeopleRows, SessionRows
 from watchword.store.pipelines import PipelineRows
 from watchword.store.policies import PolicyRows
 from watchword.store.portals import PortalRows
 from watchword.store.proofs import ProofRows
 from watchword.store.queues import QueueRows
+from watchword.store.registries import RegistryRows
 from watchword.store.revocations import RevocationRows
 from watchword.store.rosters import RosterRows
 from watchword.store.rotations import IncidentRows, RotationRows
@@ -49,6 +51,8 @@ class Rows:
         self.posted: list[Notice] = []
         self.tokens = TokenRows(connection)
         self.accounts = AccountRows(connection)
+        self.registries = RegistryRows(connection)
+        self.packages = PackageRows(connection)
         self.pipelines = PipelineRows(connection)
         self.policies = PolicyRows(connection)
         self.job_policies = JobPolicyRows(connection)
