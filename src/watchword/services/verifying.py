@@ -24,7 +24,7 @@ from watchword.domain.use import HOUR_US
 from watchword.services.blocking import Blocks
 from watchword.services.context import Context
 from watchword.services.ledger import Ledger
-from watchword.services.refusing import MESSAGES, ended_message, ended_reason
+from watchword.services.refusing import MESSAGES, ended_message, ended_reason, wrong_kind
 from watchword.services.refusing import refusal as refusal  # noqa: PLC0414 - handed on to the surfaces
 from watchword.services.watching import Watch
 from watchword.store.base import Transaction
@@ -247,13 +247,6 @@ class Verifier:
         """
         if key not in self.imported and self._recognise(value, kinds).body is Body.JWT:
             return await self._job(value, key, now)
-        if key not in self._imported:
-            body = self._recognise(value, kinds).body
-            if body is Body.JWT:
-                return await self._job(value, key, now)
-            # What carries no MAC of ours was never issued: the store need not be asked.
-            if body is Body.SIGNED and cached is None and not package_value_holds(self._context.keys, value):
-                raise refusal(Reason.UNKNOWN)
         return cached or await self._load(key)
 
     def _recognise(self, value: str, kinds: Collection[Kind]) -> Shape:
@@ -261,7 +254,9 @@ class Verifier:
         if shape is None:
             raise refusal(Reason.MALFORMED)
         if all(KINDS[kind].shape is not shape for kind in kinds):
-            raise _wrong_kind(KINDS[kinds_of(shape)[0]].title, kinds)
+            raise wrong_kind(KINDS[kinds_of(shape)[0]].title, kinds)
+        if shape.body is Body.SIGNED and not package_value_holds(self._context.keys, value):
+            raise refusal(Reason.UNKNOWN)  # it was never issued: the store need not be asked
         return shape
 
     async def _load(self, key: bytes) -> Presented:
@@ -295,7 +290,7 @@ class Verifier:
         check_address: bool,  # noqa: FBT001 - passed on from the public keyword
     ) -> None:
         if presented.kind not in kinds:
-            raise _wrong_kind(KINDS[presented.kind].title, kinds)
+            raise wrong_kind(KINDS[presented.kind].title, kinds)
         if token.state is not _ACTIVE:
             raise refusal(ended_reason(token), ended_message(token))
         if token.expires_at and now >= token.expires_at:
@@ -359,7 +354,7 @@ class Verifier:
         if self._context.installation.session_on_job_routes:
             job = await self._context.store.read(work)
         if job is None or job.agent_id != token.agent_id or not job.state.held:
-            raise _wrong_kind(KINDS[Kind.AGENT_SESSION].title, (Kind.JOB,))
+            raise wrong_kind(KINDS[Kind.AGENT_SESSION].title, (Kind.JOB,))
         return job
 
     def _count(self, presented: Presented, address: str | None, agent: str, now: int) -> None:
@@ -400,8 +395,3 @@ def _asks_for_ever(token: Token) -> bool:
     A revocation is final, so that what is kept of it stays true.
     """
     return token.kind is Kind.DAGSTER_AGENT and token.state is State.REVOKED
-
-
-def _wrong_kind(found: str, kinds: Collection[Kind]) -> Refused:
-    wanted = " or ".join(sorted({KINDS[kind].title for kind in kinds}))
-    return refusal(Reason.WRONG_KIND, f"This call takes a value of the kind {wanted}, not {found}.")
