@@ -5,17 +5,10 @@ row here, and the golden matrix of the tests shows who may perform it.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Right(StrEnum):
-    """What an operation asks of the person behind the token."""
-
-    HOLDER = "holder"  # nothing beyond the live token
-    MEMBER = "member"
-    TEAM_MAINTAINER = "team_maintainer"  # or administrator
-    CLUSTER_MAINTAINER = "cluster_maintainer"  # or administrator
-    ADMIN = "admin"
+from watchword.domain.dagsteroperations import DAGSTER_ROWS
+from watchword.domain.rights import Right as Right  # noqa: PLC0414 - part of what this module tells
+from watchword.domain.rights import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,7 @@ class Operation:
 _HOLDER, _MEMBER, _ADMIN = Right.HOLDER, Right.MEMBER, Right.ADMIN
 _TEAM, _CLUSTER = Right.TEAM_MAINTAINER, Right.CLUSTER_MAINTAINER
 
-_ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
+_ROWS: tuple[Row, ...] = (
     ("access_token.read", "", _HOLDER, False, "See what the presented token is"),
     ("access_token.revoke", "", _HOLDER, False, "Revoke the presented token"),
     ("access_token.operations", "", _HOLDER, False, "List what the presented token may do"),
@@ -189,120 +182,7 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
         True,
         "Remove the organization from somebody's API access token",
     ),
-    (
-        "dagster_agent_token.read",
-        "read_organization_settings",
-        _ADMIN,
-        False,
-        "See Dagster agent tokens and their permissions, never their values",
-    ),
-    (
-        "dagster_agent_token.create",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Create or import a Dagster agent token",
-    ),
-    (
-        "dagster_agent_token.update",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Change a Dagster agent token or its permissions",
-    ),
-    (
-        "dagster_agent_token.revoke",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Revoke a Dagster agent token",
-    ),
-    (
-        "dagster_agent_token.rotate",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Rotate a Dagster agent token",
-    ),
-    (
-        "dagster_agent_token.reveal",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Reveal a Dagster agent token's value, on the console alone",
-    ),
-    (
-        "dagster_user_token.list",
-        "read_organization_settings",
-        _MEMBER,
-        False,
-        "See Dagster user tokens of one's own, never their values",
-    ),
-    (
-        "dagster_user_token.read",
-        "read_organization_settings",
-        _ADMIN,
-        False,
-        "See everybody's Dagster user tokens, never their values",
-    ),
-    (
-        "dagster_user_token.create",
-        "write_organization_settings",
-        _MEMBER,
-        False,
-        "Create a Dagster user token of one's own",
-    ),
-    (
-        "dagster_user_token.update",
-        "write_organization_settings",
-        _MEMBER,
-        False,
-        "Change a Dagster user token of one's own",
-    ),
-    (
-        "dagster_user_token.revoke",
-        "write_organization_settings",
-        _MEMBER,
-        False,
-        "Revoke a Dagster user token of one's own; administrators anybody's",
-    ),
-    (
-        "dagster_user_token.reveal",
-        "write_organization_settings",
-        _MEMBER,
-        False,
-        "Reveal a Dagster user token of one's own, on the console alone",
-    ),
-    ("dagster_deployment.read", "read_organization_settings", _MEMBER, False, "See Dagster+ deployments"),
-    (
-        "dagster_deployment.create",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Create a Dagster+ deployment",
-    ),
-    (
-        "dagster_deployment.delete",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Delete a Dagster+ deployment",
-    ),
-    ("dagster_role.read", "read_organization_settings", _ADMIN, False, "See roles on Dagster+ deployments"),
-    (
-        "dagster_role.update",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Change roles on Dagster+ deployments",
-    ),
-    (
-        "dagster_agent.read",
-        "read_organization_settings",
-        _MEMBER,
-        False,
-        "See Dagster agents and how they are",
-    ),
+    *DAGSTER_ROWS,
     ("registry.read", "read_registries", _MEMBER, True, "See package registries"),
     ("registry.create", "write_registries", _ADMIN, False, "Create a package registry"),
     ("registry.update", "write_registries", _ADMIN, False, "Change a package registry"),
