@@ -66,11 +66,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A group of queues; an agent token belongs to exactly one.
-
-    Attributes:
-        repository_credentials: how many sources of credentials for repositories it has.
-    """
+    """A group of queues; an agent token belongs to exactly one."""
 
     organization_id: OrganizationId
     id: ClusterId
@@ -81,7 +77,6 @@ class Cluster:
     default_queue_id: QueueId | None
     created_at: int
     created_by: UserId | None
-    repository_credentials: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +113,6 @@ MACHINES = frozenset(
         "leaks",
         "metrics",
         "oauth",
-        "packages",
         "portal",
         "readyz",
         "v1",
@@ -128,8 +122,6 @@ MACHINES = frozenset(
 )
 # Addresses of machines at which people arrive too, by the bare name alone: a command line sends them there.
 DOORS = frozenset({"dagster"})
-# And those at which they decide what programs may do; what follows a slash there is theirs too.
-CONSENT = ("oauth/authorize", "oauth/device")
 # First parts of the console's own paths; an organization's pages begin with its slug.
 PAGES = frozenset(
     {

@@ -33,12 +33,7 @@ DeploymentId = NewType("DeploymentId", str)
 WorkItemId = NewType("WorkItemId", str)
 DagsterUploadId = NewType("DagsterUploadId", str)
 ResourceId = NewType("ResourceId", str)
-CacheRegistryId = NewType("CacheRegistryId", str)
-CacheEntryId = NewType("CacheEntryId", str)
-RepositoryCredentialId = NewType("RepositoryCredentialId", str)
-RegistryId = NewType("RegistryId", str)
-PackageId = NewType("PackageId", str)
-PackageFileId = NewType("PackageFileId", str)
+StackId = NewType("StackId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -59,7 +59,6 @@ KNOWN: Mapping[StepType, tuple[str, ...]] = {
         "env",
         "if_changed",
         "image",
-        "job_token",
         "matrix",
         "notify",
         "parallelism",

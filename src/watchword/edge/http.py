@@ -67,10 +67,9 @@ class Request:
         address: the client's address by the strict rule, or None where it is ambiguous.
         id: the request's id.
         receive: ASGI's messages of the body.
-        right: what the route asks of a job's token; empty for nothing.
     """
 
-    __slots__ = ("address", "headers", "id", "receive", "right", "scope")
+    __slots__ = ("address", "headers", "id", "receive", "scope")
 
     def __init__(
         self,
@@ -85,7 +84,6 @@ class Request:
         self.headers = headers
         self.address = address
         self.id = request_id
-        self.right = ""
 
     @property
     def agent(self) -> str:

@@ -8,8 +8,6 @@ from watchword.services.attention import Attention
 from watchword.services.blast import Blast
 from watchword.services.budgets import Treasurer
 from watchword.services.builds import Builder
-from watchword.services.cacheregistries import sweep_caches
-from watchword.services.caches import Caches
 from watchword.services.codelocations import Locations
 from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
@@ -26,11 +24,7 @@ from watchword.services.fleet import Fleet
 from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.holding import Holders
-from watchword.services.identities import Identities
-from watchword.services.jobidentity import JobIdentity
 from watchword.services.jobsecrets import JobSecrets
-from watchword.services.joining import Joiner
-from watchword.services.keysets import KeySets
 from watchword.services.leakactions import LeakActions
 from watchword.services.leakfinding import Finder
 from watchword.services.leakgate import LeakGate
@@ -42,17 +36,13 @@ from watchword.services.ledger import Ledger
 from watchword.services.logwindows import LogWindows
 from watchword.services.making import Maker
 from watchword.services.notes import Notes
-from watchword.services.oauthdoor import OAuthDoor
 from watchword.services.overview import Overseer
 from watchword.services.own_security import OwnSecurity
-from watchword.services.packagedoor import PackageDoor
-from watchword.services.packagefiles import purge
 from watchword.services.passkey_signing import PasskeySigning
 from watchword.services.passkeys import Passkeys
 from watchword.services.passwords import Resets
-from watchword.services.portaldoor import PortalDoor
-from watchword.services.portals import PortalDesk
 from watchword.services.reach import Reach
+from watchword.services.reserving import Reserver
 from watchword.services.revoking import Revoker
 from watchword.services.rosters import Rosters
 from watchword.services.rotating import Rotator
@@ -61,8 +51,10 @@ from watchword.services.scheduling import Scheduler
 from watchword.services.sealedvalues import sweep_copies
 from watchword.services.signing_in import SigningIn
 from watchword.services.single_sign_on import SingleSignOn
+from watchword.services.stacklimits import StackLimits, limits_of
+from watchword.services.stacknotes import StackNotes
+from watchword.services.stacks import Stacks
 from watchword.services.stepping import Stepper
-from watchword.services.streaming import Streams
 from watchword.services.tokensearch import TokenFinder
 from watchword.services.trailchecks import TrailChecks
 from watchword.services.uploading import Uploader
@@ -80,7 +72,6 @@ class Authority:
     verifier: Verifier
     fleet: Fleet
     dispatcher: Dispatcher
-    streams: Streams
     finisher: Finisher
     scheduler: Scheduler
     builder: Builder
@@ -124,15 +115,10 @@ class Authority:
     uploads: Uploads
     dagster_house: DagsterHouse
     job_secrets: JobSecrets
-    job_identity: JobIdentity
-    oauth: OAuthDoor
-    portals: PortalDesk
-    caches: Caches
-    portal_door: PortalDoor
-    key_sets: KeySets
-    identities: Identities
-    joiner: Joiner
-    package_door: PackageDoor
+    stacks: Stacks
+    reserver: Reserver
+    stack_notes: StackNotes
+    stack_limits: StackLimits
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -146,8 +132,6 @@ class Authority:
         verifier.heed(Guard(attention, rotator, alarms))
         fleet = Fleet(context)
         dispatcher = Dispatcher(context, fleet)
-        streams = Streams(context, fleet, dispatcher)
-        streams.follow()
         scheduler = Scheduler(context, dispatcher)
         finisher = Finisher(context, fleet, dispatcher, scheduler, rotator.left)
         maker = Maker(context)
@@ -164,16 +148,12 @@ class Authority:
         found = Finder(context)
         reports = Reports(context, found, responder)
         dagster_fleet, uploads = DagsterFleet(context), Uploads(context)
-        egress = Egress(context.installation.reach)
-        key_sets = KeySets(context.clock, egress)
-        identities = Identities(context, key_sets, ledger)
         return cls(
             context,
             ledger,
             verifier,
             fleet,
             dispatcher,
-            streams,
             finisher,
             scheduler,
             builder,
@@ -193,7 +173,7 @@ class Authority:
             PasskeySigning(context, signing_in),
             Resets(context),
             OwnSecurity(context, signing_in),
-            Deliverer(context, egress),
+            Deliverer(context, Egress(context.installation.reach)),
             revoker,
             Editor(context, revoker),
             Blast(context, ledger, withdrawer, dagster_fleet),
@@ -217,15 +197,10 @@ class Authority:
             uploads,
             DagsterHouse(context, dagster_fleet, uploads),
             JobSecrets(context, ledger),
-            JobIdentity(context),
-            OAuthDoor.of(context, verifier),
-            PortalDesk(context),
-            Caches(context),
-            PortalDoor(context, verifier),
-            key_sets,
-            identities,
-            Joiner(context, fleet, identities),
-            PackageDoor(context, verifier),
+            Stacks(context),
+            Reserver(context, scheduler),
+            StackNotes(context),
+            StackLimits(context.clock, limits_of(context.installation.rate_limits)),
         )
 
     async def load(self) -> None:
@@ -250,21 +225,19 @@ class Authority:
         await self.alarms.flush()
         await self.signing_in.flush()
         await self.dagster_fleet.flush()
+        await self.stacks.flush(everything=everything)
 
     async def sweep(self, caller: Caller) -> None:
         """End what is overdue and forget what has expired."""
         await self.finisher.sweep(caller)
         await self.controller.sweep(caller)
+        await self.reserver.sweep(caller)
         await self.rotator.sweep(caller)
         await self.alarms.raise_clones()
         await self.verifier.blocks.record()
         await self.revoker.sweep(caller)
         await self.responder.sweep()
         await self.dagster_house.keep()
-        await self.joiner.sweep()
-        await purge(self.context)
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
-        await self.oauth.forget()
         await sweep_copies(self.context)
-        await sweep_caches(self.context)

@@ -1,8 +1,7 @@
 """Holding: who still uses a token, as a rotation asks it.
 
 Agents of clusters are known one by one by the token that they joined with. Of other shared tokens use tells:
-a Dagster agent, its code servers and its runs present the token itself, the agent twice a second; whoever
-installs packages presents the registry's.
+a Dagster agent, its code servers and its runs present the token itself, the agent twice a second.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from watchword.store.base import Transaction
 
 # Whoever used a token within this time holds it: as long as Dagster's own clients take an agent for live.
 HELD_US = 10 * MINUTE_US
-_BY_USE = (Kind.DAGSTER_AGENT, Kind.REGISTRY)
+_BY_USE = (Kind.DAGSTER_AGENT,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ _absent(
     "graphQLSnippet",
     "pipelineSchedule",
     "pipelineTemplate",
+    "registry",
     "rule",
     "ssoProvider",
 )

@@ -24,8 +24,6 @@ _SUBJECTS = {
     "CLUSTER_QUEUE": "ClusterQueue",
     "ORGANIZATION": "Organization",
     "PIPELINE": "Pipeline",
-    "REGISTRY": "Registry",
-    "REGISTRY_TOKEN": "RegistryToken",
     "SECRET": "Secret",
     "USER": "User",
     "TEAM": "Team",
