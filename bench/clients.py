@@ -72,7 +72,7 @@ def _request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
     return head.encode() + body
 
 
-def registration(number: int) -> str:
+def registration(number: int, *tags: str) -> str:
     """What an agent says of itself when it registers."""
     return json.dumps(
         {
@@ -86,7 +86,7 @@ def registration(number: int) -> str:
             "machine_id": f"{number:032x}",
             "priority": "0",
             "features": [],
-            "meta_data": ["queue=default"],
+            "meta_data": ["queue=default", *tags],
         }
     )
 
@@ -95,19 +95,33 @@ def join(
     port: int, agent_token: str, first: int, count: int, tell: Callable[[str], None] = lambda _: None
 ) -> list[str]:
     """Register, connect and ping agents; their session tokens."""
+    return [session for _, session in enlist(port, agent_token, first, count, tell)]
+
+
+def enlist(
+    port: int,
+    agent_token: str,
+    first: int,
+    count: int,
+    tell: Callable[[str], None] = lambda _: None,
+    tag: str = "",
+) -> list[tuple[str, str]]:
+    """Register, connect and ping agents, with their numbers as a tag if one is named; ids and sessions."""
     step = 1000
-    sessions: list[str] = []
+    found: list[tuple[str, str]] = []
     with Clients(port) as clients:
         for start in range(first, first + count, step):
             numbers = range(start, min(start + step, first + count))
-            bodies = [registration(number).encode() for number in numbers]
+            tags = [[f"{tag}={number}"] if tag else [] for number in numbers]
+            bodies = [registration(n, *own).encode() for n, own in zip(numbers, tags, strict=True)]
             answers = clients.send([_request("POST", "/v3/register", agent_token, body) for body in bodies])
-            fresh = [str(json.loads(answer)["access_token"]) for answer in answers]
+            known = [json.loads(answer) for answer in answers]
+            fresh = [str(one["access_token"]) for one in known]
             list(clients.send([_request("POST", "/v3/connect", token, b"{}") for token in fresh]))
             list(clients.send([_request("GET", "/v3/ping", token) for token in fresh]))
-            sessions += fresh
-            tell(f"{len(sessions):,} of {count:,} agents joined")
-    return sessions
+            found += [(str(one["id"]), session) for one, session in zip(known, fresh, strict=True)]
+            tell(f"{len(found):,} of {count:,} agents joined")
+    return found
 
 
 def log_of(lines: int) -> bytes:

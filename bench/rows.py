@@ -31,6 +31,7 @@ from bench.servers import (
     ours,
     uncached,
 )
+from bench.stream_rows import streams
 from bench.work_rows import agents, claim, logs
 from bench.wrk import Target, interleave, median_difference, median_ratio, raw_request
 from watchword.crypto.values import digest
@@ -395,6 +396,7 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "claim": claim,
     "logs": logs,
     "agents": agents,
+    "streams": streams,
     "dagster": dagster,
     "revoke": cut,
     "leaks": leaks,

@@ -24,13 +24,13 @@ _SPARE_FILES = 1_000
 _MOST_FILES = 130_000
 
 
-def drive(mode: str, plan: dict[str, Any], seconds: float = 600) -> dict[str, Any]:
+def drive(mode: str, plan: dict[str, Any], seconds: float = 600, script: str = "driver.py") -> dict[str, Any]:
     """Run the driver on the load's CPU.
 
     Raises:
         RuntimeError: it failed.
     """
-    words = [*pinned(LOAD_CPU), *python(str(HERE / "driver.py"), mode)]
+    words = [*pinned(LOAD_CPU), *python(str(HERE / script), mode)]
     done = subprocess.run(
         words, input=json.dumps(plan), capture_output=True, text=True, timeout=seconds, check=False
     )
@@ -42,6 +42,17 @@ def drive(mode: str, plan: dict[str, Any], seconds: float = 600) -> dict[str, An
 def queue_jobs(server: Server, known: Installation, count: int) -> None:
     """Make builds of many command steps, until as many jobs wait."""
     headers = {"Authorization": f"Bearer {known.api_token}", "Content-Type": "application/json"}
+    path = make_pipeline(server, known)
+    while count > 0:
+        steps = [{"command": f"echo {number}"} for number in range(min(count, _STEPS))]
+        body = {"commit": "HEAD", "branch": "main", "message": "bench", "steps": steps}
+        call(server.port, "POST", path, headers, body)
+        count -= len(steps)
+
+
+def make_pipeline(server: Server, known: Installation) -> str:
+    """A pipeline; the path of its builds."""
+    headers = {"Authorization": f"Bearer {known.api_token}", "Content-Type": "application/json"}
     (organization,) = call(server.port, "GET", "/v2/organizations", headers)
     path = f"/v2/organizations/{organization['slug']}/pipelines"
     made = call(
@@ -51,11 +62,7 @@ def queue_jobs(server: Server, known: Installation, count: int) -> None:
         headers,
         {"name": "Bench", "cluster_id": known.cluster_id, "repository": "https://git.example.com/bench.git"},
     )
-    while count > 0:
-        steps = [{"command": f"echo {number}"} for number in range(min(count, _STEPS))]
-        body = {"commit": "HEAD", "branch": "main", "message": "bench", "steps": steps}
-        call(server.port, "POST", f"{path}/{made['slug']}/builds", headers, body)
-        count -= len(steps)
+    return f"{path}/{made['slug']}/builds"
 
 
 def _claimed(bench: "Bench", server: Server, known: Installation, count: int) -> tuple[dict[str, Any], float]:

@@ -25,7 +25,9 @@ class Scene:
         self.server = FakeServer()
         self.stop = Stop()
         self.output = io.StringIO()
-        self.settings: Settings = load_settings({"build-path": str(folder), **flags}, {}, {}, home=folder)
+        self.settings: Settings = load_settings(
+            {"build-path": str(folder), "ping-mode": "poll-only", **flags}, {}, {}, home=folder
+        )
         self.policy: dict[str, Any] = {}
         self.source = TokenSource("a test", lambda: Secret(AGENT_TOKEN), rotates=False)
         self.environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder)}

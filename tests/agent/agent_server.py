@@ -95,6 +95,15 @@ class FakeJob:
         return text in self.log
 
 
+class Held:
+    """The body of an answer that stays open; pieces come as the test puts them, and None ends it."""
+
+    def __init__(self, *pieces: bytes | None) -> None:
+        self.pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+        for piece in pieces:
+            self.pieces.put_nowait(piece)
+
+
 class FakeServer:
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -199,6 +208,12 @@ class FakeServer:
             async with self.events:
                 self.requests.append(request)
                 self.events.notify_all()
+            if isinstance(answer, Held):
+                writer.write(b"HTTP/1.1 200 X\r\nContent-Type: application/grpc\r\nConnection: close\r\n\r\n")
+                while (piece := await answer.pieces.get()) is not None:
+                    writer.write(piece)
+                    await writer.drain()
+                return
             data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             writer.write(
                 b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b"

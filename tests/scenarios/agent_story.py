@@ -360,6 +360,18 @@ def server_killed(story: Story, seconds: float) -> None:
     assert story.stop(agent) == 0
 
 
+def by_stream_alone(story: Story) -> None:
+    """--ping-mode stream-only: an agent that never asks hears of each build, before and after it came."""
+    before = story.build("echo before")
+    agent = story.start("--ping-mode", "stream-only")
+    story.ended(before)
+    for number in range(3):
+        story.ended(story.build(f"echo {number}"))
+    (listed,) = story.connected()
+    story.rest("PUT", f"agents/{listed['id']}/stop", {"force": False})
+    assert agent.wait(PATIENCE) == 0
+
+
 CHAPTERS: dict[str, Callable[[Story], None]] = {
     "checkout": checkout,
     "notes and artifacts": notes_and_artifacts,
@@ -369,5 +381,6 @@ CHAPTERS: dict[str, Callable[[Story], None]] = {
     "acquire": acquired,
     "disconnect after job": one_job_and_gone,
     "graceful end": graceful_end,
+    "by stream alone": by_stream_alone,
     "server killed": lambda story: server_killed(story, 4),
 }

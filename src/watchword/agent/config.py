@@ -35,6 +35,7 @@ class Settings:
         name: the template of the agents' names; placeholders are still in it.
         tags: `key=value` or `key`, the queue included.
         tags_from_host: whether facts of the machine are added to them.
+        ping_mode: `auto`, `stream-only` or `poll-only`: how it hears of work.
         priority: an integer as text; None is the lowest.
         spawn: agents in this process.
         spawn_with_priority: `static`, `ascending` or `descending`.
@@ -58,6 +59,7 @@ class Settings:
     name: str
     tags: tuple[str, ...]
     tags_from_host: bool
+    ping_mode: str
     priority: str | None
     spawn: int
     spawn_with_priority: str
@@ -100,6 +102,7 @@ def load_settings(
         | {
             "endpoint": checked_endpoint(values["endpoint"]),
             "tags": _tags(values["tags"], values["queue"]),
+            "ping_mode": _ping_mode(values["ping_mode"]),
             "priority": _priority(values["priority"]),
             "spawn": _spawn(values),
             "spawn_with_priority": _spawn_priority(values["spawn_with_priority"]),
@@ -174,6 +177,15 @@ def _tags(tags: tuple[str, ...], queue: str) -> tuple[str, ...]:
     if any(tag.startswith("queue=") for tag in tags):
         raise ConfigError("the queue is given twice: as a tag and as the queue setting")
     return (*tags, f"queue={queue}")
+
+
+def _ping_mode(text: str) -> str:
+    """The usual agent knows another word for one of them."""
+    return one_of(
+        "ping-mode",
+        "poll-only" if text == "ping-only" else text,
+        ("auto", "stream-only", "poll-only"),
+    )
 
 
 def _priority(text: str) -> str | None:

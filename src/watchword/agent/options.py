@@ -78,6 +78,12 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "tags-from-host", "BUILDKITE_AGENT_TAGS_FROM_HOST", "Add hostname, os, arch and machine-id.", _S
         ),
         Option("queue", "BUILDKITE_AGENT_QUEUE", "Queue to take jobs from."),
+        Option(
+            "ping-mode",
+            "BUILDKITE_AGENT_PING_MODE",
+            "Hear of work on a stream or by asking: auto, stream-only or poll-only.",
+            default="auto",
+        ),
         Option("priority", "BUILDKITE_AGENT_PRIORITY", "An integer; higher ones get jobs first."),
         Option(
             "no-feature-reporting",
@@ -310,7 +316,6 @@ IDLE: dict[str, str] = {
     "opentelemetry-metrics": "BUILDKITE_OPENTELEMETRY_METRICS",
     "no-automatic-ssh-fingerprint-verification": "BUILDKITE_NO_AUTOMATIC_SSH_FINGERPRINT_VERIFICATION",
     "no-http2": "BUILDKITE_NO_HTTP2",
-    "ping-mode": "BUILDKITE_AGENT_PING_MODE",
     "debug-http": "BUILDKITE_AGENT_DEBUG_HTTP",
     "trace-http": "BUILDKITE_AGENT_TRACE_HTTP",
     "profile": "BUILDKITE_AGENT_PROFILE",

@@ -10,6 +10,7 @@ from watchword.agent.acquiring import acquire
 from watchword.agent.api import AgentApi
 from watchword.agent.errors import AgentError, ApiError
 from watchword.agent.health import Health
+from watchword.agent.listening import Listening
 from watchword.agent.modes import Leaving
 from watchword.agent.retry import Ticker, always, retry, unanswered
 from watchword.agent.runner import Host, JobRunner
@@ -137,15 +138,35 @@ class Online:
             self._place.health.beat(self._place.index, interval)
 
     async def _work(self) -> "Online | None":
-        """Ping and do what the answers say, until one of them, or the operator, says stop."""
-        ticker = Ticker(self.session.ping_interval or 0, self._policy, at_once=True)
+        """Work as the server says, until it, or the operator, says stop."""
         if self._host.settings.acquire_job:
             await self._acquire(self._host.settings.acquire_job)
+        if self._host.settings.ping_mode == "poll-only":
+            return await self._obey(None)
+        ears = Listening(
+            lambda: self._api.connection,
+            self.session.id or "",
+            self._policy,
+            self._log,
+            only=self._host.settings.ping_mode == "stream-only",
+        )
+        listening = asyncio.create_task(ears.run())
+        try:
+            await unless(self._stop.drain, ears.settled.wait())
+            return await self._obey(ears)
+        finally:
+            await drop(listening)
+
+    async def _obey(self, ears: Listening | None) -> "Online | None":
+        """Listen or ping, and do what the answers say."""
+        ticker = Ticker(self.session.ping_interval or 0, self._policy, at_once=True)
         while not self._stop.drain.is_set():
-            await unless(self._stop.drain, ticker.wait())
+            tick = ticker.wait()
+            answer = await unless(self._stop.drain, ears.next(tick) if ears is not None else tick)
             if self._stop.drain.is_set() or (not self._paused and self._place.leaving.up_too_long()):
                 return None
-            answer = await unless(self._stop.drain, self._ping())
+            if ears is None or (answer is None and ears.polls):
+                answer = await unless(self._stop.drain, self._ping())
             if answer is None:
                 continue
             if self._leaves(answer):

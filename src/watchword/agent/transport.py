@@ -1,14 +1,15 @@
 """One base URL and one token: sends calls and turns every failure into an `ApiError`."""
 
 import asyncio
+import contextlib
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
@@ -28,6 +29,12 @@ _TIMEOUT = 60.0
 _IDLE = 90.0
 _QUOTED = 512
 _NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,9})?")
+# What gRPC says instead of an HTTP status: unauthenticated, permission denied, unimplemented.
+_GRPC_STATUS = {
+    "16": HTTPStatus.UNAUTHORIZED,
+    "7": HTTPStatus.FORBIDDEN,
+    "12": HTTPStatus.NOT_FOUND,
+}
 _HEADER_PREFIX = "Buildkite-"
 _VARIABLE_PREFIX = "BUILDKITE_REQUEST_HEADER_"
 
@@ -169,6 +176,45 @@ class Connection:
         if not answer.is_success:
             raise self._refusal(call, answer)
         return answer
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, path: str, content: bytes, headers: Mapping[str, str]
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Make a gRPC call whose answer comes in pieces, for as long as they are read.
+
+        Args:
+            path: from the root of the endpoint's host, with a slash in front.
+            content: the request.
+            headers: for this call only.
+
+        Raises:
+            ApiError: no answer, an answer that is no stream, or one that breaks off.
+        """
+        sent = {**self.headers, "Authorization": f"Token {self._token.reveal()}", **headers}
+        call, url = f"POST {path}", urlsplit(self.endpoint)._replace(path=path, query="").geturl()
+        limits = httpx.Timeout(_TIMEOUT, read=None)
+        try:
+            async with self._http.stream(
+                "POST", url, content=content, headers=sent, timeout=limits
+            ) as answer:
+                if answer.status_code != HTTPStatus.OK:
+                    await answer.aread()
+                    raise self._refusal(call, answer)
+                self._check_grpc(call, answer)
+                yield answer.aiter_raw()
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise ApiError(call, self._shown(str(error)), retryable=False) from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            reason = str(error) or type(error).__name__
+            raise ApiError(call, self._shown(f"{self.endpoint}: {reason}"), retryable=True) from None
+
+    def _check_grpc(self, call: str, answer: httpx.Response) -> None:
+        """Refuse what is no stream; a status in the head is an answer without messages."""
+        said = answer.headers.get("grpc-status")
+        if said is not None or not answer.headers.get("content-type", "").startswith("application/grpc"):
+            reason = f"gRPC status {said}" if said is not None else "the answer is no stream"
+            raise ApiError(call, reason, status=_GRPC_STATUS.get(said or "", HTTPStatus.OK), retryable=True)
 
     async def fetch(
         self,
