@@ -87,7 +87,7 @@ class Worker:
         """
         keeper = self._shared.keeper
         while True:
-            token = keeper.value
+            token = await keeper.to_join()
             door = self._door(token)
             try:
                 session = await retry(
@@ -146,7 +146,7 @@ class Worker:
         The old session lives until this one is connected, so that the agent is never away.
         """
         token = self._shared.keeper.value
-        if token == self._joined_with or self._waits(token):
+        if self._shared.keeper.passing or token == self._joined_with or self._waits(token):
             return None
         door, before = self._door(token), self._joined_with
         heir: Online | None = None

@@ -54,6 +54,17 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "token-file", "WATCHWORD_AGENT_TOKEN_FILE", "File that holds the agent token, or /dev/fd/N.", _P
         ),
         Option(
+            "identity-token-file",
+            "WATCHWORD_AGENT_IDENTITY_TOKEN_FILE",
+            "File that holds the platform's identity token, read anew at each registration.",
+            _P,
+        ),
+        Option(
+            "identity-token-audience",
+            "WATCHWORD_AGENT_IDENTITY_TOKEN_AUDIENCE",
+            "Audience of the identity token that GitHub Actions is asked for at each registration.",
+        ),
+        Option(
             "token-refresh",
             "WATCHWORD_AGENT_TOKEN_REFRESH",
             "Look for a new value of the token every so many seconds; 0 for on SIGHUP only.",

@@ -34,6 +34,17 @@ class TokenKeeper:
         return self._source.rotates
 
     @property
+    def passing(self) -> bool:
+        """Whether a value serves to join alone; see `TokenSource`."""
+        return self._source.passing
+
+    async def to_join(self) -> Secret:
+        """The value to join with now: read anew where each is for one registration."""
+        if self.passing:
+            await self._read()
+        return self.value
+
+    @property
     def source(self) -> str:
         """Where the value comes from, never what it is."""
         return self._source.name
@@ -54,7 +65,7 @@ class TokenKeeper:
 
     async def watch(self, interval: float) -> None:
         """Read the source every `interval` seconds and whenever asked; 0 for when asked alone."""
-        while self.rotates:
+        while self.rotates and not self.passing:
             await self._moment(interval)
             self._asked.clear()
             await self._read()

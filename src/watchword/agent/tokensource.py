@@ -8,6 +8,7 @@ from pathlib import Path
 
 from watchword.agent.configfile import read_file
 from watchword.agent.errors import ConfigError
+from watchword.agent.identitysource import ask_github
 from watchword.agent.options import OPTIONS
 from watchword.agent.secretmanagers import read_ssm, read_vault
 from watchword.crypto.values import Secret
@@ -19,6 +20,7 @@ MAX_BYTES = 64 * 1024
 MISSING = f"""no agent token. Give one of:
   --token-file PATH            a file that holds it, or /dev/fd/N
   --token VALUE                or file:PATH, fd:N, env:NAME, ssm:/PARAMETER, vault:PATH#FIELD
+  --identity-token-file PATH   a file with an identity token of a trusted issuer
   {TOKEN_VARIABLE}        environment variable with one of these
   {TOKEN_FILE_VARIABLE}  environment variable with the path of a file
   token="VALUE"                in the configuration file, or one of these"""
@@ -38,6 +40,8 @@ class TokenSource:
         rotates: whether a later read may give another value.
         variable: the environment variable that holds the value itself, if one does.
         argument: whether the value itself stands on the command line.
+        passing: whether a value serves to join alone: it is read at each registration, and a newer one means
+            nothing to an agent that has joined.
     """
 
     name: str
@@ -45,6 +49,7 @@ class TokenSource:
     rotates: bool = True
     variable: str | None = None
     argument: bool = False
+    passing: bool = False
 
     @property
     def exposed(self) -> bool:
@@ -61,7 +66,7 @@ def find_source(
     """Find the agent token: a flag beats the environment, the environment beats the configuration file.
 
     Args:
-        flags: `token` and `token-file` as given on the command line.
+        flags: `token`, `token-file` and those of identity tokens as given on the command line.
         environ: the process environment.
         config: the configuration file's settings.
         config_file: where these come from, to be read again when the value may have changed.
@@ -69,6 +74,9 @@ def find_source(
     Raises:
         ConfigError: there is none, there are two in one place, or it is not to be understood.
     """
+    identity = _identity(flags, environ, config)
+    if identity is not None:
+        return identity
     places = (
         ("the command line", flags.get("token"), flags.get("token-file")),
         ("the environment", environ.get(TOKEN_VARIABLE), environ.get(TOKEN_FILE_VARIABLE)),
@@ -82,6 +90,39 @@ def find_source(
         if value:
             return _reference(value, environ) or _direct(place, value, config_file)
     raise ConfigError(MISSING)
+
+
+def _identity(
+    flags: Mapping[str, str | None], environ: Mapping[str, str], config: Mapping[str, str]
+) -> TokenSource | None:
+    """Where the platform's identity token is; None where none of its settings is given.
+
+    Raises:
+        ConfigError: a token of another sort is given in the same place, or the platform gives none.
+    """
+    for place, given in (("flags", flags), ("environment", environ), ("configuration file", config)):
+        path, audience, others = (
+            [given.get(OPTIONS[name].variable if given is environ else name) for name in names]
+            for names in (("identity-token-file",), ("identity-token-audience",), ("token", "token-file"))
+        )
+        if (path[0] or audience[0]) and any(others):
+            raise ConfigError(f"the {place} give an agent token and an identity token: give one of them")
+        if path[0]:
+            return _identity_file(path[0])
+        if audience[0]:
+            return _github(audience[0], environ)
+        if any(others):
+            return None
+    return None
+
+
+def _identity_file(path: str) -> TokenSource:
+    file = str(Path(path).expanduser())
+    return TokenSource(f"the file {file}", lambda: read_token_file(file), passing=True)
+
+
+def _github(audience: str, environ: Mapping[str, str]) -> TokenSource:
+    return TokenSource("GitHub Actions", lambda: checked_token(ask_github(audience, environ)), passing=True)
 
 
 def read_token_file(path: str) -> Secret:

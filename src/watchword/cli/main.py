@@ -39,6 +39,7 @@ _COMMANDS = {
     "cluster": ("watchword.cli.clusters:app", "List, show, create, update and delete clusters."),
     "queue": ("watchword.cli.queues:app", "List, create, update, delete, pause and resume queues."),
     "fleet": ("watchword.cli.fleetcommands:app", "List, show, stop, pause and resume agents."),
+    "issuer": ("watchword.cli.issuers:app", "Let agents join with identity tokens of trusted issuers."),
     "secret": ("watchword.cli.secrets:app", "List, create, update and delete secrets of a cluster."),
     "member": ("watchword.cli.members:app", "List, change and remove members of the organization."),
     "invitation": ("watchword.cli.invitations:app", "List, create and revoke invitations."),

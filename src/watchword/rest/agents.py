@@ -23,6 +23,7 @@ from watchword.services.queries import (
     connected_agents,
     find_agent,
     find_job,
+    identity_of,
     people,
     queue_keys,
     token_creators,
@@ -35,8 +36,8 @@ FILTERS = ("name", "hostname", "version", "cluster_queue_id")
 class Agent(msgspec.Struct, kw_only=True):
     """An agent.
 
-    `agent_token_id`, the token it joined with, and what follows it, its session token's last use, are
-    Watchword's own.
+    `agent_token_id`, the token it joined with, and what follows it, its identity and its session token's last
+    use, are Watchword's own.
     """
 
     id: str
@@ -68,8 +69,17 @@ class Agent(msgspec.Struct, kw_only=True):
     paused_note: str | None
     paused_timeout_in_minutes: int | None
     agent_token_id: str
+    identity: "AgentIdentity | None" = None
     session_last_used_at: str | None = None
     session_last_used_from: str | None = None
+
+
+class AgentIdentity(msgspec.Struct, kw_only=True):
+    """With which identity an agent joined that joined without an agent token."""
+
+    trusted_issuer_id: str
+    issuer: str
+    subject: str
 
 
 class StopAgent(Body):
@@ -154,11 +164,19 @@ async def show_agents(call: Call, tx: Unit, access: Access, agents: Sequence[fle
     for agent, session in zip(agents, sessions, strict=True):
         creator, job = creators.get(agent.token_id), await _job(call, tx, access, agent)
         one = show_agent(call.site, access.organization, agent, keys, found, creator, job)
+        one.identity = await _identity(tx, agent)
         if (used := uses.get(session)) is not None:
             one.session_last_used_at = instant(used.last_at)
             one.session_last_used_from = used.address or None
         shown.append(one)
     return shown
+
+
+async def _identity(tx: Unit, agent: fleet.Agent) -> AgentIdentity | None:
+    known = await identity_of(tx, agent)
+    if known is None:
+        return None
+    return AgentIdentity(trusted_issuer_id=known.issuer_id, issuer=known.issuer, subject=known.subject)
 
 
 async def _job(call: Call, tx: Unit, access: Access, agent: fleet.Agent) -> Job | None:

@@ -27,6 +27,7 @@ from watchword.domain.ids import (
 from watchword.domain.kinds import Kind
 from watchword.domain.pipelines import Annotation, Build, Job, Pipeline
 from watchword.domain.tokens import State, Token
+from watchword.domain.workloads import AgentIdentity
 from watchword.services.access import Access as Access  # noqa: PLC0414 - handed on to the surfaces
 from watchword.services.access import enter as enter  # noqa: PLC0414 - the same
 from watchword.services.access import reachable as reachable  # noqa: PLC0414 - the same
@@ -192,6 +193,11 @@ async def queue_keys(tx: Unit, agents: Sequence[Agent]) -> dict[QueueId, str]:
         if queue is not None:
             keys[queue.id] = queue.key
     return keys
+
+
+async def identity_of(tx: Unit, agent: Agent) -> AgentIdentity | None:
+    """With which identity an agent joined; None where it joined with an agent token."""
+    return await tx.workloads.identity(agent.organization_id, agent.id)
 
 
 async def token_creators(tx: Unit, agents: Sequence[Agent]) -> dict[TokenId, UserId]:
