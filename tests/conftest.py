@@ -1,6 +1,7 @@
 """Fixtures of every test; their classes are in `support`."""
 
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,13 @@ import pytest
 from databases import Database, PostgresServer, SqliteDatabase
 from properties import property_profiles
 from support import FakeClock, IdleConnection, LiveServer, World
+from watchword.crypto import keys
+from watchword.crypto.identitykeys import Algorithm, make_private
 from watchword.edge.logging import configure
+
+# Keys that are costly to make serve many tests; several of them, so that a rotation has another.
+_PRIVATE = {algorithm: cycle([make_private(algorithm) for _ in range(4)]) for algorithm in Algorithm}
+vars(keys)["make_private"] = lambda algorithm: next(_PRIVATE[algorithm])
 
 # As a server logs: the library's own way renders every local of every frame, values and all, for minutes.
 configure("warning", "text", ("bk",))

@@ -16,10 +16,12 @@ from watchword.domain.ids import IncidentId, JobId, PasskeyId, UserId, uuid7
 from watchword.domain.incidents import Incident, IncidentKind, IncidentState
 from watchword.domain.kinds import Kind
 from watchword.domain.leaks import Visibility
+from watchword.domain.oauthapplications import BK
 from watchword.domain.passkeys import Identity, Passkey
 from watchword.domain.pipelines import Job
 from watchword.domain.securitypolicy import ReuseResponse
 from watchword.services import artifacts, logs
+from watchword.services.access import enter_in_person
 from watchword.services.accounts import FirstThings, add_cluster
 from watchword.services.artifactbytes import take
 from watchword.services.attention import tell_incident
@@ -33,9 +35,13 @@ from watchword.services.exchanging import Registration, register
 from watchword.services.issuing import Issued, TokenRequest, issue_agent_token, issue_api_token
 from watchword.services.leakfinding import Item
 from watchword.services.leakreports import Source
+from watchword.services.oauthclients import Credentials
+from watchword.services.oauthdevices import approve_in as approve_device_in
+from watchword.services.oauthdevices import waiting_in
+from watchword.services.people import person_caller
 from watchword.services.second_factor import count_passkeys
 from watchword.services.sessions import open_session
-from watchword.store.base import Transaction
+from watchword.store.base import EVERYTHING, Transaction
 from watchword.web.app import ROUTES, Route
 from watchword.web.statics import address
 
@@ -489,3 +495,25 @@ class Things:
             return (await open_session(context, tx, user, by, "password", complete=True)).session.id
 
         self.ids |= {"passkey": passkey.id, "session": self.write(work), "provider": "corp"}
+        self._make_connected()
+
+    def _make_connected(self) -> None:
+        """An application that was let in, and a device that waits."""
+        context = self.authority.context
+        credentials = Credentials(BK.client_id)
+        scope = "read_agents write_agents"
+        caller = Caller(SYSTEM, ADDRESS, user_agent="tests")
+        door, run = self.authority.oauth, self.ground.run
+        first, waiting = (run(door.start_device(caller, credentials, scope)) for _ in range(2))
+
+        async def approve(tx: Transaction) -> None:
+            by = person_caller(self.first.admin, ADDRESS, "tests")
+            access = await enter_in_person(tx, self.first.admin, self.slug, by)
+            await approve_device_in(context, tx, access, await waiting_in(context, tx, first.user_code))
+
+        self.write(approve)
+        run(door.poll(caller, credentials, first.device_code))
+        (grant, *_) = run(
+            context.store.read(lambda tx: tx.oauth.grants_of_user(self.first.admin.id, EVERYTHING))
+        )
+        self.ids |= {"grant": grant.id, "user_code": waiting.user_code}

@@ -5,10 +5,10 @@ import json
 import random
 
 from watchword.crypto.values import mint, mint_signed
-from watchword.domain.kinds import BASE58, KINDS, Body, Kind
+from watchword.domain.kinds import BASE58, KINDS, VALUED, Body, Kind
 
 KEY = bytes(range(32))
-KINDS_TO_FIND = tuple(Kind)
+KINDS_TO_FIND = VALUED
 CHECKED = tuple(kind for kind, spec in KINDS.items() if spec.shape.checked)
 # Of the documentation of those who issued them; nothing in them can be checked.
 LEGACY = (
@@ -38,6 +38,8 @@ def value_of(kind: Kind, source: random.Random, *, brand: str = "bk") -> str:
             return f"agent:org-{source.randrange(1000)}:{uuid}"
         case Body.DAGSTER_USER:
             return f"user:{hexadecimal}"
+        case Body.NONE:
+            raise ValueError("there is no value")
 
 
 def near_miss(kind: Kind, source: random.Random) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import bindparam, update
 
 from databases import Database, SqliteDatabase
-from watchword.app import Application
+from watchword.app import Application, LazyDocuments
 from watchword.crypto.keys import KeyRing
 from watchword.domain.ids import JobId
 from watchword.domain.pipelines import Build, Job, JobState
@@ -63,6 +63,7 @@ class World:
         self.objects = open_objects("", folder / "objects", direct=True)
         context = Context(self.store, self.feed, self.clock, self.keys, Installation(), objects=self.objects)
         self.authority = Authority.wire(context)
+        self.authority.portals.documents = LazyDocuments(self.authority)
         self.first: FirstThings = self.run(
             create_organization(context, LOCAL, "acme", "Acme", "admin@example.com", "Ada Admin")
         )
@@ -90,6 +91,7 @@ class World:
         self.store = self.open()
         context = Context(self.store, self.feed, self.clock, self.keys, Installation(), objects=self.objects)
         self.authority = Authority.wire(context)
+        self.authority.portals.documents = LazyDocuments(self.authority)
         self.run(self.authority.load())
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +23,7 @@ from watchword.dagster import app as dagster_app
 from watchword.domain.errors import WatchwordError
 from watchword.domain.leakdoors import LookupBy, Possession
 from watchword.domain.notifications import Occurrence
+from watchword.domain.portals import StoredOperation
 from watchword.edge import ops
 from watchword.edge.app import Edge
 from watchword.edge.http import Asgi
@@ -35,6 +36,8 @@ from watchword.leaks_api import app as leaks_app
 from watchword.oauth import app as oauth_app
 from watchword.objects.stored import open_objects
 from watchword.opening import DatabaseLost, DataInUse, Opened, open_database
+from watchword.packages import app as packages_app
+from watchword.portal import app as portal_app
 from watchword.services.announcing import Matter, Renderer
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL, Clock, Context, Installation
@@ -43,6 +46,7 @@ from watchword.services.house import House
 from watchword.services.keeping import Keeper
 from watchword.services.leaktelling import Teller
 from watchword.services.mail import Postman
+from watchword.services.portaldocuments import Documents, Run
 from watchword.services.sealing import Sealer
 from watchword.settings import Settings
 from watchword.store.base import Transaction
@@ -59,6 +63,7 @@ MAIL = "mail"
 _REST = "watchword.rest.app"
 _GRAPHQL = "watchword.graphql.app"
 _CONSOLE = "watchword.web.app"
+_DOCUMENTS = "watchword.graphql.stored"
 _PAYLOADS = "watchword.rest.hookshapes"
 # Agents keep idle connections for 90 s (contract agent-api §1.6, trap 22).
 IDLE_MS = 120_000
@@ -67,6 +72,8 @@ _BACKLOG = 4096
 _MAX_CONNECTIONS = 100_000
 # How soon uploads that are worked off in the background are looked for.
 _UPLOADS_SECONDS = 0.25
+# How soon jobs are offered on streams that were kept for other agents, or whose offer was lost.
+_STREAMS_SECONDS = 1
 # How soon mail that was queued leaves.
 _MAIL_SECONDS = 2
 # How soon people are told of leaks.
@@ -122,6 +129,26 @@ def _lazy_payloads(url: str) -> Renderer:
     return render
 
 
+class LazyDocuments:
+    """What runs portals' documents; imported with the first one, since GraphQL takes its time."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+
+    @cached_property
+    def _made(self) -> Documents:
+        made: Documents = import_module(_DOCUMENTS).build(self._authority)
+        return made
+
+    def outline(self, document: str) -> tuple[StoredOperation, ...]:
+        """The operations of a document; raises `Invalid` where it does not fit."""
+        return self._made.outline(document)
+
+    async def run(self, run: Run) -> Mapping[str, object]:
+        """A GraphQL answer."""
+        return await self._made.run(run)
+
+
 @dataclass(slots=True)
 class Application:
     """One server process: made by `open`, served by `serve`, ended by `close`."""
@@ -158,6 +185,7 @@ class Application:
             ping_interval=settings.ping_interval,
             job_status_interval=settings.job_status_interval,
             heartbeat_interval=settings.heartbeat_interval,
+            ping_streams=settings.ping_streams,
             session_on_job_routes=settings.session_on_job_routes,
             session_idle_hours=settings.session_idle_hours,
             session_days=settings.session_days,
@@ -171,6 +199,8 @@ class Application:
             leak_reporters=settings.leak_reporters,
             leak_possession=Possession(settings.leak_possession),
             leak_lookup=LookupBy(settings.leak_lookup),
+            job_identity_seconds=settings.job_identity_seconds,
+            job_identity_algorithm=settings.job_identity_algorithm,
         )
         objects = open_objects(
             settings.object_store, settings.data / OBJECTS, direct=settings.object_store_direct
@@ -180,6 +210,7 @@ class Application:
         )
         context.announcer.renderer = _lazy_payloads(settings.public_url)
         authority = Authority.wire(context)
+        authority.portals.documents = LazyDocuments(authority)
         await authority.load()
         meter = _meter(authority)
 
@@ -192,7 +223,9 @@ class Application:
                 *agentapi_app.routes(authority),
                 *oauth_app.routes(authority),
                 *leaks_app.routes(authority),
+                *portal_app.routes(authority),
                 *dagster_app.routes(authority),
+                *packages_app.routes(authority),
                 *ops.routes(meter, ready, context.clock.now),
             ]
         )
@@ -213,6 +246,7 @@ class Application:
             [
                 Periodic("flush", settings.flush_interval, authority.flush),
                 Periodic("sweep", settings.sweep_interval, lambda: authority.sweep(LOCAL)),
+                Periodic("streams", _STREAMS_SECONDS, authority.streams.look_again),
                 Periodic("uploads", _UPLOADS_SECONDS, authority.uploader.work_off),
                 Periodic("hooks", _HOOKS_SECONDS, authority.deliverer.work_off),
                 Periodic("house", _HOUSE_SECONDS, House(context).keep),
@@ -288,6 +322,7 @@ class Application:
     def stop(self) -> None:
         """Ask `serve` to end; pages that are kept up to date are let go first."""
         self.authority.following.stop()
+        self.authority.streams.stop()
         self.authority.windows.stop()
         if self._server is not None:
             self._server.stop()  # type: ignore[no-untyped-call] # Granian has no annotation here
@@ -330,6 +365,8 @@ def _meter(authority: Authority) -> Meter:
     meter = Meter()
     fleet, dispatcher = authority.fleet, authority.dispatcher
     meter.gauge("watchword_agents", "Agents in memory.", lambda: len(fleet.agents))
+    streams = authority.streams.by_agent
+    meter.gauge("watchword_ping_streams", "Agents that listen on a stream.", lambda: len(streams))
     meter.gauge("watchword_jobs_held", "Jobs in agents' hands.", lambda: len(dispatcher.held))
     meter.gauge(
         "watchword_jobs_waiting",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from watchword.crypto.identitykeys import Algorithm
 from watchword.crypto.keys import KeyRing
 from watchword.domain.errors import WatchwordError
 from watchword.domain.events import Notice
@@ -71,12 +72,13 @@ def lock_data(folder: Path) -> TextIO:
     return file
 
 
-def open_keys(folder: Path, *, fresh: bool) -> KeyRing:
+def open_keys(settings: Settings, *, fresh: bool) -> KeyRing:
     """The installation's keys; made at the first start, never where a database exists already."""
-    path = folder / KEYS
+    path = settings.data / KEYS
+    algorithm = Algorithm(settings.job_identity_algorithm)
     if not path.exists() and fresh:
-        KeyRing.generate().save(path)
-    return KeyRing.upgrade(path)
+        KeyRing.generate(algorithm).save(path)
+    return KeyRing.upgrade(path, algorithm)
 
 
 def has_installation(settings: Settings) -> bool:
@@ -102,15 +104,15 @@ async def open_database(settings: Settings, feed: Feed) -> Opened:
     try:
         if settings.database.reveal():
             return await _open_postgresql(settings, feed, lock)
-        return _open_sqlite(settings.data, feed, lock)
+        return _open_sqlite(settings, feed, lock)
     except BaseException:
         lock.close()
         raise
 
 
-def _open_sqlite(folder: Path, feed: Feed, lock: TextIO) -> Opened:
-    path = folder / DATABASE
-    keys = open_keys(folder, fresh=not path.exists())
+def _open_sqlite(settings: Settings, feed: Feed, lock: TextIO) -> Opened:
+    path = settings.data / DATABASE
+    keys = open_keys(settings, fresh=not path.exists())
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     prepare(path)
     store = SqliteStore(path, feed.publish)
@@ -142,7 +144,7 @@ async def _open_postgresql(settings: Settings, feed: Feed, lock: TextIO) -> Open
     try:
         await postgres_schema.prepare(url)
         fresh = not await store.read(lambda tx: tx.accounts.organizations())
-        keys = open_keys(settings.data, fresh=fresh)
+        keys = open_keys(settings, fresh=fresh)
     except BaseException:
         await store.close()
         await held.release()

@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from watchword.crypto.identitykeys import Algorithm
 from watchword.domain.errors import WatchwordError
 from watchword.domain.leakdoors import LookupBy, Possession
 
@@ -33,6 +34,7 @@ _CHOICES: dict[str, Sequence[str]] = {
     "log_format": ("text", "json"),
     "leak_possession": tuple(Possession),
     "leak_lookup": tuple(LookupBy),
+    "job_identity_algorithm": tuple(Algorithm),
 }
 _BRAND = re.compile(r"[a-z0-9]{1,8}")
 
@@ -114,6 +116,8 @@ def _room_problem(settings: "Settings") -> str:
             return f"{name} takes a whole number from 0, which means no limit"
     if settings.drill_interval_days < 0:
         return "drill_interval_days takes a whole number of days from 0, which means none"
+    if not 60 <= settings.job_identity_seconds <= 86_400:  # noqa: PLR2004 - a minute to a day
+        return "job_identity_seconds takes a whole number of seconds from 60 to 86400"
     if settings.audit_publish_grace < 0:
         return "audit_publish_grace takes a whole number of seconds from 0"
     return ""

@@ -47,6 +47,8 @@ class Settings:
         ping_interval: Seconds that agents wait between pings.
         job_status_interval: Seconds between an agent's looks at the state of its job.
         heartbeat_interval: Seconds between heartbeats; three minutes of silence lose an agent.
+        ping_streams: Agents that may keep a stream open on which they hear of work at once; 0 has all of them
+            ask every few seconds.
         session_on_job_routes: Whether agents older than 3.39 may use their session token for their job.
         flush_interval: Seconds between writes of the use ledger; a crash loses as much.
         sweep_interval: Seconds between looks for silent agents and overdue jobs.
@@ -57,28 +59,31 @@ class Settings:
         max_build_artifacts: Artifacts that a build may have; 0 sets no limit.
         max_build_jobs: Jobs that a build may have, retries included; 0 sets no limit.
         max_job_log_bytes: Bytes of a job's log, after which it is cut off with a mark; 0 sets no limit.
+        max_package_file_bytes: Bytes of one file that is uploaded to a package registry; 0 sets no limit.
+        max_registry_bytes: Bytes that one package registry may keep; 0 sets no limit.
         max_organization_agents: Agents that an organization may have at the same time; 0 sets no limit.
         max_organization_builds: Builds of an organization that have not ended; 0 sets no limit.
-        max_organization_stacks: Stacks that an organization may have registered; 0 sets no limit.
+        max_cluster_cache_entries: Caches that the jobs of a cluster may have saved; 0 sets no limit.
+        max_cluster_cache_bytes: Bytes of the caches of a cluster, wherever they are; 0 sets no limit.
         limit_rest_organization: REST requests that an organization may make in 60 seconds; 0 sets no limit.
         limit_rest_user: REST requests that a person may make in 60 seconds; 0 sets no limit.
         limit_graphql_organization: Points of GraphQL complexity that an organization may use in 300
             seconds; 0 sets no limit.
         limit_graphql_user: Points of GraphQL complexity that a person may use in 300 seconds; 0 sets no
             limit.
+        limit_portal_organization: Runs of portals that an organization may ask for in 60 seconds; 0 sets no
+            limit.
+        limit_portal_codes: Codes and tokens that one address may ask portals for in 60 seconds; 0 sets no
+            limit.
         limit_leak_revocations: Values of tokens that one address may show in 60 seconds to have them
             revoked; 0 sets no limit. IPv6 addresses are counted by their /64, here as below.
         limit_leak_lookups: Digest prefixes that one address may ask for in 60 seconds; 0 sets no limit.
         limit_job_secrets: Secrets and repository tokens that a job may ask for in 60 seconds; 0 sets
             no limit.
-        limit_stack_list_jobs: Lists of scheduled jobs that a stack may ask for in a second; 0 sets no limit,
-            here as below.
-        limit_stack_reserve_jobs: Batches of reservations that a stack may ask for in a second.
-        limit_stack_show_job: Single jobs that a stack may ask for in a second.
-        limit_stack_job_states: Batches of job states that a stack may ask for in a second.
-        limit_stack_finish_job: Jobs that a stack may end in a second.
-        limit_stack_notifications: Batches of notifications that a stack may send in a second.
-        limit_stack_other: Times that a stack may register, or deregister, in a second.
+        limit_oauth_failures: Wrong secrets, codes and refresh tokens of OAuth that one address may show in
+            60 seconds; 0 sets no limit.
+        limit_oauth_devices: Device authorizations that one address may begin in 60 seconds; 0 sets no
+            limit.
         keep_logs: Days that logs of ended jobs are kept; 0 keeps for ever, here as below.
         keep_artifacts: Days that artifacts of ended builds are kept.
         keep_builds: Days that builds are kept after their end, with everything in them.
@@ -112,6 +117,10 @@ class Settings:
             revoke it, whatever the policies say; report it, so that the policy decides; or off.
         leak_lookup: Who may ask by digest prefix whether a found value is live: public, authenticated
             (with an API access token), or off.
+        job_identity_seconds: Seconds that an identity token lives at most, which a job asks for to show to
+            others; 300 unless it asks for more.
+        job_identity_algorithm: RS256 or ES256, with which new keys of job identity sign; a key in use goes on
+            until it is rotated.
         drill_interval_days: Days between drills of a leak and of a rotation, which the server holds by itself
             in each organization; 0 for none.
         log_level: debug, info, warning or error.
@@ -131,6 +140,7 @@ class Settings:
     ping_interval: int = 2
     job_status_interval: int = 2
     heartbeat_interval: int = 60
+    ping_streams: int = 20_000
     session_on_job_routes: bool = True
     flush_interval: int = 15
     sweep_interval: int = 5
@@ -141,23 +151,23 @@ class Settings:
     max_build_artifacts: int = 100_000
     max_build_jobs: int = 10_000
     max_job_log_bytes: int = GIB
+    max_package_file_bytes: int = GIB
+    max_registry_bytes: int = 100 * GIB
     max_organization_agents: int = 100_000
     max_organization_builds: int = 10_000
-    max_organization_stacks: int = 1_000
+    max_cluster_cache_entries: int = 10_000
+    max_cluster_cache_bytes: int = 1000 * GIB
     limit_rest_organization: int = 12_000
     limit_rest_user: int = 3_000
     limit_graphql_organization: int = 1_200_000
     limit_graphql_user: int = 300_000
+    limit_portal_organization: int = 12_000
+    limit_portal_codes: int = 600
     limit_leak_revocations: int = 600
     limit_leak_lookups: int = 60_000
     limit_job_secrets: int = 600
-    limit_stack_list_jobs: int = 10
-    limit_stack_reserve_jobs: int = 10
-    limit_stack_show_job: int = 1000
-    limit_stack_job_states: int = 20
-    limit_stack_finish_job: int = 100
-    limit_stack_notifications: int = 200
-    limit_stack_other: int = 10
+    limit_oauth_failures: int = 60
+    limit_oauth_devices: int = 60
     keep_logs: int = 365
     keep_artifacts: int = 180
     keep_builds: int = 0
@@ -180,6 +190,8 @@ class Settings:
     leak_reporters: tuple[Reporter, ...] = ()
     leak_possession: str = "revoke"
     leak_lookup: str = "public"
+    job_identity_seconds: int = 3600
+    job_identity_algorithm: str = "RS256"
     drill_interval_days: int = 0
     log_level: str = "warning"
     log_format: str = "text"

@@ -1,6 +1,8 @@
 """The commands inside a job, against the real server."""
 
+import base64
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,3 +138,68 @@ def test_artifacts_in_a_bucket_of_ones_own(folder: Path, capsys: pytest.CaptureF
         assert (folder / "back/pkg/a.txt").read_bytes() == b"a"
         assert run("artifact", "upload", "pkg/*", "s3://no-such-bucket/x") == 1
         assert "pkg/a.txt could not be uploaded: the bucket refused" in capsys.readouterr().err
+
+
+class JobSocket:
+    """The socket of a job, which notes what is to be kept out of its log."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.hidden: list[str] = []
+        monkeypatch.setattr("watchword.agent.inside.oidc.job_socket", lambda _environ: self)
+
+    def call(self, _kind: object, _method: str, _path: str, body: dict[str, str]) -> None:
+        self.hidden.append(body["redact"])
+
+
+def test_an_identity_token_is_printed_and_kept_out_of_the_log(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del folder
+    socket = JobSocket(monkeypatch)
+    words = (
+        "--audience",
+        "bao",
+        "--lifetime",
+        "60",
+        "--claim",
+        "pipeline_id,build_id",
+        "--claim",
+        "queue_key",
+    )
+    assert run("oidc", "request-token", *words, "--aws-session-tag", "job_id") == 0
+    (token,) = capsys.readouterr().out.split()
+    assert socket.hidden == [token]
+    payload = token.split(".")[1]
+    said = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    assert said["aud"] == "bao"
+    assert said["exp"] - said["iat"] == 60
+    assert {"pipeline_id", "build_id", "queue_key"} < set(said)
+    monkeypatch.setenv("BUILDKITE_OIDC_TOKEN_SUBJECT_CLAIM", "pipeline_id")
+    assert run("oidc", "request-token", "--format", "gcp") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["token_type"], shown["version"]) == ("urn:ietf:params:oauth:token-type:jwt", 1)
+    assert shown["success"] is True
+    assert socket.hidden[1] == shown["id_token"]
+
+
+def test_without_a_log_that_can_hide_it_no_identity_token_is_printed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del folder
+    assert run("oidc", "request-token") == 1
+    shown = capsys.readouterr()
+    assert not shown.out
+    assert "--skip-redaction" in shown.err
+    assert run("oidc", "request-token", "--skip-redaction") == 0
+    assert capsys.readouterr().out.count(".") == 2
+
+
+def test_an_identity_token_that_cannot_be_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del folder
+    assert run("oidc", "request-token", "--lifetime", "-1") == 1
+    assert run("oidc", "request-token", "--claim", "nothing") == 1
+    assert "There is no claim 'nothing'" in capsys.readouterr().err
+    assert run("oidc", "request-token", "--job", "01900000-0000-7000-8000-000000000000") == 1
+    assert "belongs to another job" in capsys.readouterr().err

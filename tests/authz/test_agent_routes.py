@@ -8,13 +8,17 @@ import pytest
 from support import MINUTE_US, Answer, Client, FakeAgent, FakeClock, LiveServer
 from watchword.crypto.values import mint
 from watchword.domain.kinds import Kind
+from watchword.domain.portals import Portal
 from watchword.services.accounts import create_organization
 from watchword.services.context import LOCAL
-from watchword.services.issuing import issue_api_token
+from watchword.services.issuing import Issued, issue_api_token
+from watchword.services.portals import PortalRequest
+from watchword.services.portaltokens import create_secret_in
 
 # Route → credentials that pass. A route of the server that is missing here fails the test below it.
 AGENT, SESSION, OWN_JOB, API = "agent token", "session", "own job", "api token"
 OLD_SESSION = "old agent's session"
+PORTAL = "portal token"
 ROWS: dict[str, set[str]] = {
     "POST /v3/register": {AGENT},
     "GET /v3/token": {AGENT},
@@ -22,6 +26,8 @@ ROWS: dict[str, set[str]] = {
     "GET /v3/ping": {SESSION},
     "POST /v3/heartbeat": {SESSION},
     "POST /v3/disconnect": {SESSION},
+    # A session listens for its own agent alone; the one of another agent is told so.
+    "POST /agentedge.v1.AgentEdgeService/StreamPings": {SESSION},
     "PUT /v3/jobs/{job_id}/accept": {SESSION},
     "PUT /v3/jobs/{job_id}/acquire": {SESSION},
     "PUT /v3/jobs/{job_id}": {OWN_JOB},
@@ -31,13 +37,14 @@ ROWS: dict[str, set[str]] = {
     "GET /v3/jobs/{job_id}": {OWN_JOB},
     "POST /v3/jobs/{job_id}/chunks": {OWN_JOB},
     "PUT /v3/jobs/{job_id}/finish": {OWN_JOB},
-    "POST /v3/jobs/{job_id}/annotations": {OWN_JOB},
-    "DELETE /v3/jobs/{job_id}/annotations/{name...}": {OWN_JOB},
-    "POST /v3/jobs/{job_id}/data/set": {OWN_JOB},
-    "POST /v3/jobs/{job_id}/data/set-batch": {OWN_JOB},
-    "POST /v3/jobs/{job_id}/data/get": {OWN_JOB},
-    "POST /v3/jobs/{job_id}/data/exists": {OWN_JOB},
-    "POST /v3/jobs/{job_id}/data/keys": {OWN_JOB},
+    # A job writes notes and artifacts of other jobs of its cluster, and reads them (contract agent-api §1.2).
+    "POST /v3/jobs/{job_id}/annotations": {OWN_JOB, "other job"},
+    "DELETE /v3/jobs/{job_id}/annotations/{name...}": {OWN_JOB, "other job"},
+    "POST /v3/jobs/{job_id}/data/set": {OWN_JOB, "other job"},
+    "POST /v3/jobs/{job_id}/data/set-batch": {OWN_JOB, "other job"},
+    "POST /v3/jobs/{job_id}/data/get": {OWN_JOB, "other job"},
+    "POST /v3/jobs/{job_id}/data/exists": {OWN_JOB, "other job"},
+    "POST /v3/jobs/{job_id}/data/keys": {OWN_JOB, "other job"},
     # A job reads meta-data of other builds of its cluster (contract agent-api §1.2).
     "POST /v3/builds/{build_id}/data/get": {OWN_JOB, "other job"},
     "POST /v3/builds/{build_id}/data/exists": {OWN_JOB, "other job"},
@@ -48,10 +55,11 @@ ROWS: dict[str, set[str]] = {
     "POST /v3/stop": {SESSION, OWN_JOB, "other job"},
     "GET /v3/metrics": {AGENT},
     "GET /v3/metrics/queue": {AGENT},
-    "POST /v3/jobs/{job_id}/artifacts": {OWN_JOB},
-    "PUT /v3/jobs/{job_id}/artifacts": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/artifacts": {OWN_JOB, "other job"},
+    "PUT /v3/jobs/{job_id}/artifacts": {OWN_JOB, "other job"},
     # A job finds artifacts of other builds of its cluster (contract agent-api §1.2).
     "GET /v3/builds/{build_id}/artifacts/search": {OWN_JOB, "other job"},
+    "POST /v3/jobs/{job_id}/oidc/tokens": {OWN_JOB},
     "POST /v3/jobs/{job_id}/pipelines": {OWN_JOB},
     "GET /v3/jobs/{job_id}/pipelines/{upload_id}": {OWN_JOB},
     # A job names steps of its own build alone; the job of another build finds none of this key.
@@ -61,15 +69,17 @@ ROWS: dict[str, set[str]] = {
     # Both jobs are of the build that is named.
     "POST /v3/builds/{build_id}/cancel": {OWN_JOB, "other job"},
     "GET /v3/jobs/{job_id}/secrets": {OWN_JOB},
-    "POST /v3/stacks/register": {AGENT},
-    "POST /v3/stacks/{key}/deregister": {AGENT},
-    "GET /v3/stacks/{key}/scheduled-jobs": {AGENT},
-    "PUT /v3/stacks/{key}/scheduled-jobs/batch-reserve": {AGENT},
-    "GET /v3/stacks/{key}/jobs/{job_id}": {AGENT},
-    "POST /v3/stacks/{key}/jobs/get-states": {AGENT},
-    "POST /v3/stacks/{key}/jobs/{job_id}/finish": {AGENT},
-    "POST /v3/stacks/{key}/notifications": {AGENT},
+    # No job is named: each acts for the job of its own token, and sees that one's scope.
+    "GET /v3/cache_registries/{slug}": {OWN_JOB, "other job"},
+    "POST /v3/cache_registries/{slug}/peek": {OWN_JOB, "other job"},
+    "PUT /v3/cache_registries/{slug}/store": {OWN_JOB, "other job"},
+    "PUT /v3/cache_registries/{slug}/commit": {OWN_JOB, "other job"},
+    "POST /v3/cache_registries/{slug}/retrieve": {OWN_JOB, "other job"},
+    "POST /v3/cache_registries/{slug}/expire": {OWN_JOB, "other job"},
     "POST /oauth/introspect": {API},
+    # The portal is named in the path: its own tokens pass, and nothing else does.
+    "POST /portal/organizations/{org}/portals/{portal}": {PORTAL},
+    "POST /organizations/{org}/portals/{portal}": {PORTAL},
 }
 # A signature in the address or the form stands in for a token (tests/surfaces/test_artifact_bytes.py).
 SIGNED = {
@@ -77,13 +87,27 @@ SIGNED = {
     "PUT /artifact-parts/{organization_id}/{artifact_id}/{part}",
     "GET /artifact-downloads/{organization_id}/{artifact_id}",
 }
-PUBLIC = {"GET /", "GET /healthz", "GET /readyz", "GET /metrics", "GET /leaks/patterns"}
+PUBLIC = {
+    "GET /",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+    "GET /leaks/patterns",
+    "GET /.well-known/openid-configuration",
+    "GET /.well-known/jwks",
+    "GET /.well-known/oauth-authorization-server",
+}
 # A reporter's signature or secret stands in for a token (tests/surfaces/test_leaks_partners.py).
 REPORTED = {"POST /leaks/partners/{reporter}", "GET /leaks/partners/{reporter}/types"}
 # Anybody may, with the value itself or a part of its digest (tests/surfaces/test_leaks_public.py).
 ANYBODY = {"POST /leaks/revoke", "POST /leaks/lookup"}
+# A portal's secret, or a code and its secret, stand in the body (tests/surfaces/test_portal_tokens.py).
+PORTAL_GRANTS = {
+    f"POST {prefix}/organizations/{{org}}/portals/{{portal}}/{noun}"
+    for prefix in ("/portal", "")
+    for noun in ("tokens", "codes")
+}
 # A client of OAuth says in the form who it is and what it was given (tests/surfaces/test_oauth_token.py).
-CLIENTS = {"POST /oauth/token"}
 # A proxy asks on a caller's behalf; its address says which kinds pass (tests/client/test_forward_auth.py).
 FORWARDED = {
     f"{method} {path}"
@@ -93,8 +117,12 @@ FORWARDED = {
         "/oauth/forward-auth/{organization}/{needs}/{rest...}",
     )
 }
+CLIENTS = {"POST /oauth/token", "POST /oauth/device_authorization", "POST /oauth/revoke"}
 # Routes of Dagster's clients have another shape of refusal (tests/surfaces/test_dagster_rules.py).
 DAGSTER = "/dagster/"
+# Clients of Dagster and installers of packages read refusals of another shape
+# (tests/surfaces/test_dagster_rules.py, tests/surfaces/test_packages.py).
+APART = ("/dagster/", "/packages/")
 BODIES = {
     "POST /v3/register": {"name": "x", "version": "3.137.0"},
     "PUT /v3/jobs/{job_id}/finish": {"exit_status": "0"},
@@ -113,11 +141,11 @@ BODIES = {
     "POST /v3/steps/{step}/export": {},
     "PUT /v3/steps/{step}": {"attribute": "label", "value": "x"},
     "POST /v3/steps/{step}/cancel": {},
-    "POST /v3/stacks/register": {"key": "k", "type": "custom", "queue_key": "default"},
-    "PUT /v3/stacks/{key}/scheduled-jobs/batch-reserve": {"job_uuids": []},
-    "POST /v3/stacks/{key}/jobs/get-states": {"job_uuids": []},
-    "POST /v3/stacks/{key}/jobs/{job_id}/finish": {"detail": "x"},
-    "POST /v3/stacks/{key}/notifications": {"notifications": []},
+    "POST /v3/cache_registries/{slug}/peek": {"target_paths": ["x"], "cache_key": [{"value": "k"}]},
+    "PUT /v3/cache_registries/{slug}/store": {"target_paths": [], "cache_key": [], "blobs": []},
+    "PUT /v3/cache_registries/{slug}/commit": {"upload_id": "u"},
+    "POST /v3/cache_registries/{slug}/retrieve": {"target_paths": ["x"], "cache_key": [{"value": "k"}]},
+    "POST /v3/cache_registries/{slug}/expire": {"target_paths": ["x"], "cache_key": [{"value": "k"}]},
     "POST /oauth/introspect": "token=x",
 }
 
@@ -138,8 +166,9 @@ class Cast:
             path.replace("{name...}", "default")
             .replace("{upload_id}", "u")
             .replace("{step}", "nokey")
-            .replace("{key}", "k")
+            .replace("{slug}", "~")
         )
+        path = path.replace("{org}", "acme").replace("{portal}", "tools")
         if path.endswith("/chunks"):
             path += "?sequence=1&offset=0&size=0"
         if path.endswith("/secrets"):
@@ -152,6 +181,16 @@ def job_token(server: LiveServer, agent_token: str, name: str) -> tuple[FakeAgen
     job = agent.accept()
     agent.on_job("PUT", f"/v3/jobs/{job}/start", {})
     return agent, job
+
+
+def portal_of(server: LiveServer, slug: str) -> tuple[Portal, Issued]:
+    asked = PortalRequest(name=slug, slug=slug, query="{ viewer { id } }")
+    desk, owner, store = (
+        server.authority.portals,
+        server.first.organization.id,
+        server.authority.context.store,
+    )
+    return server.run(store.write(lambda tx: desk.create_in(tx, LOCAL, owner, asked, None)))
 
 
 @pytest.fixture
@@ -190,6 +229,12 @@ def cast(tmp_path: object) -> Iterator[Cast]:
         )
     )
     values["api token without the scope"] = narrow.value.reveal()
+    portal, service = portal_of(server, "tools")
+    values[PORTAL] = service.value.reveal()
+    values["other portal's token"] = portal_of(server, "other")[1].value.reveal()
+    values["portal secret"] = server.run(
+        context.store.write(lambda tx: create_secret_in(context, tx, LOCAL, portal, "s", None))
+    ).value.reveal()
     build, _ = server.create_build("one", "two", "three")
     finished, done = job_token(server, good, "finished")
     finished.finish(done)
@@ -217,9 +262,9 @@ def cast(tmp_path: object) -> Iterator[Cast]:
 
 def test_every_route_has_a_row(server: LiveServer) -> None:
     routes = {
-        route.name: route for route in server.application.routes.routes if not route.path.startswith(DAGSTER)
+        route.name: route for route in server.application.routes.routes if not route.path.startswith(APART)
     }
-    open_ones = PUBLIC | SIGNED | REPORTED | ANYBODY | CLIENTS
+    open_ones = PUBLIC | SIGNED | REPORTED | ANYBODY | CLIENTS | PORTAL_GRANTS
     assert set(routes) == set(ROWS) | FORWARDED | open_ones
     assert {name for name, route in routes.items() if not route.kinds} == open_ones
 

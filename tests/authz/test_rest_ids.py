@@ -17,7 +17,7 @@ from watchword.services.accounts import FirstThings, create_organization
 from watchword.services.context import LOCAL
 
 _PARAMETER = re.compile(r"{(\w+)}")
-SLUGS = ("pipeline",)
+SLUGS = ("pipeline", "portal")
 
 
 def absent(name: str) -> str:
@@ -63,6 +63,17 @@ class Things:
             "annotation": made(rest, f"{at}/annotations", {"body": "x"})["id"],
             "artifact": absent("artifact"),
             "secret": made(rest, f"{cluster}/secrets", {"key": "KEY", "value": "v"})["id"],
+            "cache_registry": made(rest, f"{cluster}/cache_registries", {"name": "Built"})["id"],
+            "cache_entry": absent("cache_entry"),
+            "trusted_issuer": made(
+                rest,
+                f"{cluster}/trusted-issuers",
+                {
+                    "name": "ci",
+                    "preset": "github",
+                    "rules": [{"claim": "repository", "value": "octo/app"}],
+                },
+            )["id"],
             "event": rest("GET", "audit_events").json()["items"][0]["uuid"],
             "incident": absent("incident"),
             "leak": made(rest, "leaks", {"token_id": first.agent_token.token.id})["leak"]["id"],
@@ -72,7 +83,15 @@ class Things:
                 )
             )["id"],
             "delivery": pinged(rest, service["id"]),
+            "registry": made(
+                rest,
+                f"/v2/packages/organizations/{slug}/registries",
+                {"name": f"{slug} shop", "ecosystem": "python"},
+                200,
+            )["id"],
+            "package": absent("package"),
             "deployment": made(rest, "dagster/deployments", {"name": f"{slug}-staging"})["id"],
+            "portal": made(rest, "portals", {"name": f"{slug} tools", "query": "{ viewer { id } }"})["slug"],
             **people(rest, first, cluster),
         }
 

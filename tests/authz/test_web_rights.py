@@ -16,6 +16,7 @@ from databases import SqliteDatabase
 from openid_stand_in import Provider
 from support import SECOND_US, World
 from watchword.domain.operations import OPERATIONS, Right
+from watchword.domain.ratelimits import RateLimits
 from watchword.services.accounts import create_organization
 from watchword.services.authority import Authority
 from watchword.services.context import LOCAL
@@ -62,6 +63,7 @@ LIGHT = {
     "POST /sign-out": "ends one's own session",
     "POST /step-up": "is the proof",
     "POST /user/api-access-tokens/new": "fills a form in",
+    "POST /oauth/authorize": "sends whoever has no proof back to its page, which asks for it",
     "POST /user/security/password": "asks for the present password itself",
     "POST /user/security/passkeys/{passkey}/name": "gives a passkey another name",
     "POST /user/security/sessions/{session}/end": "ends one's own session",
@@ -75,7 +77,7 @@ NOTHING_CHOSEN = {"POST /organizations/{org}/members/{user}/tokens"}
 # They would end the callers' own sessions.
 ENDING = ("/sign-out", "/user/security/sessions/end-others")
 # What is no organization's, or is counted for each of its things.
-NOBODYS = ("org", "number", "provider", "nonce")
+NOBODYS = ("org", "number", "provider", "nonce", "user_code")
 
 
 def name_of(route: Route) -> str:
@@ -120,7 +122,11 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     database = SqliteDatabase(tmp_path_factory.mktemp("company"))
     world = World(database.path.parent.parent, database)
     provider = Provider(lambda: world.clock.now() / SECOND_US)
-    installation = replace(world.context.installation, single_sign_on=read_providers([provider.table()]))
+    installation = replace(
+        world.context.installation,
+        single_sign_on=read_providers([provider.table()]),
+        rate_limits=RateLimits(oauth_failures=0),
+    )
     world.authority = Authority.wire(replace(world.context, installation=installation))
     world.run(world.authority.load())
     yield Company(world, database.path)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from support import Client, LiveServer
+from support import Client, FakeAgent, LiveServer
 from watchword.app import Application
 from watchword.cli import hostcalls
 from watchword.cli.main import app
@@ -299,3 +299,48 @@ def test_the_command_in_process_is_the_servers_own_code(tmp_path: Path, capsys: 
         patch.setattr(Application, "close", close)
         host("user", "list")
     assert len(opened) == 1
+
+
+def keys_of(host: Host, purpose: str) -> list[dict[str, Any]]:
+    return [one for one in json.loads(host("keys", "list", "--json"))["keys"] if one["purpose"] == purpose]
+
+
+def published(server: LiveServer) -> list[str]:
+    found = Client(server.url).call("GET", "/.well-known/jwks").body["keys"]
+    return [key["kid"] for key in found]
+
+
+def test_a_new_key_of_job_identity_is_published_before_it_signs(host: Host) -> None:
+    (first,) = keys_of(host, "identity")
+    assert "signs from 20" in (host("keys", "rotate", "identity") + host.errors)
+    _, second = keys_of(host, "identity")
+    assert [first["state"], second["state"]] == ["signing", "coming"]
+    assert published(host.server()) == [first["kid"], second["kid"]]
+    (event,) = host.events(Action.SIGNING_KEY_ROTATED)
+    assert second["kid"] in event.data
+
+
+def test_a_key_that_others_have_is_replaced_at_once_and_withdrawn(host: Host) -> None:
+    assert host.refusal("keys", "withdraw", "1") == "last_key"
+    host("keys", "rotate", "identity", "--now")
+    assert [one["state"] for one in keys_of(host, "identity")] == ["published", "signing"]
+    host("keys", "withdraw", "1")
+    first, second = keys_of(host, "identity")
+    assert [first["state"], second["state"]] == ["withdrawn", "signing"]
+    assert published(host.server()) == [second["kid"]]
+    assert host.refusal("keys", "withdraw", "9") == "unknown_key"
+    assert len(host.events(Action.SIGNING_KEY_WITHDRAWN)) == 1
+
+
+def test_the_other_keys_take_over_at_once_and_a_running_job_goes_on(host: Host) -> None:
+    server = host.server()
+    server.create_build("true")
+    agent = FakeAgent(server.url, server.first.agent_token.value.reveal()).connect()
+    job = agent.accept()
+    if not host.running:
+        host.stop()
+    host("keys", "rotate", "job-token")
+    assert [one["state"] for one in keys_of(host, "job-token")] == ["verifying", "signing"]
+    agent.url = host.server().url
+    assert agent.on_job("PUT", f"/v3/jobs/{job}/start", {}).status == 200
+    assert host.refusal("keys", "rotate", "identity", "--hours", "721") == "invalid_hours"

@@ -16,7 +16,7 @@ from watchword.cli import client as client_module
 from watchword.cli.client import Client, Credentials, find_credentials
 from watchword.cli.patterns import patterns
 from watchword.crypto.values import Secret, mint, mint_dagster
-from watchword.domain.kinds import KINDS, SHAPES, Kind
+from watchword.domain.kinds import KINDS, SHAPES, VALUED, Kind
 from watchword.services.context import LOCAL
 from watchword.services.exchanging import Registration, register
 
@@ -224,7 +224,7 @@ def test_real_http_client_follows_no_redirect() -> None:
 
 
 def samples() -> dict[str, str]:
-    found = {KINDS[kind].shape.name: kind for kind in Kind}
+    found = {KINDS[kind].shape.name: kind for kind in VALUED}
     made = {
         name: mint(kind).reveal() for name, kind in found.items() if KINDS[kind].shape.checked
     }  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from watchword.crypto.values import Secret
+from watchword.domain.jobrights import TITLES
 from watchword.domain.kinds import KINDS
 from watchword.domain.tokens import Reason
 from watchword.settings import PREFIX, Settings
@@ -98,3 +99,8 @@ def test_no_path_of_a_machine_is_tracked() -> None:
         if pattern.search(line)
     ]
     assert not found
+
+
+def test_every_right_of_job_tokens_is_documented() -> None:
+    page = (DOCS / "jobs.md").read_text()
+    assert not [right for right, title in TITLES.items() if f"| `{right.value}` | {title} |" not in page]

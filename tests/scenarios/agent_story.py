@@ -372,10 +372,44 @@ def by_stream_alone(story: Story) -> None:
     assert agent.wait(PATIENCE) == 0
 
 
+IDENTITY = """
+set -- --audience bao --lifetime 60 --claim pipeline_id,queue_key --aws-session-tag job_id
+token=$(buildkite-agent oidc request-token "$@")
+test "$(printf %s "$token" | tr -cd . | wc -c)" -eq 2
+echo "the token is $token"
+if buildkite-agent oidc request-token --claim nothing; then exit 1; fi
+cat > narrow.yml <<'YML'
+steps:
+  - label: narrow
+    command:
+      - buildkite-agent annotate narrow --context narrow
+      - if buildkite-agent oidc request-token --audience bao; then exit 1; fi
+      - if buildkite-agent meta-data set release 2; then exit 1; fi
+    job_token: { rights: [annotate] }
+YML
+buildkite-agent pipeline upload narrow.yml
+"""
+
+
+def identity_tokens(story: Story) -> None:
+    """oidc request-token, hidden in the log; an uploaded step whose token may do less."""
+    agent = story.start()
+    build = story.ended(story.build(IDENTITY))
+    log = story.log_of(build)
+    assert "the token is [REDACTED]" in log
+    assert "eyJ" not in log
+    for said in ("There is no claim", "lacks the right oidc", "lacks the right meta_data:write"):
+        assert said in log, log
+    (note,) = story.rest("GET", f"pipelines/app/builds/{build['number']}/annotations")
+    assert note["context"] == "narrow"
+    assert story.stop(agent) == 0
+
+
 CHAPTERS: dict[str, Callable[[Story], None]] = {
     "checkout": checkout,
     "notes and artifacts": notes_and_artifacts,
     "upload of three steps": upload_of_three_steps,
+    "identity tokens": identity_tokens,
     "cancelled while running": cancelled_while_running,
     "spawn 5": spawned,
     "acquire": acquired,

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc import jwk, jwt
 
+from watchword.crypto.identitykeys import Algorithm, algorithm_of, make_private, public_jwk
+from watchword.crypto.identitykeys import sign as sign_identity
 from watchword.crypto.jwt import JobClaims, sign, signature_holds
 from watchword.crypto.keys import KeyFileError, KeyRing, Purpose
 from watchword.crypto.sealing import seal, unseal
+from watchword.domain.errors import Conflict
 
 CLAIMS = JobClaims("job", "agent", "watchword", 1, 2, "organization")
 
@@ -234,3 +238,66 @@ def test_a_key_that_was_lost_is_not_made_up(path: Path, purpose: Purpose) -> Non
     _without(path, purpose)
     with pytest.raises(KeyFileError):
         KeyRing.upgrade(path)
+
+
+DAY_US = 86_400 * 1_000_000
+
+
+def test_a_key_of_job_identity_is_published_before_it_signs_and_for_a_while_after(path: Path) -> None:
+    now = 1_800_000_000_000_000
+    ring = KeyRing.load(path).rotated(Purpose.IDENTITY, signs_from=now + DAY_US)
+    ring.save(path)
+    ring = KeyRing.load(path)
+
+    def seen(at: int) -> tuple[int, list[int]]:
+        return ring.signing(at).number, [key.number for key in ring.published(at)]
+
+    assert seen(now) == (1, [1, 2])
+    assert seen(now + DAY_US - 1) == (1, [1, 2])
+    assert seen(now + DAY_US) == (2, [1, 2])
+    assert seen(now + 8 * DAY_US - 1) == (2, [1, 2])
+    assert seen(now + 8 * DAY_US) == (2, [2])
+
+
+def test_a_withdrawn_key_signs_and_is_published_no_more_after_a_restart_either(path: Path) -> None:
+    ring = KeyRing.load(path)
+    with pytest.raises(Conflict, match="rotate first"):
+        ring.rotated(Purpose.IDENTITY, signs_from=11).without(1, 10)
+    ring.become(ring.rotated(Purpose.IDENTITY, signs_from=5))
+    ring.become(ring.without(2, 10))
+    again = KeyRing.load(path)
+    assert again.signing(10).number == 1
+    assert [key.number for key in again.published(10)] == [1]
+
+
+def test_a_file_of_an_older_version_is_read_and_given_a_key_of_job_identity(path: Path) -> None:
+    document = json.loads(path.read_text())
+    document["keys"] = [row for row in document["keys"] if row["purpose"] != "identity"]
+    path.write_text(json.dumps(document))
+    assert not KeyRing.load(path).all(Purpose.IDENTITY)
+    made = KeyRing.upgrade(path, Algorithm.ES256).signing(0)
+    assert algorithm_of(made.secret) is Algorithm.ES256
+    assert KeyRing.upgrade(path).signing(0) == made
+
+
+@pytest.mark.parametrize("secret", [b"", b"short", bytes(1200)])
+def test_a_damaged_key_of_job_identity_is_refused(path: Path, secret: bytes) -> None:
+    document = json.loads(path.read_text())
+    for row in document["keys"]:
+        if row["purpose"] == "identity":
+            row["secret"] = base64.b64encode(secret).decode()
+    path.write_text(json.dumps(document))
+    with pytest.raises(KeyFileError):
+        KeyRing.load(path)
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_published_keys_are_those_of_the_private_ones_and_nothing_more(algorithm: Algorithm) -> None:
+    private = make_private(algorithm)
+    shown = public_jwk(private)
+    assert shown["alg"] == algorithm
+    assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & set(shown)
+    token = sign_identity(private, {"iss": "x"}).reveal()
+    decoded = jwt.decode(token, jwk.import_key(dict(shown)), algorithms=[algorithm.value])
+    assert decoded.claims == {"iss": "x"}
+    assert decoded.header == {"typ": "JWT", "alg": algorithm.value, "kid": shown["kid"]}

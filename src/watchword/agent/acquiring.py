@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from structlog.typing import FilteringBoundLogger
 
-from watchword.agent.api import AgentApi
+from watchword.agent.api import AgentApi, Rights
 from watchword.agent.errors import AgentError, ApiError
 from watchword.agent.retry import Policy
 from watchword.agent.wire import Job
@@ -21,8 +21,12 @@ class Rejected(AgentError):
     """The job is not to be had: it is taken, finished or cancelled."""
 
 
-async def acquire(api: AgentApi, job_id: str, policy: Policy, log: FilteringBoundLogger) -> Job | None:
+async def acquire(
+    api: AgentApi, job_id: str, policy: Policy, log: FilteringBoundLogger, rights: Rights = None
+) -> Job | None:
     """Take the job, trying again while it waits for something or the server is not ready.
+
+    Its token is to have `rights` at most.
 
     Returns:
         The job; None if the server refused it in another way or for too long, which is logged.
@@ -33,7 +37,7 @@ async def acquire(api: AgentApi, job_id: str, policy: Policy, log: FilteringBoun
     began = policy.tick()
     for sequence, wait in enumerate((*_WAITS, None)):
         try:
-            return await api.acquire(job_id, sequence)
+            return await api.acquire(job_id, sequence, rights)
         except ApiError as error:
             if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise Rejected(f"the job cannot be acquired: {error.message}") from None

@@ -1,9 +1,13 @@
 """The calls of an agent and of a job it runs, one method each (contract section 2)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from watchword.agent.transport import Connection, segment
 from watchword.agent.wire import Finish, Job, JobState, Ping, Registration, Session, stamp
+
+Rights = Sequence[str] | None
+"""What a job's token is to do at most; None asks for nothing less."""
 
 
 class AgentApi:
@@ -35,14 +39,20 @@ class AgentApi:
         """Say that the agent lives; `now` is Unix time in seconds (contract section 3.4)."""
         await self.connection.fetch(dict[str, Any], "POST", "heartbeat", body={"sent_at": stamp(now)})
 
-    async def accept(self, job: str) -> Job:
-        """Take an offered job and its job token (contract section 2.2)."""
-        return await self.connection.fetch(Job, "PUT", f"jobs/{segment(job)}/accept")
+    async def accept(self, job: str, rights: Rights = None) -> Job:
+        """Take an offered job and its job token (contract section 2.2), which is to have `rights` at most."""
+        return await self.connection.fetch(Job, "PUT", f"jobs/{segment(job)}/accept", body=_asked(rights))
 
-    async def acquire(self, job: str, sequence: int) -> Job:
+    async def acquire(self, job: str, sequence: int, rights: Rights = None) -> Job:
         """Take a job that was not offered; `sequence` counts the attempts from 0 (contract section 2.2)."""
         headers = {"X-Buildkite-Lock-Acquire-Job": "1", "X-Buildkite-Backoff-Sequence": str(sequence)}
-        return await self.connection.fetch(Job, "PUT", f"jobs/{segment(job)}/acquire", headers=headers)
+        path = f"jobs/{segment(job)}/acquire"
+        return await self.connection.fetch(Job, "PUT", path, body=_asked(rights), headers=headers)
+
+
+def _asked(rights: Rights) -> dict[str, list[str]] | None:
+    """The body of accept and acquire: none, as usual agents send, unless the token is to do less."""
+    return None if rights is None else {"token_rights": list(rights)}
 
 
 class JobApi:

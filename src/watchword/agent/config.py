@@ -19,6 +19,8 @@ from watchword.agent.configvalues import (
 from watchword.agent.errors import ConfigError
 from watchword.agent.jobsettings import JobSettings, job_settings
 from watchword.agent.options import IDLE, OPTIONS, REFUSED, Option
+from watchword.domain.errors import Invalid
+from watchword.domain.jobrights import read_rights
 
 CONFIG_VARIABLE = OPTIONS["config"].variable
 DEFAULT_ENDPOINT = OPTIONS["endpoint"].default
@@ -50,6 +52,7 @@ class Settings:
         build_path: folder below which jobs run.
         shell: words in front of the command.
         jobs: what the operator decided about jobs.
+        job_token_rights: what tokens of jobs may do at most; None for everything.
         color: whether the agent's own log may have colours.
         log_format: `text` or `json`.
         log_level: `debug`, `info`, `warning` or `error`.
@@ -74,6 +77,7 @@ class Settings:
     build_path: Path
     shell: tuple[str, ...]
     jobs: JobSettings
+    job_token_rights: tuple[str, ...] | None
     color: bool
     log_format: str
     log_level: str
@@ -112,6 +116,7 @@ def load_settings(
             "build_path": values["build_path"] or state / "builds",
             "shell": read_words(values["shell"]),
             "jobs": job_settings(values, texts, state=state),
+            "job_token_rights": _rights(values["job_token_rights"]),
             "color": not values["no_color"] and not environ.get("NO_COLOR"),
             "log_format": one_of("log-format", values["log_format"], ("text", "json")),
             "log_level": "debug" if values["debug"] else read_log_level(values["log_level"]),
@@ -186,6 +191,17 @@ def _ping_mode(text: str) -> str:
         "poll-only" if text == "ping-only" else text,
         ("auto", "stream-only", "poll-only"),
     )
+
+
+def _rights(words: tuple[str, ...]) -> tuple[str, ...] | None:
+    if not words:
+        return None
+    if words == ("none",):
+        return ()
+    try:
+        return tuple(sorted(read_rights(words)))
+    except Invalid as error:
+        raise ConfigError(f"job-token-rights: {error.message}") from None
 
 
 def _priority(text: str) -> str | None:

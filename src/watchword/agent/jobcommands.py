@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from cyclopts import App, Parameter
 
-from watchword.agent import artifactcommands, localcommands, pipelinecommands, secretcommands, stepcommands
+from watchword.agent import (
+    artifactcommands,
+    localcommands,
+    oidccommands,
+    pipelinecommands,
+    secretcommands,
+    stepcommands,
+)
 from watchword.agent.inside.console import JobOption as _Job
 from watchword.agent.inside.console import fail, guarded, text_or_input
 
@@ -36,6 +43,7 @@ def mount(app: App) -> None:
     app.command(data_app)
     artifactcommands.mount(app)
     localcommands.mount(app)
+    oidccommands.mount(app)
     pipelinecommands.mount(app)
     secretcommands.mount(app)
     stepcommands.mount(app)

@@ -160,6 +160,12 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             "Run scripts of the repository only, no commands.",
             _S,
         ),
+        Option(
+            "job-token-rights",
+            "WATCHWORD_AGENT_JOB_TOKEN_RIGHTS",
+            "What tokens of jobs may do at most, as annotate,artifacts:write; none for nothing.",
+            _L,
+        ),
         Option("no-plugins", "BUILDKITE_NO_PLUGINS", "Refuse jobs with plugins.", _S),
         Option("no-local-hooks", "BUILDKITE_NO_LOCAL_HOOKS", "Run no hooks of repositories.", _S),
         Option(

@@ -66,6 +66,7 @@ class Policy:
     secret: Attempts = Attempts(3, (2.0, 4.0), jitter=2.0)
     step: Attempts = Attempts(10, (5.0,))
     control: Attempts = Attempts(5, (1.0,), jitter=1.0)
+    oidc: Attempts = Attempts(5, (1.0, 2.0, 4.0, 8.0))
     pipeline: Attempts = Attempts(60, (5.0,))
     artifact_create: Attempts = Attempts(10, (1.0, 1.0, 2.0, 3.0, 5.0))
     artifact_state: Attempts = Attempts(10, (1.0, 1.0, 2.0, 3.0, 5.0))

@@ -236,7 +236,8 @@ class Online:
 
     async def _acquire(self, job_id: str) -> None:
         self._log.info("acquiring a job", job=job_id)
-        job = await unless(self._stop.drain, acquire(self._home, job_id, self._policy, self._log))
+        rights = self._host.settings.job_token_rights
+        job = await unless(self._stop.drain, acquire(self._home, job_id, self._policy, self._log, rights))
         if job is not None:
             self.exit_status = await self._run(job)
 
@@ -245,8 +246,9 @@ class Online:
         self._place.leaving.busy(self._place.index)
         self._log.info("accepting a job", job=job_id)
         try:
+            rights = self._host.settings.job_token_rights
             job = await retry(
-                lambda: self._api.accept(job_id), self._policy.accept, self._policy, again=unanswered
+                lambda: self._api.accept(job_id, rights), self._policy.accept, self._policy, again=unanswered
             )
         except ApiError as error:
             self._log.warning("the job was not accepted", job=job_id, error=str(error))

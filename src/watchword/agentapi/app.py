@@ -1,16 +1,18 @@
-"""The agent API's routes. Streaming pings have none: 404 makes new agents poll (contract §3.3)."""
+"""The agent API's routes. Where streaming is off it has none: 404 makes new agents poll (contract §3.3)."""
 
 from watchword.agentapi.artifactbytes import ArtifactBytes
 from watchword.agentapi.artifacts import Artifacts
+from watchword.agentapi.caches import Caches
 from watchword.agentapi.control import Control
+from watchword.agentapi.identity import Identity
 from watchword.agentapi.jobs import Jobs
 from watchword.agentapi.metrics import Metrics
 from watchword.agentapi.notes import Notes
 from watchword.agentapi.running import Running
 from watchword.agentapi.secrets import Secrets
 from watchword.agentapi.sessions import Sessions
-from watchword.agentapi.stacks import StackRoutes
 from watchword.agentapi.steps import Steps
+from watchword.agentapi.streams import PingStreams
 from watchword.agentapi.uploads import Uploads
 from watchword.edge.router import Route
 from watchword.services.authority import Authority
@@ -18,8 +20,10 @@ from watchword.services.authority import Authority
 
 def routes(authority: Authority) -> list[Route]:
     """All operations of the agent API."""
+    streams = PingStreams(authority).routes() if authority.context.installation.ping_streams else ()
     return [
         *Sessions(authority).routes(),
+        *streams,
         *Jobs(authority).routes(),
         *Running(authority).routes(),
         *Notes(authority).routes(),
@@ -30,5 +34,6 @@ def routes(authority: Authority) -> list[Route]:
         *Artifacts(authority).routes(),
         *ArtifactBytes(authority).routes(),
         *Secrets(authority).routes(),
-        *StackRoutes(authority).routes(),
+        *Identity(authority).routes(),
+        *Caches(authority).routes(),
     ]

@@ -4,19 +4,19 @@ What is given out is never shown by a browser as a page of ours: it is an attach
 in a sandbox.
 """
 
-import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from watchword.domain.artifacts import MAX_SIZE, Artifact, content_type_of
 from watchword.edge.forms import read_form
-from watchword.edge.http import Request, Response, Streamed
+from watchword.edge.http import Request, Response
+from watchword.edge.ranges import answer_in_part
 from watchword.edge.router import Route
 from watchword.services.artifactbytes import elsewhere, for_download, for_form, for_part, give, take
 from watchword.services.authority import Authority
 from watchword.services.links import DOWNLOADS, PARTS, UPLOADS
 
-_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _SAFE = [(b"content-security-policy", b"sandbox; default-src 'none'"), (b"accept-ranges", b"bytes")]
 _MAX_DIGITS = 6
 
@@ -61,18 +61,11 @@ class ArtifactBytes:
         address = await elsewhere(context, artifact)
         if address is not None:
             return Response(302, b"", [(b"location", address.encode())])
-        asked = request.headers.get(b"range", b"").decode("latin-1")
-        headers = _headers(artifact)
-        span = _span(asked, artifact.size)
-        if span is None:
-            pieces = await give(context, artifact, 0, artifact.size)
-            return Streamed(200, pieces, [*headers, (b"content-length", str(artifact.size).encode())])
-        first, count = span
-        if not count:
-            return Response(416, b"", [*headers, (b"content-range", f"bytes */{artifact.size}".encode())])
-        shown = f"bytes {first}-{first + count - 1}/{artifact.size}".encode()
-        length = [(b"content-range", shown), (b"content-length", str(count).encode())]
-        return Streamed(206, await give(context, artifact, first, count), [*headers, *length])
+
+        async def part(first: int, count: int) -> AsyncIterator[bytes]:
+            return await give(context, artifact, first, count)
+
+        return await answer_in_part(request, artifact.size, _headers(artifact), part)
 
 
 def _headers(artifact: Artifact) -> list[tuple[bytes, bytes]]:
@@ -82,20 +75,3 @@ def _headers(artifact: Artifact) -> list[tuple[bytes, bytes]]:
         (b"content-disposition", f"attachment; filename*=UTF-8''{name}".encode()),
         *_SAFE,
     ]
-
-
-def _span(asked: str, size: int) -> tuple[int, int] | None:
-    """First byte and length of a range (RFC 9110 §14.1.2); None for the whole, length 0 if there is none.
-
-    Several ranges in one request, and what cannot be read, mean the whole.
-    """
-    found = _RANGE.fullmatch(asked)
-    if found is None or not (found[1] or found[2]):
-        return None
-    if not found[1]:
-        count = min(int(found[2]), size)
-        return size - count, count
-    first, last = int(found[1]), int(found[2] or size)
-    if last < first:
-        return None if found[2] else (first, 0)
-    return first, max(0, min(last, size - 1) - first + 1)

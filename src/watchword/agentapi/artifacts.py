@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from watchword.agentapi.jobs import JOB, verify_job, verify_reader
+from watchword.agentapi.jobs import JOB, verify_reader
+from watchword.agentapi.reaching import reach_job, require_build
 from watchword.agentapi.wire import (
     ANNOUNCE,
     OUTCOMES,
@@ -18,6 +19,7 @@ from watchword.agentapi.wire import (
 from watchword.domain.artifacts import Artifact
 from watchword.domain.errors import Invalid, NotFound
 from watchword.domain.ids import BuildId, is_uuid
+from watchword.domain.jobrights import JobRight
 from watchword.edge.http import EMPTY, Request, Response, decode
 from watchword.edge.router import Route
 from watchword.services.artifacts import (
@@ -49,29 +51,37 @@ class Artifacts:
     def routes(self) -> list[Route]:
         """The operations and the tokens they take (contract agent-api §1.2)."""
         return [
-            Route("POST", "/v3/jobs/{job_id}/artifacts", self.announce, JOB),
-            Route("PUT", "/v3/jobs/{job_id}/artifacts", self.settle, JOB),
-            Route("GET", "/v3/builds/{build_id}/artifacts/search", self.search, JOB),
+            Route("POST", "/v3/jobs/{job_id}/artifacts", self.announce, JOB, right=JobRight.ARTIFACTS_WRITE),
+            Route("PUT", "/v3/jobs/{job_id}/artifacts", self.settle, JOB, right=JobRight.ARTIFACTS_WRITE),
+            Route(
+                "GET",
+                "/v3/builds/{build_id}/artifacts/search",
+                self.search,
+                JOB,
+                right=JobRight.ARTIFACTS_READ,
+            ),
         ]
 
     async def announce(self, request: Request, job_id: str) -> Response:
         """§2.5 step 1: what files come, and where to send them."""
-        job = await verify_job(self.authority, request, job_id)
+        reached = await reach_job(self.authority, request, job_id, JobRight.CROSS_JOB_WRITE)
         asked = _announcement(decode(ANNOUNCE, await request.body(_LIMIT)))
         site = self._site(request)
-        taken = await announce(self.authority.context, job, asked, site)
+        taken = await announce(self.authority.context, reached.job, asked, site, reached.writer)
         return Response.json(_taken(asked, taken, site), 201)
 
     async def settle(self, request: Request, job_id: str) -> Response:
         """§2.5 step 3: which of them arrived. Every refusal is tried ten times by agents."""
-        job = await verify_job(self.authority, request, job_id)
+        reached = await reach_job(self.authority, request, job_id, JobRight.CROSS_JOB_WRITE)
         outcomes = decode(OUTCOMES, await request.body(_LIMIT)).artifacts
-        await settle(self.authority.context, job, [_outcome(one) for one in outcomes])
+        found = [_outcome(one) for one in outcomes]
+        await settle(self.authority.context, reached.job, found, reached.writer)
         return EMPTY
 
     async def search(self, request: Request, build_id: str) -> Response:
         """§2.5 step 4: never a 404, which agents would try again for 45 seconds (trap 12)."""
         job = await verify_reader(self.authority, request)
+        require_build(job, build_id)
         query = request.query()
         wanted = Search(
             pattern=query.get("query", "*"),

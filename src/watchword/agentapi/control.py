@@ -7,6 +7,7 @@ from watchword.agentapi.wire import PAUSE, STOP
 from watchword.domain.errors import NotFound
 from watchword.domain.events import Actor
 from watchword.domain.ids import AgentId, OrganizationId
+from watchword.domain.jobrights import JobRight, require_right
 from watchword.edge.http import EMPTY, Request, Response, decode
 from watchword.edge.router import Route
 from watchword.services.authority import Authority
@@ -23,9 +24,9 @@ class Control:
     def routes(self) -> list[Route]:
         """The operations and the tokens they take (contract agent-api §1.2)."""
         return [
-            Route("POST", "/v3/stop", self.stop, JOB),
-            Route("POST", "/v3/pause", self.pause, JOB),
-            Route("POST", "/v3/resume", self.resume, JOB),
+            Route("POST", "/v3/stop", self.stop, JOB, right=JobRight.AGENT_CONTROL),
+            Route("POST", "/v3/pause", self.pause, JOB, right=JobRight.AGENT_CONTROL),
+            Route("POST", "/v3/resume", self.resume, JOB, right=JobRight.AGENT_CONTROL),
         ]
 
     async def stop(self, request: Request) -> Response:
@@ -55,6 +56,7 @@ class Control:
             request.credential(), JOB, address=request.address, agent=request.agent
         )
         if presented.job is not None:
+            require_right(presented.job.token_rights, request.right)
             actor, agent_id = Actor("job", presented.job.id), presented.job.agent_id
         else:
             agent_id = presented.holder.agent_id

@@ -1,13 +1,14 @@
 """Jobs: accept, start, state, log chunks, finish."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from watchword.agentapi.wire import FINISH, START, Finish, JobAnswer
+from watchword.agentapi.wire import ACCEPT, FINISH, START, Finish, JobAnswer
 from watchword.domain.errors import Invalid, Malformed, NotFound
 from watchword.domain.events import Actor
 from watchword.domain.ids import AgentId, JobId, is_uuid
+from watchword.domain.jobrights import keep_rights, read_rights, require_right
 from watchword.domain.kinds import Kind
 from watchword.domain.pipelines import Job, JobState
 from watchword.edge.http import EMPTY, Request, Response, decode
@@ -22,7 +23,7 @@ SESSION = (Kind.AGENT_SESSION,)
 JOB = (Kind.JOB, Kind.AGENT_SESSION)  # a session token for agents older than 3.39 alone
 _MAX_TEXT = 255
 _MAX_POSITION = 2**53
-_Take = Callable[[Caller, AgentId, JobId], Awaitable[Accepted]]
+_Take = Callable[[Caller, AgentId, JobId, str], Awaitable[Accepted]]
 
 
 @dataclass(slots=True)
@@ -58,7 +59,10 @@ class Jobs:
             raise NotFound("No job found")
         agent_id = presented.holder.agent_id or AgentId("")
         caller = Caller(Actor("agent", agent_id), request.address, request.id)
-        accepted = await take(caller, agent_id, JobId(job_id))
+        body = await request.body()
+        asked = decode(ACCEPT, body).token_rights if body else None
+        rights = "" if asked is None else keep_rights(read_rights(asked))
+        accepted = await take(caller, agent_id, JobId(job_id), rights)
         return Response.json(
             JobAnswer(
                 id=accepted.job.id,
@@ -130,11 +134,20 @@ class Jobs:
         return EMPTY
 
 
-async def verify_job(authority: Authority, request: Request, job_id: str) -> Job:
-    """The job of the path, if the presented token is its own."""
-    return await authority.verifier.verify_job(
-        request.credential(), JobId(job_id), address=request.address, agent=request.agent
+async def verify_job(
+    authority: Authority, request: Request, job_id: str, kinds: Collection[Kind] = JOB
+) -> Job:
+    """The job of the path, if the presented token is its own and has the route's right.
+
+    Raises:
+        Refused: the token does not pass, or belongs to another job.
+        Forbidden: it lacks the right.
+    """
+    job = await authority.verifier.verify_job(
+        request.credential(), JobId(job_id), address=request.address, agent=request.agent, kinds=kinds
     )
+    require_right(job.token_rights, request.right)
+    return job
 
 
 async def verify_reader(authority: Authority, request: Request) -> Job:
@@ -143,6 +156,7 @@ async def verify_reader(authority: Authority, request: Request) -> Job:
         request.credential(), JOB, address=request.address, agent=request.agent
     )
     if presented.job is not None:
+        require_right(presented.job.token_rights, request.right)
         return presented.job
     agent = authority.fleet.agents.get(presented.holder.agent_id or AgentId(""))
     held = agent.job_id if agent is not None else None

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from watchword.agentapi.jobs import JOB, verify_job
+from watchword.agentapi.jobs import JOB
+from watchword.agentapi.reaching import Reached, reach_job, require_build
 from watchword.agentapi.wire import ANNOTATE, BATCH, KEY, PAIR
 from watchword.domain.errors import Invalid, NotFound
 from watchword.domain.ids import BuildId, OrganizationId, is_uuid
+from watchword.domain.jobrights import JobRight, require_right
 from watchword.domain.kinds import Kind
 from watchword.edge.http import EMPTY, Request, Response, decode
 from watchword.edge.router import Route
@@ -36,22 +38,30 @@ class Notes:
         """The operations and the tokens they take (contract agent-api §1.2)."""
         job, build = "/v3/jobs/{job_id}", "/v3/builds/{build_id}"
         return [
-            Route("POST", f"{job}/annotations", self.annotate, JOB),
+            Route("POST", f"{job}/annotations", self.annotate, JOB, right=JobRight.ANNOTATE),
             # Agents before 3.55 send a slash in a context as it is (seen with 3.38.0).
-            Route("DELETE", f"{job}/annotations/{{name...}}", self.remove, JOB),
-            Route("POST", f"{job}/data/set", self.set, JOB),
-            Route("POST", f"{job}/data/set-batch", self.set_batch, JOB),
-            Route("POST", f"{job}/data/get", self.get, JOB),
-            Route("POST", f"{job}/data/exists", self.exists, JOB),
-            Route("POST", f"{job}/data/keys", self.keys, JOB),
-            Route("POST", f"{build}/data/get", self.get_of_build, (Kind.JOB,)),
-            Route("POST", f"{build}/data/exists", self.exists_in_build, (Kind.JOB,)),
-            Route("POST", f"{build}/data/keys", self.keys_of_build, (Kind.JOB,)),
+            Route("DELETE", f"{job}/annotations/{{name...}}", self.remove, JOB, right=JobRight.ANNOTATE),
+            Route("POST", f"{job}/data/set", self.set, JOB, right=JobRight.META_DATA_WRITE),
+            Route("POST", f"{job}/data/set-batch", self.set_batch, JOB, right=JobRight.META_DATA_WRITE),
+            Route("POST", f"{job}/data/get", self.get, JOB, right=JobRight.META_DATA_READ),
+            Route("POST", f"{job}/data/exists", self.exists, JOB, right=JobRight.META_DATA_READ),
+            Route("POST", f"{job}/data/keys", self.keys, JOB, right=JobRight.META_DATA_READ),
+            Route("POST", f"{build}/data/get", self.get_of_build, (Kind.JOB,), right=JobRight.META_DATA_READ),
+            Route(
+                "POST",
+                f"{build}/data/exists",
+                self.exists_in_build,
+                (Kind.JOB,),
+                right=JobRight.META_DATA_READ,
+            ),
+            Route(
+                "POST", f"{build}/data/keys", self.keys_of_build, (Kind.JOB,), right=JobRight.META_DATA_READ
+            ),
         ]
 
     async def annotate(self, request: Request, job_id: str) -> Response:
         """§2.7: insert or change an annotation."""
-        job = await verify_job(self.authority, request, job_id)
+        reached = await self._reach(request, job_id)
         asked = decode(ANNOTATE, await request.body(_ANNOTATION_LIMIT))
         note = Note(
             body=asked.body,
@@ -61,47 +71,49 @@ class Notes:
             priority=asked.priority,
             scope=asked.scope or "build",
         )
-        await annotate(self.authority.context, job, note)
+        await annotate(self.authority.context, reached.job, note, reached.writer)
         return EMPTY
 
     async def remove(self, request: Request, job_id: str, name: str) -> Response:
         """§2.7: delete an annotation by its context."""
-        job = await verify_job(self.authority, request, job_id)
+        reached = await self._reach(request, job_id)
         scope = request.query().get("scope") or "build"
         if scope not in ("build", "job"):
             raise Invalid("The scope is build or job.", code="invalid_scope")
-        await remove_annotation(self.authority.context, job, name, scope)
+        await remove_annotation(self.authority.context, reached.job, name, scope, reached.writer)
         return EMPTY
 
     async def set(self, request: Request, job_id: str) -> Response:
         """§2.6: one value."""
-        job = await verify_job(self.authority, request, job_id)
+        reached = await self._reach(request, job_id)
         pair = decode(PAIR, await request.body(_META_DATA_LIMIT))
-        await set_meta_data(self.authority.context, job, [(pair.key, pair.value)])
+        items = [(pair.key, pair.value)]
+        await set_meta_data(self.authority.context, reached.job, items, reached.writer)
         return EMPTY
 
     async def set_batch(self, request: Request, job_id: str) -> Response:
         """§2.6: several values, all or none."""
-        job = await verify_job(self.authority, request, job_id)
+        reached = await self._reach(request, job_id)
         batch = decode(BATCH, await request.body(_BATCH_LIMIT))
         if len(batch.items) > _BATCH_ITEMS:
             raise Invalid(f"A batch takes at most {_BATCH_ITEMS} items.", code="batch_too_long")
-        await set_meta_data(self.authority.context, job, [(pair.key, pair.value) for pair in batch.items])
+        items = [(pair.key, pair.value) for pair in batch.items]
+        await set_meta_data(self.authority.context, reached.job, items, reached.writer)
         return EMPTY
 
     async def get(self, request: Request, job_id: str) -> Response:
         """§2.6: a value of the job's build."""
-        job = await verify_job(self.authority, request, job_id)
+        job = (await reach_job(self.authority, request, job_id, JobRight.CROSS_JOB_READ)).job
         return await self._get(request, job.organization_id, job.build_id)
 
     async def exists(self, request: Request, job_id: str) -> Response:
         """§2.6: whether the job's build has a key."""
-        job = await verify_job(self.authority, request, job_id)
+        job = (await reach_job(self.authority, request, job_id, JobRight.CROSS_JOB_READ)).job
         return await self._exists(request, job.organization_id, job.build_id)
 
     async def keys(self, request: Request, job_id: str) -> Response:
         """§2.6: the keys of the job's build."""
-        job = await verify_job(self.authority, request, job_id)
+        job = (await reach_job(self.authority, request, job_id, JobRight.CROSS_JOB_READ)).job
         return await self._keys(job.organization_id, job.build_id)
 
     async def get_of_build(self, request: Request, build_id: str) -> Response:
@@ -116,6 +128,10 @@ class Notes:
         """§2.6: the keys of a named build."""
         return await self._keys(*await self._build(request, build_id))
 
+    async def _reach(self, request: Request, job_id: str) -> Reached:
+        """A job whose notes the caller may write."""
+        return await reach_job(self.authority, request, job_id, JobRight.CROSS_JOB_WRITE)
+
     async def _build(self, request: Request, build_id: str) -> tuple[OrganizationId, BuildId]:
         """A build that the job may read: one of its own cluster (contract agent-api §1.2)."""
         presented = await self.authority.verifier.verify(
@@ -124,6 +140,8 @@ class Notes:
         job = presented.job
         if job is None or not is_uuid(build_id):
             raise NotFound("No build found")
+        require_right(job.token_rights, request.right)
+        require_build(job, build_id)
         return await build_for_job(self.authority.context, job, BuildId(build_id))
 
     async def _get(self, request: Request, organization_id: OrganizationId, build_id: BuildId) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from watchword.agentapi.jobs import JOB, job_caller, verify_job
 from watchword.agentapi.wire import PROMISE, UPDATE
 from watchword.domain.errors import Invalid
+from watchword.domain.jobrights import JobRight
 from watchword.edge.http import EMPTY, Request, Response, decode
 from watchword.edge.router import Route
 from watchword.services.authority import Authority
@@ -24,8 +25,14 @@ class Running:
     def routes(self) -> list[Route]:
         """The operations and the tokens they take (contract agent-api §1.2)."""
         return [
-            Route("PUT", "/v3/jobs/{job_id}", self.update, JOB),
-            Route("PUT", "/v3/jobs/{job_id}/promise_failure", self.promise_failure, JOB),
+            Route("PUT", "/v3/jobs/{job_id}", self.update, JOB, right=JobRight.JOB_UPDATE),
+            Route(
+                "PUT",
+                "/v3/jobs/{job_id}/promise_failure",
+                self.promise_failure,
+                JOB,
+                right=JobRight.JOB_UPDATE,
+            ),
             Route("POST", "/v3/jobs/{job_id}/header_times", self.header_times, JOB),
         ]
 

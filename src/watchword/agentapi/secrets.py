@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from watchword.agentapi.jobs import job_caller
+from watchword.agentapi.jobs import job_caller, verify_job
 from watchword.domain.errors import Malformed
-from watchword.domain.ids import JobId
+from watchword.domain.jobrights import JobRight
 from watchword.domain.kinds import Kind
 from watchword.domain.pipelines import Job
 from watchword.edge.http import Request, Response
@@ -22,7 +22,7 @@ class Secrets:
 
     def routes(self) -> list[Route]:
         """The operations and the tokens they take: no session token, however old the agent."""
-        return [Route("GET", "/v3/jobs/{job_id}/secrets", self.read, OWN_TOKEN)]
+        return [Route("GET", "/v3/jobs/{job_id}/secrets", self.read, OWN_TOKEN, right=JobRight.SECRETS)]
 
     async def read(self, request: Request, job_id: str) -> Response:
         """One secret by its key."""
@@ -36,6 +36,4 @@ class Secrets:
 
 async def verify_own(authority: Authority, request: Request, job_id: str) -> Job:
     """The job of the path, if the presented job token is its own."""
-    return await authority.verifier.verify_job(
-        request.credential(), JobId(job_id), address=request.address, agent=request.agent, kinds=OWN_TOKEN
-    )
+    return await verify_job(authority, request, job_id, OWN_TOKEN)

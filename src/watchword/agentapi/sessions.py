@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from watchword.agentapi.wire import HEARTBEAT, REGISTER, Register, Registered
+from watchword.crypto.values import digest
 from watchword.domain.errors import Forbidden, Invalid, Refused, TooLarge
 from watchword.domain.events import Actor
 from watchword.domain.fleet import NO_PRIORITY, AgentState
@@ -18,7 +19,8 @@ from watchword.edge.http import EMPTY, Request, Response, decode
 from watchword.edge.router import Route
 from watchword.services.authority import Authority
 from watchword.services.context import Caller
-from watchword.services.exchanging import Registration, describe, register
+from watchword.services.exchanging import Joined, Registration, describe, register
+from watchword.services.identities import looks_like_identity
 from watchword.services.verifying import Presented
 
 AGENT_TOKENS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)
@@ -44,7 +46,10 @@ class Sessions:
         ]
 
     async def register(self, request: Request) -> Response:
-        """§3.1: an agent token for a session token."""
+        """§3.1: an agent token for a session token; or an outside issuer's identity token for one."""
+        value = request.credential()
+        if value is not None and self._is_identity(value):
+            return self._registered(await self._join(request, value))
         presented = await self._verify(request, AGENT_TOKENS)
         asked = _registration(decode(REGISTER, await request.body()))
         token = presented.holder
@@ -55,6 +60,29 @@ class Sessions:
             now = self.authority.context.clock.now()
             self.authority.ledger.refuse(error.code, request.address, token.id, now, token.organization_id)
             raise
+        return self._registered(joined)
+
+    async def _join(self, request: Request, value: str) -> Joined:
+        """By an identity token: proved, then used in the unit of work that registers the agent."""
+        joiner = self.authority.joiner
+        proven = await joiner.prove(value, request.address, request.agent)
+        asked = _registration(decode(REGISTER, await request.body()))
+        trust = proven.trust
+        caller = Caller(Actor("trusted_issuer", trust.id, trust.name), request.address, request.id)
+        try:
+            return await joiner.join(caller, proven, asked)
+        except (Refused, Forbidden) as error:
+            now = self.authority.context.clock.now()
+            self.authority.ledger.refuse(
+                error.code, request.address, trust.token_id, now, trust.organization_id
+            )
+            raise
+
+    def _is_identity(self, value: str) -> bool:
+        """Whether a value is to be taken for an identity token; one that was imported may look like it."""
+        return looks_like_identity(value) and digest(value) not in self.authority.verifier.imported
+
+    def _registered(self, joined: Joined) -> Response:
         installation = self.authority.context.installation
         return Response.json(
             Registered(
@@ -70,6 +98,10 @@ class Sessions:
 
     async def identity(self, request: Request) -> Response:
         """§10.2: what the presented agent token is."""
+        value = request.credential()
+        if value is not None and self._is_identity(value):
+            proven = await self.authority.joiner.prove(value, request.address, request.agent)
+            return Response.json(await describe(self.authority.context, proven.presented.holder))
         presented = await self._verify(request, AGENT_TOKENS)
         return Response.json(await describe(self.authority.context, presented.holder))
 

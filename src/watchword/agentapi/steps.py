@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from watchword.agentapi.jobs import job_caller
 from watchword.agentapi.wire import CANCEL_STEP, EXPORT_STEP, UPDATE_STEP
 from watchword.domain.errors import Forbidden, NotFound
+from watchword.domain.jobrights import JobRight, require_right
 from watchword.domain.kinds import Kind
 from watchword.domain.pipelines import Job
 from watchword.edge.http import EMPTY, Request, Response, decode
@@ -25,10 +26,16 @@ class Steps:
     def routes(self) -> list[Route]:
         """The operations and the tokens they take (contract agent-api §1.2)."""
         return [
-            Route("POST", "/v3/steps/{step}/export", self.export, JOB_TOKEN),
-            Route("PUT", "/v3/steps/{step}", self.update, JOB_TOKEN),
-            Route("POST", "/v3/steps/{step}/cancel", self.cancel, JOB_TOKEN),
-            Route("POST", "/v3/builds/{build_id}/cancel", self.cancel_build, JOB_TOKEN),
+            Route("POST", "/v3/steps/{step}/export", self.export, JOB_TOKEN, right=JobRight.STEPS_READ),
+            Route("PUT", "/v3/steps/{step}", self.update, JOB_TOKEN, right=JobRight.STEPS_WRITE),
+            Route("POST", "/v3/steps/{step}/cancel", self.cancel, JOB_TOKEN, right=JobRight.STEPS_WRITE),
+            Route(
+                "POST",
+                "/v3/builds/{build_id}/cancel",
+                self.cancel_build,
+                JOB_TOKEN,
+                right=JobRight.BUILD_CANCEL,
+            ),
         ]
 
     async def export(self, request: Request, step: str) -> Response:
@@ -78,4 +85,5 @@ class Steps:
         )
         if presented.job is None:
             raise NotFound("No job found")
+        require_right(presented.job.token_rights, request.right)
         return presented.job

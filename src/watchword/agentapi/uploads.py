@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from watchword.agentapi.jobs import JOB, job_caller, verify_job
 from watchword.agentapi.wire import UPLOAD
 from watchword.domain.buildsteps import UploadState
+from watchword.domain.jobrights import JobRight
 from watchword.edge.http import EMPTY, Request, Response, decode
 from watchword.edge.router import Route
 from watchword.services.authority import Authority
@@ -24,8 +25,8 @@ class Uploads:
         """The operations and the tokens they take (contract agent-api §1.2)."""
         path = "/v3/jobs/{job_id}/pipelines"
         return [
-            Route("POST", path, self.upload, JOB),
-            Route("GET", f"{path}/{{upload_id}}", self.state, JOB),
+            Route("POST", path, self.upload, JOB, right=JobRight.PIPELINE_UPLOAD),
+            Route("GET", f"{path}/{{upload_id}}", self.state, JOB, right=JobRight.PIPELINE_UPLOAD),
         ]
 
     async def upload(self, request: Request, job_id: str) -> Response:

@@ -41,6 +41,12 @@ class Heartbeat(msgspec.Struct, kw_only=True):
     sent_at: str = ""
 
 
+class Accept(msgspec.Struct, kw_only=True):
+    """`PUT jobs/{job}/accept` and `acquire`; usual agents send nothing, ours what the job's token may do."""
+
+    token_rights: list[str] | None = None
+
+
 class Start(msgspec.Struct, kw_only=True):
     """`PUT jobs/{job}/start`, §2.3."""
 
@@ -145,6 +151,16 @@ class Annotate(msgspec.Struct, kw_only=True):
     append: bool | None = False
     priority: int | None = None
     scope: str | None = None
+
+
+class IdentityWish(msgspec.Struct, kw_only=True):
+    """`POST jobs/{job}/oidc/tokens`, §2.10; the lifetime in seconds."""
+
+    audience: str | None = ""
+    lifetime: int | None = 0
+    claims: list[str] | None = None
+    aws_session_tags: list[str] | None = None
+    subject_claim: str | None = ""
 
 
 class Pair(msgspec.Struct, kw_only=True):
@@ -289,6 +305,7 @@ class CancelStep(msgspec.Struct, kw_only=True):
 
 REGISTER = msgspec.json.Decoder(Register)
 HEARTBEAT = msgspec.json.Decoder(Heartbeat)
+ACCEPT = msgspec.json.Decoder(Accept)
 START = msgspec.json.Decoder(Start)
 FINISH = msgspec.json.Decoder(Finish)
 STOP = msgspec.json.Decoder(Stop)
@@ -296,6 +313,7 @@ PAUSE = msgspec.json.Decoder(Pause)
 UPDATE = msgspec.json.Decoder(dict[str, str | int])
 PROMISE = msgspec.json.Decoder(Promise)
 ANNOTATE = msgspec.json.Decoder(Annotate)
+IDENTITY_WISH = msgspec.json.Decoder(IdentityWish)
 PAIR = msgspec.json.Decoder(Pair)
 BATCH = msgspec.json.Decoder(Batch)
 KEY = msgspec.json.Decoder(Key)

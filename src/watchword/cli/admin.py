@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from watchword.cli import adminkeys
 from watchword.cli.hostcalls import AdminError, ConfigFile, DataFolder, Installation
 from watchword.cli.output import clean, say, show_json, show_table
 
@@ -13,7 +14,7 @@ app = App(name="admin", help="Look after people, mail and reveals on the host, w
 user_app = App(name="user", help="List, create, disable and enable people.")
 factor_app = App(name="two-factor", help="Help people who lost their second factor.")
 token_app = App(name="api-token", help="Make an API access token where an administrator's is lost.")
-for _each in (user_app, factor_app, token_app):
+for _each in (user_app, factor_app, token_app, adminkeys.app):
     app.command(_each)
 
 _Text = Annotated[str, Parameter(show_default=False)]

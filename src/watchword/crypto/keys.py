@@ -1,6 +1,9 @@
 """Keys: numbered secrets of the installation in one file (mode 0600), never in the database.
 
 A key is demoted to verify-only and never removed, so that what it signed stays verifiable.
+
+Keys of job identity are verified by others, who keep the published ones for a while: a new one is
+published before it signs, and a former one after. One that others must not trust any more is withdrawn.
 """
 
 import base64
@@ -9,11 +12,12 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from watchword.domain.errors import WatchwordError
+from watchword.crypto.identitykeys import Algorithm, algorithm_of, make_private
+from watchword.domain.errors import Conflict, NotFound, WatchwordError
 
 
 class Purpose(StrEnum):
@@ -24,6 +28,7 @@ class Purpose(StrEnum):
     SEALING = "sealing"
     ARTIFACT = "artifact"
     AUDIT = "audit"
+    IDENTITY = "identity"
 
 
 _SIZES = {
@@ -34,8 +39,10 @@ _SIZES = {
     Purpose.AUDIT: 32,
 }
 # Purposes that came after the first version: a file of an older one lacks them and is completed.
-_LATER = (Purpose.ARTIFACT, Purpose.AUDIT)
+_LATER = (Purpose.ARTIFACT, Purpose.AUDIT, Purpose.IDENTITY)
 _FORMAT = 1
+# How long a former key of job identity stays published: longer than any token that it signed can live.
+PUBLISHED_AFTER_US = 7 * 86_400 * 1_000_000
 
 
 class KeyFileError(WatchwordError):
@@ -46,28 +53,47 @@ class KeyFileError(WatchwordError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Key:
-    """One numbered key; `active` is false once it only verifies."""
+    """One numbered key; `active` is false once it only verifies.
+
+    Attributes:
+        secret: random bytes; of job identity a private key (PKCS #8, DER).
+        signs_from: of job identity: since when it signs, in µs; it is published before.
+        withdrawn: of job identity: it is published no more, and signs nothing.
+    """
 
     number: int
     purpose: Purpose
     secret: bytes
     active: bool
+    signs_from: int = 0
+    withdrawn: bool = False
 
     def __repr__(self) -> str:
         return f"Key({self.purpose.value} {self.number}, active={self.active})"
 
 
 class KeyRing:
-    """The keys of one installation."""
+    """The keys of one installation.
 
-    def __init__(self, keys: Mapping[tuple[Purpose, int], Key]) -> None:
-        self._keys = dict(keys)
+    Attributes:
+        path: the file that they were read from; None where there is none.
+    """
+
+    def __init__(self, keys: Mapping[tuple[Purpose, int], Key], path: Path | None = None) -> None:
+        self.path = path
+        self._keys: dict[tuple[Purpose, int], Key] = {}
         self._active: dict[Purpose, Key] = {}
+        self._take(keys)
+
+    def _take(self, keys: Mapping[tuple[Purpose, int], Key]) -> None:
+        self._keys = dict(keys)
         for key in sorted(self._keys.values(), key=lambda key: key.number):
             if key.active:
                 self._active[key.purpose] = key
+        present = {purpose for purpose, _ in keys}
         for purpose in Purpose:
-            if purpose not in self._active:
+            # A file of an older version is as good as it was; `upgrade` gives a server what it lacks.
+            if purpose not in self._active and (purpose in present or purpose not in _LATER):
                 raise KeyFileError(f"the key file has no active key for {purpose.value}")
 
     def active(self, purpose: Purpose) -> Key:
@@ -84,14 +110,28 @@ class KeyRing:
         """The key with this number, active or verify-only; None if there never was one."""
         return self._keys.get((purpose, number))
 
+    def signing(self, now: int) -> Key:
+        """The key of job identity that signs at a time: the newest whose time has come."""
+        return self._signers(now)[-1]
+
+    def published(self, now: int) -> list[Key]:
+        """Keys of job identity that relying parties are told of: coming, signing, and lately demoted."""
+        keys = self.all(Purpose.IDENTITY)
+        ended = [later.signs_from + PUBLISHED_AFTER_US for later in keys[1:]]
+        until = dict(zip((key.number for key in keys), ended, strict=False))
+        return [key for key in keys if not key.withdrawn and until.get(key.number, now + 1) > now]
+
+    def _signers(self, now: int) -> list[Key]:
+        return [key for key in self.all(Purpose.IDENTITY) if key.signs_from <= now and not key.withdrawn]
+
     @classmethod
-    def generate(cls) -> "KeyRing":
-        """Fresh keys, one per purpose."""
-        made = (_fresh(purpose) for purpose in Purpose)
+    def generate(cls, algorithm: Algorithm = Algorithm.RS256) -> "KeyRing":
+        """Fresh keys, one per purpose; job identity is signed with `algorithm`."""
+        made = (_fresh(purpose, algorithm) for purpose in Purpose)
         return cls({(key.purpose, key.number): key for key in made})
 
     @classmethod
-    def upgrade(cls, path: Path) -> "KeyRing":
+    def upgrade(cls, path: Path, algorithm: Algorithm = Algorithm.RS256) -> "KeyRing":
         """Read the file, adding and saving keys for purposes that its version did not know.
 
         Raises:
@@ -100,19 +140,53 @@ class KeyRing:
         keys = _read(path)
         present = {purpose for purpose, _ in keys}
         lacking = [purpose for purpose in _LATER if purpose not in present]
-        ring = cls(keys | {(purpose, 1): _fresh(purpose) for purpose in lacking})
+        ring = cls(keys | {(purpose, 1): _fresh(purpose, algorithm) for purpose in lacking}, path)
         if lacking:
             ring.save(path)
         return ring
 
-    def rotated(self, purpose: Purpose) -> "KeyRing":
-        """A ring with one new active key for the purpose; the former one only verifies."""
+    def rotated(
+        self, purpose: Purpose, *, signs_from: int = 0, algorithm: Algorithm = Algorithm.RS256
+    ) -> "KeyRing":
+        """A ring with one new active key for the purpose; the former one only verifies.
+
+        Args:
+            purpose: what the key is for.
+            signs_from: of job identity, when it takes over from the former one; the others do at once.
+            algorithm: of job identity, what it signs with.
+        """
         keys = dict(self._keys)
         former = self._active[purpose]
-        keys[purpose, former.number] = Key(former.number, purpose, former.secret, active=False)
+        keys[purpose, former.number] = replace(former, active=False)
         number = max(key.number for key in keys.values() if key.purpose is purpose) + 1
-        keys[purpose, number] = Key(number, purpose, secrets.token_bytes(_SIZES[purpose]), active=True)
-        return KeyRing(keys)
+        keys[purpose, number] = replace(_fresh(purpose, algorithm), number=number, signs_from=signs_from)
+        return KeyRing(keys, self.path)
+
+    def without(self, number: int, now: int) -> "KeyRing":
+        """A ring in which a key of job identity is withdrawn: nobody is told of it any more.
+
+        Raises:
+            NotFound: there is no such key.
+            Conflict: no other key can sign now.
+        """
+        key = self.find(Purpose.IDENTITY, number)
+        if key is None:
+            raise NotFound(f"There is no key {number} of job identity.", code="unknown_key")
+        if all(signer.number == number for signer in self._signers(now)):
+            raise Conflict(
+                "No other key signs yet; rotate first, with a new key that signs at once.", code="last_key"
+            )
+        return KeyRing({**self._keys, (key.purpose, number): replace(key, withdrawn=True)}, self.path)
+
+    def become(self, other: "KeyRing") -> None:
+        """Hold the keys of another ring from now on, saved first where there is a file.
+
+        Raises:
+            OSError: they could not be saved, and nothing has changed.
+        """
+        if self.path is not None:
+            other.save(self.path)
+        self._take(other._keys)  # noqa: SLF001 - of the same class
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all, readable by its owner alone."""
@@ -122,6 +196,8 @@ class KeyRing:
                 "number": key.number,
                 "active": key.active,
                 "secret": base64.b64encode(key.secret).decode(),
+                **({"signs_from": key.signs_from} if key.signs_from else {}),
+                **({"withdrawn": True} if key.withdrawn else {}),
             }
             for key in sorted(self._keys.values(), key=lambda key: (key.purpose, key.number))
         ]
@@ -135,11 +211,13 @@ class KeyRing:
         Raises:
             KeyFileError: it is missing, open to group or others, or damaged.
         """
-        return cls(_read(path))
+        return cls(_read(path), path)
 
 
-def _fresh(purpose: Purpose) -> Key:
-    return Key(1, purpose, secrets.token_bytes(_SIZES[purpose]), active=True)
+def _fresh(purpose: Purpose, algorithm: Algorithm) -> Key:
+    identity = purpose is Purpose.IDENTITY
+    made = make_private(algorithm) if identity else secrets.token_bytes(_SIZES[purpose])
+    return Key(1, purpose, made, active=True)
 
 
 def _read(path: Path) -> dict[tuple[Purpose, int], Key]:
@@ -157,8 +235,12 @@ def _read(path: Path) -> dict[tuple[Purpose, int], Key]:
                 Purpose(row["purpose"]),
                 base64.b64decode(row["secret"], validate=True),
                 active=bool(row["active"]),
+                signs_from=int(row.get("signs_from", 0)),
+                withdrawn=bool(row.get("withdrawn", False)),
             )
-            if len(key.secret) != _SIZES[key.purpose]:
+            if key.purpose is Purpose.IDENTITY:
+                algorithm_of(key.secret)
+            elif len(key.secret) != _SIZES[key.purpose]:
                 raise KeyFileError(f"{path}: key {key.number} of {key.purpose.value} has a wrong size")
             keys[key.purpose, key.number] = key
     except FileNotFoundError:

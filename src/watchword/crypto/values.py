@@ -196,7 +196,11 @@ def _mac(text: str, key: bytes) -> str:
 
 
 def pattern(shape: Shape, brand: str = DEFAULT_BRAND) -> str:
-    """A regular expression (RE2 syntax) for the shape's values, for scanners of any make."""
+    """A regular expression (RE2 syntax) for the shape's values, for scanners of any make.
+
+    Raises:
+        ValueError: the shape has no values.
+    """
     start = re.escape(prefix(shape, brand))
     match shape.body:
         case Body.BASE58:
@@ -213,6 +217,8 @@ def pattern(shape: Shape, brand: str = DEFAULT_BRAND) -> str:
             return rf"{start}[a-z0-9][a-z0-9_-]{{0,62}}:[0-9a-f]{{12}}4[0-9a-f]{{3}}[89ab][0-9a-f]{{15}}"
         case Body.DAGSTER_USER:
             return rf"{start}[0-9a-f]{{32}}"
+        case Body.NONE:
+            raise ValueError("a shape without values has no pattern")
 
 
 class Recogniser:

@@ -66,7 +66,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A group of queues; an agent token belongs to exactly one."""
+    """A group of queues; an agent token belongs to exactly one.
+
+    Attributes:
+        repository_credentials: how many sources of credentials for repositories it has.
+    """
 
     organization_id: OrganizationId
     id: ClusterId
@@ -77,6 +81,7 @@ class Cluster:
     default_queue_id: QueueId | None
     created_at: int
     created_by: UserId | None
+    repository_credentials: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ MACHINES = frozenset(
         "leaks",
         "metrics",
         "oauth",
+        "packages",
         "portal",
         "readyz",
         "v1",
@@ -122,6 +128,8 @@ MACHINES = frozenset(
 )
 # Addresses of machines at which people arrive too, by the bare name alone: a command line sends them there.
 DOORS = frozenset({"dagster"})
+# And those at which they decide what programs may do; what follows a slash there is theirs too.
+CONSENT = ("oauth/authorize", "oauth/device")
 # First parts of the console's own paths; an organization's pages begin with its slug.
 PAGES = frozenset(
     {

@@ -12,6 +12,11 @@ from watchword.domain.kinds import Kind
 PRIVILEGED: frozenset[Action] = frozenset(
     {
         Action.TOKEN_CREATED,
+        Action.OAUTH_APPLICATION_CREATED,
+        Action.OAUTH_APPLICATION_UPDATED,
+        Action.OAUTH_GRANT_APPROVED,
+        Action.OAUTH_GRANT_CREATED,
+        Action.OAUTH_GRANT_REFRESHED,
         Action.TOKEN_IMPORTED,
         Action.TOKEN_REVEALED,
         Action.ROTATION_STARTED,
@@ -21,7 +26,11 @@ PRIVILEGED: frozenset[Action] = frozenset(
         Action.DEPLOYMENT_GRANT_ADDED,
         Action.DEPLOYMENT_ROLE_CHANGED,
         Action.REVEAL_POLICY_CHANGED,
+        Action.REGISTRY_VISIBILITY_CHANGED,
         Action.ORGANIZATION_SECURITY_UPDATED,
+        Action.JOB_IDENTITY_ISSUED,
+        Action.JOB_POLICY_UPDATED,
+        Action.SIGNING_KEY_ROTATED,
         Action.MEMBER_ADDED,
         Action.MEMBER_UPDATED,
         Action.INVITATION_CREATED,
@@ -33,9 +42,16 @@ PRIVILEGED: frozenset[Action] = frozenset(
         Action.SECRET_CREATED,
         Action.SECRET_VALUE_UPDATED,
         Action.SECRET_READ,
+        Action.PORTAL_CREATED,
+        Action.PORTAL_UPDATED,
+        Action.PORTAL_CODE_AUTHORIZED,
         Action.USER_CREATED,
         Action.USER_RECOVERED,
         Action.USER_FIRST_LINK_MADE,
+        Action.TRUSTED_ISSUER_CREATED,
+        Action.TRUSTED_ISSUER_UPDATED,
+        Action.EXCHANGE_APPLICATION_CREATED,
+        Action.EXCHANGE_APPLICATION_UPDATED,
     }
 )
 
@@ -45,6 +61,11 @@ _TOKENS = {
     Kind.UNCLUSTERED_AGENT.value: "AGENT_TOKEN",
     Kind.API_ACCESS.value: "API_ACCESS_TOKEN",
     Kind.REGISTRY.value: "REGISTRY_TOKEN",
+    Kind.PORTAL_SERVICE.value: "PORTAL_TOKEN",
+    Kind.PORTAL_EPHEMERAL.value: "PORTAL_TOKEN",
+    Kind.PORTAL_USER.value: "PORTAL_TOKEN",
+    Kind.PORTAL_SECRET.value: "PORTAL_SECRET",
+    Kind.TRUSTED_ISSUER.value: "TRUSTED_ISSUER",
 }
 _TOKEN = "TOKEN"  # noqa: S105 - a noun
 _SUBJECTS = {
@@ -75,7 +96,13 @@ _NOUNS = {
     "invitation": "ORGANIZATION_INVITATION",
     "banner": "ORGANIZATION_BANNER",
 }
-_REVOKED = {"CLUSTER_TOKEN": "DELETED", "API_ACCESS_TOKEN": "DELETED", "REGISTRY_TOKEN": "DELETED"}
+_REVOKED = {
+    "CLUSTER_TOKEN": "DELETED",
+    "API_ACCESS_TOKEN": "DELETED",
+    "REGISTRY_TOKEN": "DELETED",
+    "PORTAL_TOKEN": "DELETED",
+    "PORTAL_SECRET": "DELETED",
+}
 
 
 def type_word(action: Action, token_kind: str = "") -> str:

@@ -43,7 +43,6 @@ class Action(StrEnum):
     JOB_STARTED = "job.started"
     JOB_FINISHED = "job.finished"
     JOB_RELEASED = "job.released"
-    JOB_RESERVATION_EXPIRED = "job.reservation_expired"
     JOB_CANCELING = "job.canceling"
     JOB_TIMING_OUT = "job.timing_out"
     JOB_UPDATED = "job.updated"
@@ -71,9 +70,6 @@ class Action(StrEnum):
     TEAM_MEMBER_REMOVED = "team_member.removed"
     MAINTAINER_ADDED = "maintainer.added"
     MAINTAINER_REMOVED = "maintainer.removed"
-    STACK_REGISTERED = "stack.registered"
-    STACK_DEREGISTERED = "stack.deregistered"
-    STACK_RESERVED = "stack.reserved"
     QUEUE_UPDATED = "queue.updated"
     QUEUE_DELETED = "queue.deleted"
     SECRET_CREATED = "secret.created"  # noqa: S105 - the name of an event
@@ -82,6 +78,10 @@ class Action(StrEnum):
     SECRET_DELETED = "secret.deleted"  # noqa: S105 - the name of an event
     SECRET_READ = "secret.read"  # noqa: S105 - the name of an event
     SECRET_REFUSED = "secret.refused"  # noqa: S105 - the name of an event
+    CACHE_REGISTRY_CREATED = "cache_registry.created"
+    CACHE_REGISTRY_DELETED = "cache_registry.deleted"
+    CACHE_ENTRY_SAVED = "cache_entry.saved"
+    CACHE_ENTRY_EXPIRED = "cache_entry.expired"
     TOKEN_IMPORTED = "token.imported"  # noqa: S105 - the name of an event
     TOKEN_REVEALED = "token.revealed"  # noqa: S105 - the name of an event
     TOKEN_ORGANIZATION_REMOVED = "token.organization_removed"  # noqa: S105 - the name of an event
@@ -111,11 +111,22 @@ class Action(StrEnum):
     DEPLOYMENT_GRANT_ADDED = "deployment_grant.added"
     DEPLOYMENT_GRANT_REMOVED = "deployment_grant.removed"
     DEPLOYMENT_ROLE_CHANGED = "deployment_role.changed"
+    REGISTRY_CREATED = "registry.created"
+    REGISTRY_UPDATED = "registry.updated"
+    REGISTRY_VISIBILITY_CHANGED = "registry.visibility_changed"
+    REGISTRY_DELETED = "registry.deleted"
+    PACKAGE_UPLOADED = "package.uploaded"
+    PACKAGE_DELETED = "package.deleted"
     DRILL_PASSED = "drill.passed"
     DRILL_FAILED = "drill.failed"
     CODE_LOCATION_ADDED = "code_location.added"
     CODE_LOCATION_UPDATED = "code_location.updated"
     CODE_LOCATION_DELETED = "code_location.deleted"
+    JOB_IDENTITY_ISSUED = "job_identity.issued"
+    JOB_WROTE_ACROSS = "job.wrote_across"
+    JOB_POLICY_UPDATED = "job_policy.updated"
+    SIGNING_KEY_ROTATED = "signing_key.rotated"
+    SIGNING_KEY_WITHDRAWN = "signing_key.withdrawn"
     USER_SIGNED_IN = "user.signed_in"
     USER_SIGNED_OUT = "user.signed_out"
     USER_SIGN_IN_REFUSED = "user.sign_in_refused"
@@ -144,12 +155,30 @@ class Action(StrEnum):
     NOTIFICATION_SERVICE_ENABLED = "notification_service.enabled"
     NOTIFICATION_SERVICE_DISABLED = "notification_service.disabled"
     NOTIFICATION_SERVICE_BROKEN = "notification_service.broken"
+    PORTAL_CREATED = "portal.created"
+    PORTAL_UPDATED = "portal.updated"
+    PORTAL_DELETED = "portal.deleted"
+    PORTAL_CODE_AUTHORIZED = "portal_token_code.authorized"
+    PORTAL_CODE_DENIED = "portal_token_code.denied"
     PIPELINE_ARCHIVED = "pipeline.archived"
     PIPELINE_UNARCHIVED = "pipeline.unarchived"
     PIPELINE_DELETED = "pipeline.deleted"
     LOG_DELETED = "log.deleted"
     ANNOTATION_CREATED = "annotation.created"
     ANNOTATION_DELETED = "annotation.deleted"
+    OAUTH_APPLICATION_CREATED = "oauth_application.created"
+    OAUTH_APPLICATION_UPDATED = "oauth_application.updated"
+    OAUTH_APPLICATION_DELETED = "oauth_application.deleted"
+    OAUTH_GRANT_APPROVED = "oauth_grant.approved"
+    OAUTH_GRANT_CREATED = "oauth_grant.created"
+    OAUTH_GRANT_REFRESHED = "oauth_grant.refreshed"
+    OAUTH_GRANT_REVOKED = "oauth_grant.revoked"
+    TRUSTED_ISSUER_CREATED = "trusted_issuer.created"
+    TRUSTED_ISSUER_UPDATED = "trusted_issuer.updated"
+    TRUSTED_ISSUER_REFUSED = "trusted_issuer.refused"
+    EXCHANGE_APPLICATION_CREATED = "exchange_application.created"
+    EXCHANGE_APPLICATION_UPDATED = "exchange_application.updated"
+    EXCHANGE_APPLICATION_DELETED = "exchange_application.deleted"
 
 
 # After these an API access token may reach other organizations, or be called from elsewhere, than before.
@@ -173,7 +202,7 @@ REACH_CHANGES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it: `kind` is user, agent, job, token or system."""
+    """Who did it: user, agent, job, token, portal, trusted_issuer, exchange_application or system."""
 
     kind: str
     id: str

@@ -33,7 +33,12 @@ DeploymentId = NewType("DeploymentId", str)
 WorkItemId = NewType("WorkItemId", str)
 DagsterUploadId = NewType("DagsterUploadId", str)
 ResourceId = NewType("ResourceId", str)
-StackId = NewType("StackId", str)
+CacheRegistryId = NewType("CacheRegistryId", str)
+CacheEntryId = NewType("CacheEntryId", str)
+RepositoryCredentialId = NewType("RepositoryCredentialId", str)
+RegistryId = NewType("RegistryId", str)
+PackageId = NewType("PackageId", str)
+PackageFileId = NewType("PackageFileId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     OAUTH_REFRESH = "oauth_refresh"
     DAGSTER_AGENT = "dagster_agent"
     DAGSTER_USER = "dagster_user"
+    TRUSTED_ISSUER = "trusted_issuer"
 
 
 class Body(StrEnum):
@@ -39,6 +40,7 @@ class Body(StrEnum):
     SIGNED = "signed"  # base64url JSON, "--", 40 hex digits of MAC
     DAGSTER_AGENT = "dagster_agent"  # organization, ":", version-4 UUID as 32 hex digits
     DAGSTER_USER = "dagster_user"  # 32 hex digits
+    NONE = "none"  # there is no value: others issue what is presented
 
 
 class Shape(NamedTuple):
@@ -101,6 +103,7 @@ _TX = Shape("token-exchange-token", "tx_", True, Body.HEX, ".", 32)
 _UR = Shape("oauth-refresh-token", "ur_", True, Body.HEX, ".", 32)
 _DA = Shape("dagster-agent-token", "agent:", False, Body.DAGSTER_AGENT)
 _DU = Shape("dagster-user-token", "user:", False, Body.DAGSTER_USER)
+_NO = Shape("trusted-issuer", "", False, Body.NONE)
 
 SHAPES: tuple[Shape, ...] = (_CT, _AR, _AA, _AJ, _UA, _PT, _PAT, _PS, _TX, _UR, _DA, _DU)
 
@@ -129,8 +132,13 @@ KINDS: dict[Kind, KindSpec] = {
         KindSpec(Kind.OAUTH_REFRESH, "OAuth refresh token", _UR),
         KindSpec(Kind.DAGSTER_AGENT, "Dagster agent token", _DA, shared=True, revealable=True, imported=True),
         KindSpec(Kind.DAGSTER_USER, "Dagster user token", _DU, revealable=True, imported=True),
+        KindSpec(Kind.TRUSTED_ISSUER, "trusted issuer", _NO),
     )
 }
+
+
+# Kinds whose values somebody can lose or find; a trusted issuer's record has none.
+VALUED: tuple[Kind, ...] = tuple(kind for kind, spec in KINDS.items() if spec.shape.body is not Body.NONE)
 
 
 def kinds_of(shape: Shape) -> tuple[Kind, ...]:

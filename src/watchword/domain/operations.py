@@ -5,17 +5,10 @@ row here, and the golden matrix of the tests shows who may perform it.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Right(StrEnum):
-    """What an operation asks of the person behind the token."""
-
-    HOLDER = "holder"  # nothing beyond the live token
-    MEMBER = "member"
-    TEAM_MAINTAINER = "team_maintainer"  # or administrator
-    CLUSTER_MAINTAINER = "cluster_maintainer"  # or administrator
-    ADMIN = "admin"
+from watchword.domain.dagsteroperations import DAGSTER_ROWS
+from watchword.domain.rights import Right as Right  # noqa: PLC0414 - part of what this module tells
+from watchword.domain.rights import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,7 @@ class Operation:
 _HOLDER, _MEMBER, _ADMIN = Right.HOLDER, Right.MEMBER, Right.ADMIN
 _TEAM, _CLUSTER = Right.TEAM_MAINTAINER, Right.CLUSTER_MAINTAINER
 
-_ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
+_ROWS: tuple[Row, ...] = (
     ("access_token.read", "", _HOLDER, False, "See what the presented token is"),
     ("access_token.revoke", "", _HOLDER, False, "Revoke the presented token"),
     ("access_token.operations", "", _HOLDER, False, "List what the presented token may do"),
@@ -85,6 +78,21 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
     ("secret.create", "write_secrets", _CLUSTER, True, "Create a secret"),
     ("secret.update", "write_secrets", _CLUSTER, True, "Change a secret or its value"),
     ("secret.delete", "write_secrets", _CLUSTER, True, "Delete a secret"),
+    ("cache_registry.read", "read_clusters", _CLUSTER, True, "See cache registries and what jobs saved"),
+    ("cache_registry.create", "write_clusters", _CLUSTER, True, "Create a cache registry"),
+    ("cache_registry.delete", "write_clusters", _CLUSTER, True, "Delete a cache registry"),
+    ("cache_entry.expire", "write_clusters", _CLUSTER, True, "Expire what a job saved"),
+    (
+        "trusted_issuer.read",
+        "read_clusters",
+        _CLUSTER,
+        False,
+        "See trusted issuers of identity tokens",
+    ),
+    ("trusted_issuer.explain", "read_clusters", _CLUSTER, False, "Ask why an identity would be refused"),
+    ("trusted_issuer.create", "write_clusters", _ADMIN, False, "Trust an issuer of identity tokens"),
+    ("trusted_issuer.update", "write_clusters", _ADMIN, False, "Change on what terms an issuer is trusted"),
+    ("trusted_issuer.delete", "write_clusters", _CLUSTER, False, "Stop trusting an issuer"),
     ("agent_token.read", "read_clusters", _CLUSTER, True, "See agent tokens, never their values"),
     ("agent_token.create", "write_clusters", _CLUSTER, True, "Create or import an agent token"),
     ("agent_token.update", "write_clusters", _CLUSTER, True, "Change an agent token"),
@@ -115,6 +123,16 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
         False,
         "Reveal an unclustered agent token's value, on the console alone, where a copy is kept",
     ),
+    ("oauth_application.read", "read_organization_settings", _ADMIN, False, "See OAuth applications"),
+    (
+        "oauth_application.create",
+        "write_organization_settings",
+        _ADMIN,
+        False,
+        "Register an OAuth application",
+    ),
+    ("oauth_application.update", "write_organization_settings", _ADMIN, False, "Change an OAuth application"),
+    ("oauth_application.delete", "write_organization_settings", _ADMIN, False, "Delete an OAuth application"),
     (
         "api_token.read",
         "read_organization_settings",
@@ -164,120 +182,21 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
         True,
         "Remove the organization from somebody's API access token",
     ),
-    (
-        "dagster_agent_token.read",
-        "read_organization_settings",
-        _ADMIN,
-        False,
-        "See Dagster agent tokens and their permissions, never their values",
-    ),
-    (
-        "dagster_agent_token.create",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Create or import a Dagster agent token",
-    ),
-    (
-        "dagster_agent_token.update",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Change a Dagster agent token or its permissions",
-    ),
-    (
-        "dagster_agent_token.revoke",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Revoke a Dagster agent token",
-    ),
-    (
-        "dagster_agent_token.rotate",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Rotate a Dagster agent token",
-    ),
-    (
-        "dagster_agent_token.reveal",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Reveal a Dagster agent token's value, on the console alone",
-    ),
-    (
-        "dagster_user_token.list",
-        "read_organization_settings",
-        _MEMBER,
-        False,
-        "See Dagster user tokens of one's own, never their values",
-    ),
-    (
-        "dagster_user_token.read",
-        "read_organization_settings",
-        _ADMIN,
-        False,
-        "See everybody's Dagster user tokens, never their values",
-    ),
-    (
-        "dagster_user_token.create",
-        "write_organization_settings",
-        _MEMBER,
-        False,
-        "Create a Dagster user token of one's own",
-    ),
-    (
-        "dagster_user_token.update",
-        "write_organization_settings",
-        _MEMBER,
-        False,
-        "Change a Dagster user token of one's own",
-    ),
-    (
-        "dagster_user_token.revoke",
-        "write_organization_settings",
-        _MEMBER,
-        False,
-        "Revoke a Dagster user token of one's own; administrators anybody's",
-    ),
-    (
-        "dagster_user_token.reveal",
-        "write_organization_settings",
-        _MEMBER,
-        False,
-        "Reveal a Dagster user token of one's own, on the console alone",
-    ),
-    ("dagster_deployment.read", "read_organization_settings", _MEMBER, False, "See Dagster+ deployments"),
-    (
-        "dagster_deployment.create",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Create a Dagster+ deployment",
-    ),
-    (
-        "dagster_deployment.delete",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Delete a Dagster+ deployment",
-    ),
-    ("dagster_role.read", "read_organization_settings", _ADMIN, False, "See roles on Dagster+ deployments"),
-    (
-        "dagster_role.update",
-        "write_organization_settings",
-        _ADMIN,
-        False,
-        "Change roles on Dagster+ deployments",
-    ),
-    (
-        "dagster_agent.read",
-        "read_organization_settings",
-        _MEMBER,
-        False,
-        "See Dagster agents and how they are",
-    ),
+    *DAGSTER_ROWS,
+    ("registry.read", "read_registries", _MEMBER, True, "See package registries"),
+    ("registry.create", "write_registries", _ADMIN, False, "Create a package registry"),
+    ("registry.update", "write_registries", _ADMIN, False, "Change a package registry"),
+    ("registry.delete", "delete_registries", _ADMIN, False, "Delete a package registry"),
+    ("registry_token.read", "read_registries", _ADMIN, True, "See registry tokens, never their values"),
+    ("registry_token.create", "write_registries", _ADMIN, False, "Create a registry token"),
+    ("registry_token.update", "write_registries", _ADMIN, False, "Change a registry token"),
+    ("registry_token.revoke", "write_registries", _ADMIN, False, "Revoke a registry token"),
+    ("registry_token.rotate", "write_registries", _ADMIN, False, "Rotate a registry token"),
+    ("registry_token.reveal", "write_organization_settings", _ADMIN, False, "Reveal a registry token"),
+    ("temporary_package_token.create", "", _MEMBER, False, "Read or write packages for five minutes"),
+    ("package.read", "read_packages", _MEMBER, False, "See and install packages"),
+    ("package.write", "write_packages", _MEMBER, False, "Upload packages"),
+    ("package.delete", "delete_packages", _ADMIN, False, "Delete packages"),
     ("hygiene.read", "read_organization_settings", _ADMIN, False, "List tokens that need attention"),
     ("incident.read", "read_organization_settings", _ADMIN, False, "See incidents"),
     (
@@ -299,6 +218,8 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
     ("leak.close", "write_organization_settings", _CLUSTER, False, "Close or reopen the case of a leak"),
     ("leak_policy.read", "read_organization_settings", _ADMIN, False, "See what follows a leak"),
     ("leak_policy.update", "write_organization_settings", _ADMIN, False, "Change what follows a leak"),
+    ("job_policy.read", "read_organization_settings", _ADMIN, False, "See what jobs may do"),
+    ("job_policy.update", "write_organization_settings", _ADMIN, False, "Change what jobs may do"),
     ("agent.read", "read_agents", _MEMBER, True, "See agents"),
     ("agent.stop", "write_agents", _CLUSTER, True, "Stop an agent"),
     ("agent.pause", "write_agents", _CLUSTER, True, "Pause an agent"),
@@ -351,6 +272,18 @@ _ROWS: tuple[tuple[str, str, Right, bool, str], ...] = (
         False,
         "Delete a notification service",
     ),
+    ("portal.read", "read_portals", _ADMIN, False, "See portals"),
+    ("portal.create", "write_portals", _ADMIN, False, "Create a portal"),
+    ("portal.update", "write_portals", _ADMIN, False, "Change a portal"),
+    ("portal.delete", "write_portals", _ADMIN, False, "Delete a portal"),
+    ("portal_token.read", "read_portals", _ADMIN, False, "See a portal's tokens, never their values"),
+    ("portal_token.create", "write_portals", _ADMIN, False, "Create a portal token"),
+    ("portal_token.revoke", "write_portals", _ADMIN, False, "Revoke a portal token"),
+    ("portal_token.rotate", "write_portals", _ADMIN, False, "Rotate a portal token"),
+    ("portal_secret.read", "read_portals", _ADMIN, False, "See a portal's secrets, never their values"),
+    ("portal_secret.create", "write_portals", _ADMIN, False, "Create a portal secret"),
+    ("portal_secret.revoke", "write_portals", _ADMIN, False, "Revoke a portal secret"),
+    ("portal_secret.rotate", "write_portals", _ADMIN, False, "Rotate a portal secret"),
     ("token.introspect", "introspect_tokens", _MEMBER, False, "Ask what a presented token may do"),
 )
 

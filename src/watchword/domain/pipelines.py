@@ -14,25 +14,23 @@ from watchword.domain.ids import (
     OrganizationId,
     PipelineId,
     QueueId,
-    StackId,
     StepId,
     UserId,
 )
+from watchword.domain.jobrights import common_rights
 from watchword.domain.tokens import DAY_US, MINUTE_US
 
 
 class JobState(StrEnum):
     """Where a job stands (contract agent-api §5.6).
 
-    Waiting: for steps it depends on. Limited: for a place in its concurrency group. Reserved: a stack starts
-    an agent for it, and no other is offered it. Broken: its `if` or `branches` left it out. Waiting failed:
-    a step it depends on failed.
+    Waiting: for steps it depends on. Limited: for a place in its concurrency group. Broken: its `if` or
+    `branches` left it out. Waiting failed: a step it depends on failed.
     """
 
     WAITING = "waiting"
     LIMITED = "limited"
     SCHEDULED = "scheduled"
-    RESERVED = "reserved"
     ACCEPTED = "accepted"
     RUNNING = "running"
     CANCELING = "canceling"
@@ -192,9 +190,8 @@ class Job:
         concurrency_limit: jobs of the group at a time.
         concurrency_ordered: whether it waits for older jobs of the group.
         avoided_agent_id: agent that it goes to only where no other takes it: the former attempt's.
-        reserved_by: the stack that reserved it last, for people; what counts is its state.
-        reserved_until: when it waits again for anybody, while it is reserved.
-        stack_error: why a stack ended it without an agent; empty for every other end.
+        rights: what its step lets its token do, as `domain.jobrights` keeps it; empty for everything.
+        agent_rights: the same as the agent that accepted it asked.
     """
 
     organization_id: OrganizationId
@@ -243,9 +240,8 @@ class Job:
     concurrency_ordered: bool = True
     avoided_agent_id: AgentId | None = None
     promised_at: int = 0
-    reserved_by: StackId | None = None
-    reserved_until: int = 0
-    stack_error: str = ""
+    rights: str = ""
+    agent_rights: str = ""
 
     def again(self, job_id: JobId, at: int, retry_type: str) -> "Job":
         """The next attempt of an ended job: the same work, held by nobody yet, waiting for its build.
@@ -280,7 +276,13 @@ class Job:
             concurrency_group=self.concurrency_group,
             concurrency_limit=self.concurrency_limit,
             concurrency_ordered=self.concurrency_ordered,
+            rights=self.rights,
         )
+
+    @property
+    def token_rights(self) -> str:
+        """What its token may do: what its step and its agent both let it."""
+        return common_rights(self.rights, self.agent_rights)
 
     @property
     def times_out_at(self) -> int:

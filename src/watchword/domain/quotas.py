@@ -15,9 +15,12 @@ class Quotas:
         build_artifacts: number of artifacts of one build.
         build_jobs: number of jobs of one build, retries included.
         job_log_bytes: bytes of a job's log; what comes after is left out, with a mark.
+        package_file_bytes: bytes of one file in a package registry.
+        registry_bytes: bytes that one package registry may keep.
         organization_agents: agents of an organization at the same time.
         organization_builds: builds of an organization that have not ended.
-        organization_stacks: stacks of an organization that are registered.
+        cluster_cache_entries: caches that the jobs of a cluster have saved.
+        cluster_cache_bytes: bytes of them, wherever they are.
     """
 
     organization_artifact_bytes: int = 1000 * GIB
@@ -25,6 +28,9 @@ class Quotas:
     build_artifacts: int = 100_000
     build_jobs: int = 10_000
     job_log_bytes: int = GIB
+    package_file_bytes: int = GIB
+    registry_bytes: int = 100 * GIB
     organization_agents: int = 100_000
     organization_builds: int = 10_000
-    organization_stacks: int = 1_000
+    cluster_cache_entries: int = 10_000
+    cluster_cache_bytes: int = 1000 * GIB

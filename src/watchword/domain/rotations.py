@@ -27,6 +27,7 @@ _FIXED = (
     Kind.PORTAL_USER,
     Kind.TOKEN_EXCHANGE,
     Kind.OAUTH_REFRESH,
+    Kind.TRUSTED_ISSUER,
 )
 
 
@@ -161,6 +162,8 @@ def require_rotatable(token: Token, now: int) -> None:
     """
     if token.kind in _FIXED:
         raise Conflict(f"The kind {KINDS[token.kind].title} is not rotated.", code="kind_not_rotated")
+    if token.of_grant:
+        raise Conflict("The application renews this token by itself.", code="kind_not_rotated")
     state = token.state_at(now)
     if state is not State.ACTIVE:
         raise Conflict(

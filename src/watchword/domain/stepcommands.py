@@ -10,6 +10,7 @@ from watchword.domain.stepfields import Object, Place, flag, one_of, text, texts
 from watchword.domain.steprules import read_env, read_plugins, read_retry, read_rules, read_soft_fail
 from watchword.domain.steps import Step
 from watchword.domain.stepsecrets import read_secrets
+from watchword.domain.steptokens import KEY, read_job_token
 
 MAX_CONCURRENCY = 10_000
 MAX_TIMEOUT_MINUTES = 366 * 24 * 60
@@ -35,6 +36,7 @@ def read_command(place: Place, step: Object, common: Step) -> Step:
         manual=manual,
         soft_fail=read_soft_fail(place, "soft_fail", step.get("soft_fail")),
         artifact_paths=";".join(texts(place, *first_of(step, stepkinds.ARTIFACTS))),
+        rights=read_job_token(place, step.get(KEY)),
         plugins=read_plugins(place, step.get("plugins")),
         secrets=read_secrets(place, step.get("secrets")),
         cancel_on_build_failing=flag(place, "cancel_on_build_failing", step.get("cancel_on_build_failing")),

@@ -59,6 +59,7 @@ KNOWN: Mapping[StepType, tuple[str, ...]] = {
         "env",
         "if_changed",
         "image",
+        "job_token",
         "matrix",
         "notify",
         "parallelism",

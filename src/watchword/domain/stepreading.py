@@ -12,6 +12,7 @@ from watchword.domain.stepgraph import check_circles, check_keys
 from watchword.domain.steprules import read_env, read_rules
 from watchword.domain.steps import Document, Step, StepType
 from watchword.domain.stepsecrets import merged, read_secrets
+from watchword.domain.steptokens import KEY, read_job_token
 
 MAX_STEPS = 500
 MAX_JOBS = 2000
@@ -41,6 +42,7 @@ def read_document(value: object) -> Document:
         env=read_env(place, whole_document.get("env")),
         rules=read_rules(place, whole_document.get("agents")),
         priority=read_priority(place, whole_document) or 0,
+        rights=read_job_token(place, whole_document.get(KEY)),
         settings={key: whole_document[key] for key in _SETTINGS if key in whole_document},
         secrets=read_secrets(place, whole_document.get("secrets")),
     )
@@ -73,7 +75,8 @@ def _with_defaults(step: Step, document: Document) -> Step:
     rules = step.rules if any(key in said for key in stepkinds.RULES) else document.rules
     priority = step.priority if said.get("priority") is not None else document.priority
     secrets = merged(document.secrets, step.secrets)
-    return replace(step, rules=rules, priority=priority, secrets=secrets)
+    rights = step.rights if said.get(KEY) is not None else document.rights
+    return replace(step, rules=rules, priority=priority, secrets=secrets, rights=rights)
 
 
 def _read_steps(value: object) -> list[Step]:

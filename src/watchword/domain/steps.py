@@ -100,6 +100,7 @@ class Step:
         prompt: of a block or input.
         fields: of a block or input, as received.
         blocked_state: of a block: what the build shows meanwhile (passed, failed, running).
+        rights: what tokens of its jobs may do, as `domain.jobrights` keeps it; empty for everything.
         document: the step as received, to be given back to agents and clients.
     """
 
@@ -134,6 +135,7 @@ class Step:
     prompt: str = ""
     fields: tuple[Any, ...] = ()
     blocked_state: str = "passed"
+    rights: str = ""
     document: Any = None
 
 
@@ -146,6 +148,7 @@ class Document:
         env: variables of every step.
         rules: `agents` of the document; steps that name none have been given them.
         priority: of the document; steps that name none have been given it.
+        rights: what tokens of jobs may do; steps that say nothing of it have been given it.
         settings: further keys that are known and kept as received (`notify`, `image`, `secrets`, `cache`,
             `checkout`).
         secrets: of the document; command steps have been given them.
@@ -155,5 +158,6 @@ class Document:
     env: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[str, ...] = ()
     priority: int = 0
+    rights: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: tuple[StepSecret, ...] = ()

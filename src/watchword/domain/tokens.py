@@ -12,6 +12,7 @@ DAY_US = 24 * 60 * MINUTE_US
 MIN_LIFETIME_US = 10 * MINUTE_US
 API_ACCESS_DEFAULT_US = 7 * DAY_US
 MAX_DESCRIPTION = 255
+_OF_GRANTS = (Kind.API_ACCESS, Kind.OAUTH_REFRESH)
 
 
 class State(StrEnum):
@@ -76,6 +77,11 @@ class Token:
     ended_reason: str
     imported: bool = False
     resource_id: ResourceId | None = None
+
+    @property
+    def of_grant(self) -> bool:
+        """Whether an application was given it by OAuth: `resource_id` is then the connected application."""
+        return self.resource_id is not None and self.kind in _OF_GRANTS
 
     def state_at(self, now: int) -> State:
         """State as seen at `now`."""

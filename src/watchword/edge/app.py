@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import structlog
 
-from watchword.domain.accounts import DOORS, MACHINES, PAGES
+from watchword.domain.accounts import CONSENT, DOORS, MACHINES, PAGES
 from watchword.domain.addresses import Block, client_address, contains, parse_address
 from watchword.domain.errors import Malformed, NotFound, Refused, WatchwordError
 from watchword.domain.texts import refuse_nul_in_url
@@ -119,6 +119,7 @@ class Edge:
                 response = _no_route(allowed)
             else:
                 name = route.name
+                request.right = route.right
                 response = await route.handler(request, **arguments)
         except ClientGone:
             self._meter.count(name, 499, self._clock() - started)
@@ -143,6 +144,10 @@ class Edge:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except Exception as error:  # noqa: BLE001 - the head is out: there is no other answer any more
             log.warning("cut_off", route=name, request_id=request_id, error=type(error).__name__)
+        finally:
+            close = getattr(response.pieces, "aclose", None)
+            if close is not None:
+                await close()
 
     def _mount_of(self, path: str) -> tuple[str, Asgi] | None:
         first = "/" + path.lstrip("/").partition("/")[0]
@@ -170,7 +175,8 @@ class Edge:
         """The application that serves a path, with its name in metrics; None for paths of raw surfaces.
 
         Browsers that ask for `/` get the console, programs a greeting (contract rest-graphql §1.1), and for
-        what is nowhere programs get their plain answer.
+        what is nowhere programs get their plain answer. Portals have paths among the console's, where
+        the vendor's own host has them: there too programs get the portal, and browsers the page.
         """
         mounted = self._mount_of(path)
         if mounted is not None or self._console is None:
@@ -182,10 +188,10 @@ class Edge:
         )
         if path == "/":
             return ("console", self._console()) if browser else None
-        machines = first in MACHINES and path.strip("/") not in DOORS
-        if known or machines or not (browser or first in PAGES):
-            return None
-        return "console", self._console()
+        ours = first in PAGES and (browser or not known)
+        if ours or (not known and _opens_a_page(path, first, browser=browser)):
+            return "console", self._console()
+        return None
 
     def _encrypted(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the client speaks TLS: to us, or to a proxy that we trust and that says so."""
@@ -241,6 +247,14 @@ class Edge:
                 request_id=request_id,
             )
         return _shaped(error, route)
+
+
+def _opens_a_page(path: str, first: str, *, browser: bool) -> bool:
+    """Whether a path that no raw route knows is for people: they arrive at some addresses of machines too."""
+    bare = path.strip("/")
+    if any(bare == door or bare.startswith(f"{door}/") for door in CONSENT):
+        return True
+    return browser and (first not in MACHINES or bare in DOORS)
 
 
 @lru_cache(maxsize=65536)

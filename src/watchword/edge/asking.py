@@ -43,10 +43,16 @@ def ask(body: bytes) -> Asked:
     operation = asked.get("operationName") or None
     if operation is not None and not isinstance(operation, str):
         raise Malformed("operationName is a text.", code="invalid_body")
-    return Asked(query, _variables(asked.get("variables")), operation)
+    return Asked(query, variables(asked.get("variables")), operation)
 
 
-def _variables(given: object) -> Mapping[str, Any]:
+def variables(given: object) -> Mapping[str, Any]:
+    """Variables: an object, or a text that holds one; nothing counts as none.
+
+    Raises:
+        Malformed: it is something else.
+        Invalid: a value nests too deep, or holds a NUL character.
+    """
     if isinstance(given, str):
         refuse_nul_in_json(given.encode())
         given = _decode(given.encode()) if given.strip() else None

@@ -24,8 +24,23 @@ class Form:
     file: AsyncIterator[bytes]
 
 
-def _malformed(reason: object) -> Malformed:
+def malformed(reason: object) -> Malformed:
+    """The refusal of a form that cannot be read."""
     return Malformed(f"The form cannot be read: {reason}.", code="bad_form")
+
+
+def boundary_of(request: Request) -> str:
+    """What stands between the parts of a request's form.
+
+    Raises:
+        Malformed: the request carries no such form.
+    """
+    header = request.headers.get(b"content-type", b"").decode("latin-1")
+    kind, options = parse_options_header(header)  # type: ignore[no-untyped-call] # its own
+    boundary = options.get("boundary")
+    if kind != "multipart/form-data" or not boundary:
+        raise malformed("it is not multipart/form-data")
+    return str(boundary)
 
 
 async def read_form(request: Request, limit: int) -> Form:
@@ -39,11 +54,7 @@ async def read_form(request: Request, limit: int) -> Form:
         Malformed: it is no such form.
         TooLarge: it is over the limit.
     """
-    header = request.headers.get(b"content-type", b"").decode("latin-1")
-    kind, options = parse_options_header(header)  # type: ignore[no-untyped-call] # its own
-    if kind != "multipart/form-data" or not options.get("boundary"):
-        raise _malformed("it is not multipart/form-data")
-    events = _events(request, options["boundary"], limit + _OVERHEAD)
+    events = form_events(request, boundary_of(request), limit + _OVERHEAD)
     fields: dict[str, str] = {}
     name, value = "", bytearray()
     async for event in events:
@@ -56,13 +67,19 @@ async def read_form(request: Request, limit: int) -> Form:
         else:
             fields[name] = value.decode(errors="replace")
         if len(value) > _MAX_FIELD_BYTES or len(fields) > _MAX_FIELDS:
-            raise _malformed("its fields are too long")
-    raise _malformed("there is no file in it")
+            raise malformed("its fields are too long")
+    raise malformed("there is no file in it")
 
 
-async def _events(
+async def form_events(
     request: Request, boundary: str, limit: int
 ) -> AsyncIterator[MultipartSegment | bytes | bytearray | None]:
+    """A form part by part: its head, its bytes in pieces, None at its end.
+
+    Raises:
+        Malformed: it is no such form.
+        TooLarge: it is over the limit.
+    """
     try:
         parser = PushMultipartParser(boundary, max_header_size=_MAX_HEADER_BYTES)
         async for piece in request.stream(limit):
@@ -70,7 +87,7 @@ async def _events(
                 yield event
         parser.close()  # type: ignore[no-untyped-call] # its own
     except MultipartError as error:
-        raise _malformed(error) from None
+        raise malformed(error) from None
 
 
 async def _file(events: AsyncIterator[MultipartSegment | bytes | bytearray | None]) -> AsyncIterator[bytes]:

@@ -67,9 +67,10 @@ class Request:
         address: the client's address by the strict rule, or None where it is ambiguous.
         id: the request's id.
         receive: ASGI's messages of the body.
+        right: what the route asks of a job's token; empty for nothing.
     """
 
-    __slots__ = ("address", "headers", "id", "receive", "scope")
+    __slots__ = ("address", "headers", "id", "receive", "right", "scope")
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class Request:
         self.headers = headers
         self.address = address
         self.id = request_id
+        self.right = ""
 
     @property
     def agent(self) -> str:

@@ -23,6 +23,7 @@ class Route:
         handler: takes the request and those arguments.
         kinds: token kinds it takes; empty where it is public. The authorization test reads this.
         refuse: the shape of its errors, where its contract has another than ours.
+        right: what it asks of a job's token (`domain.jobrights`); empty for nothing beyond the token.
         name: method and path, for metrics and logs.
     """
 
@@ -31,6 +32,7 @@ class Route:
     handler: Handler
     kinds: tuple[Kind, ...]
     refuse: Refusing | None = None
+    right: str = ""
     name: str = field(init=False)
 
     def __post_init__(self) -> None:

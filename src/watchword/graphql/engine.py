@@ -78,7 +78,7 @@ class Engine:
             Malformed: it does not say which of its operations is meant.
         """
         try:
-            document = self._document(asked.query)
+            document = self.document(asked.query)
             operation = _operation(document, asked.operation)
             return Prepared(
                 document, operation, cost.requested(self._schema, document, operation, asked.variables)
@@ -86,7 +86,13 @@ class Engine:
         except RecursionError:
             raise TooDear("The query nests too deep.", code="query_too_deep") from None
 
-    def _document(self, source: str) -> DocumentNode:
+    def document(self, source: str) -> DocumentNode:
+        """A document that parses, is within the limits and fits the schema.
+
+        Raises:
+            Faulty: it does not parse or fit the schema.
+            TooDear: it is over a limit.
+        """
         kept = self._kept.get(source)
         if kept is not None:
             self._kept.move_to_end(source)

@@ -16,6 +16,7 @@ from watchword.services.drillhouse import DrillHouse, shown
 from watchword.services.hosting import Host
 from watchword.services.onetimelinks import MadeLink
 from watchword.services.people import Person
+from watchword.services.signingkeys import KnownKey
 
 log = structlog.get_logger("watchword.host")
 Document = dict[str, Any]
@@ -165,6 +166,30 @@ async def _drill(host: Host, exercise: str, organization: str) -> Document:
     return {**shown(drill), "started_at": moment(drill.started_at)}
 
 
+def _key(one: KnownKey) -> Document:
+    return {
+        "purpose": one.key.purpose.value,
+        "number": one.key.number,
+        "state": one.state,
+        "algorithm": one.algorithm,
+        "kid": one.kid,
+        "signs_from": moment(one.key.signs_from),
+    }
+
+
+async def _keys(host: Host) -> Document:
+    return {"keys": [_key(one) for one in host.signing_keys()]}
+
+
+async def _rotate_key(host: Host, purpose: str, hours: int) -> Document:
+    return _key(await host.rotate_key(purpose, hours))
+
+
+async def _withdraw_key(host: Host, number: int) -> Document:
+    await host.withdraw_key(number)
+    return {}
+
+
 OPERATIONS: dict[str, Callable[..., Awaitable[Document]]] = {
     "recover": _recover,
     "first-link": _first_link,
@@ -181,6 +206,9 @@ OPERATIONS: dict[str, Callable[..., Awaitable[Document]]] = {
     "reveal": _reveal,
     "reveal-policy": _reveal_policy,
     "drill": _drill,
+    "keys": _keys,
+    "keys rotate": _rotate_key,
+    "keys withdraw": _withdraw_key,
 }
 
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 
 from watchword.domain.errors import Malformed, Refused
 from watchword.domain.ids import OrganizationId
+from watchword.domain.jobrights import kept_rights
 from watchword.domain.kinds import KINDS, Kind
 from watchword.domain.scopes import INTROSPECT
 from watchword.edge.http import Request, Response
@@ -87,11 +88,13 @@ def _describe(presented: Presented, organization_id: OrganizationId) -> dict[str
         answer["scope"] = " ".join(sorted(presented.scopes))
     if job is not None:
         answer["sub"] = job.id
+        answer["scope"] = " ".join(sorted(kept_rights(job.token_rights)))
         answer["agent_id"] = job.agent_id
         answer["exp"] = job.token_expires_at // _SECOND_US
         answer["iat"] = job.token_issued_at // _SECOND_US
     if token is not None:
-        answer["sub"] = token.agent_id or token.user_id or token.cluster_id or organization_id
+        subject = token.agent_id or token.user_id or token.resource_id or token.cluster_id
+        answer["sub"] = subject or organization_id
         answer["iat"] = token.created_at // _SECOND_US
         if token.expires_at:
             answer["exp"] = token.expires_at // _SECOND_US

@@ -210,15 +210,15 @@ class Call:
         query = self.request.scope["query_string"].decode("latin-1")
         return f"{self.request.method} {self.request.scope['path']}" + (f"?{query}" if query else "")
 
-    async def create(self, work: Work[T], *, defer: bool = False) -> Response[T]:
-        """Create something: 201 and what was created."""
+    async def create(self, work: Work[T], *, defer: bool = False, status: int = 201) -> Response[T]:
+        """Create something: 201, unless the contract has another status, and what was created."""
 
         async def encoded(tx: Unit, access: Access) -> bytes:
             return msgspec.json.encode(await work(tx, access))
 
         made = await self.once(encoded, defer=defer)
         # The bytes are the encoded T, which is what the client and the API description see.
-        return Response(cast("T", made), status_code=201, media_type="application/json")
+        return Response(cast("T", made), status_code=status, media_type="application/json")
 
     def listed(self, items: list[T], rows: Sequence[object]) -> Response[list[T]]:
         """A page of a list with its `Link` header; `rows` are what the store gave, one more included."""

@@ -6,7 +6,7 @@ from litestar import Response, get, post, put
 
 from watchword.crypto.values import Secret
 from watchword.domain.errors import Invalid, NotFound
-from watchword.domain.kinds import Kind
+from watchword.domain.kinds import VALUED, Kind
 from watchword.domain.leakpolicy import Rule, read_rule
 from watchword.domain.leaks import LeakState, Visibility
 from watchword.rest import leakshapes as shapes
@@ -47,7 +47,7 @@ def _states(call: Call) -> tuple[LeakState, ...]:
 
 def _kind(call: Call) -> Kind | None:
     text = _word(call, "kind")
-    if text and text not in list(Kind):
+    if text and text not in VALUED:
         raise Invalid("Validation failed: there is no such kind of token", code="unknown_kind")
     return Kind(text) if text else None
 

@@ -22,6 +22,7 @@ AGENT_TOKEN = CLUSTER + "/tokens/{token:str}"
 UNCLUSTERED_TOKEN = "/v2/organizations/{org:str}/agent-tokens/{token:str}"  # noqa: S105 - a path
 
 Find = Callable[[Call, Unit, Access], Awaitable[Token]]
+Ready = Callable[[Unit, Token], Awaitable[None]]
 
 
 class Holder(msgspec.Struct, kw_only=True):
@@ -145,11 +146,15 @@ async def _standing(call: Call, tx: Unit, access: Access, find: Find) -> Standin
     return await rotator.standing_in(tx, await rotator.find_in(tx, token.organization_id, token.id))
 
 
-async def start(call: Call, find: Find, *, defer: bool) -> Response[StartedRotation]:
+async def start(
+    call: Call, find: Find, *, defer: bool, ready: Ready | None = None
+) -> Response[StartedRotation]:
     """Start a rotation; see `handlers`."""
 
     async def work(tx: Unit, access: Access) -> StartedRotation:
         token = await find(call, tx, access)
+        if ready is not None:
+            await ready(tx, token)
         asked = call.decode(NewRotation)
         rotator = call.authority.rotator
         started = await rotator.start_in(
@@ -224,7 +229,14 @@ async def abort(call: Call, find: Find, *, defer: bool) -> None:
 
 
 def handlers(
-    token: str, what: str, read: str, rotate: str, find: Find, *, defer: bool = False
+    token: str,
+    what: str,
+    read: str,
+    rotate: str,
+    find: Find,
+    *,
+    defer: bool = False,
+    ready: Ready | None = None,
 ) -> tuple[HTTPRouteHandler, ...]:
     """The handlers of rotations of one kind of token.
 
@@ -235,6 +247,7 @@ def handlers(
         rotate: operation that rotates it.
         find: finds the token of the path, and refuses what the caller may not see.
         defer: whether `find` itself requires the operation's right.
+        ready: refuses a token that may not be rotated now, beyond what holds for every kind.
     """
     path = token + "/rotation"
 
@@ -244,7 +257,7 @@ def handlers(
 
         The same caller who repeats it within five minutes gets the same answer.
         """
-        return await start(await Call.with_body(request), find, defer=defer)
+        return await start(await Call.with_body(request), find, defer=defer, ready=ready)
 
     @get(path, opt=needs(read), summary=f"Get the rotation of {what}")
     async def get_rotation(request: RestRequest) -> Rotation:

@@ -9,9 +9,11 @@ from watchword.domain.events import SYSTEM, Actor
 from watchword.domain.ids import ClusterId, OrganizationId, TeamId, UserId
 from watchword.domain.operations import OPERATIONS
 from watchword.domain.policy import Standing, allows
+from watchword.domain.portals import PORTAL_TOKENS, Portal
 from watchword.domain.restrictions import parse_networks
 from watchword.domain.securitypolicy import SecurityPolicy
 from watchword.domain.teams import TeamRole
+from watchword.domain.tokens import Token
 from watchword.services.context import Caller
 from watchword.services.second_factor import require_person
 from watchword.services.sessions import SINGLE_SIGN_ON
@@ -22,6 +24,9 @@ from watchword.store.base import Transaction
 @dataclass(frozen=True, slots=True)
 class Access:
     """A person inside an organization: what the token opens, cut by what its owner may do.
+
+    A portal's own token has no person behind it: `user` and `member` then stand for the portal, with its id,
+    and belong to nobody.
 
     Attributes:
         presented: the token behind it; None where the person is signed in on the console.
@@ -108,7 +113,7 @@ async def enter_in_person(tx: Transaction, user: User, slug: str, caller: Caller
 
 
 async def enter_too(tx: Transaction, access: Access, organization_id: OrganizationId) -> Access:
-    """Enter a further organization in the same way as a first one.
+    """Enter a further organization in the same way as a first one; a portal has one alone.
 
     Raises:
         NotFound: it cannot be reached so.
@@ -129,6 +134,9 @@ async def _enter(
     user_agent: str = "",
 ) -> Access:
     token = presented.holder
+    if token.kind in PORTAL_TOKENS:
+        caller = Caller(SYSTEM, address, request_id, user_agent, token.id)
+        return await _enter_by_portal(tx, presented, organization, caller)
     if organization is None or token.user_id is None:
         raise NotFound("No organization found")
     grant = await tx.policies.grant(organization.id, token.id)
@@ -136,6 +144,29 @@ async def _enter(
         raise NotFound("No organization found")
     caller = Caller(SYSTEM, address, request_id, user_agent, token.id)
     return await _enter_as(tx, token.user_id, organization, caller, presented)
+
+
+async def _enter_by_portal(
+    tx: Transaction, presented: Presented, organization: Organization | None, caller: Caller
+) -> Access:
+    """Enter with a portal's token: as whoever approved it, with today's rights, or as the portal itself.
+
+    The portal administers its organization, as far as its stored document goes (contract rest-graphql §5.1).
+    """
+    token = presented.holder
+    portal = None
+    if organization is not None and token.organization_id == organization.id and token.resource_id:
+        portal = await tx.portals.find(organization.id, token.resource_id)
+    if organization is None or portal is None:
+        raise NotFound("No organization found")
+    if token.user_id is not None:
+        return await _enter_as(tx, token.user_id, organization, caller, presented)
+    policy = await tx.policies.policy(organization.id)
+    require_address(policy, caller.address)
+    nobody = User(UserId(portal.id), "", portal.name, "", portal.created_at)
+    member = Member(organization.id, nobody.id, Role.ADMIN, portal.created_at)
+    named = replace(caller, actor=portal_actor(portal))
+    return Access(organization, member, nobody, named, Standing(Role.ADMIN), policy, presented)
 
 
 async def _enter_as(
@@ -205,6 +236,11 @@ def user_actor(user: User) -> Actor:
     return Actor("user", user.id, user.name)
 
 
+def portal_actor(portal: Portal) -> Actor:
+    """A portal as the audit trail names it."""
+    return Actor("portal", portal.id, portal.name)
+
+
 async def belonging(tx: Transaction, user: User) -> list[tuple[Organization, Member]]:
     """Organizations that a person belongs to with the membership, by name."""
     found = []
@@ -219,6 +255,8 @@ async def reachable(tx: Transaction, presented: Presented) -> list[Organization]
     """Organizations that the token reaches and its owner belongs to, oldest first."""
     token = presented.holder
     found: list[Organization] = []
+    if token.kind in PORTAL_TOKENS:
+        return await _reachable_by_portal(tx, token)
     if token.user_id is None or (await tx.people.sign_in_data(token.user_id)).disabled_at:
         return found
     for grant in await tx.policies.grants_of(token.id):
@@ -228,3 +266,13 @@ async def reachable(tx: Transaction, presented: Presented) -> list[Organization]
         if await tx.accounts.member(organization.id, token.user_id) is not None:
             found.append(organization)
     return found
+
+
+async def _reachable_by_portal(tx: Transaction, token: Token) -> list[Organization]:
+    """The organization of a portal; none where the member who approved the token may not come in any more."""
+    if token.user_id is not None:
+        left = await tx.accounts.member(token.organization_id, token.user_id) is None
+        if left or (await tx.people.sign_in_data(token.user_id)).disabled_at:
+            return []
+    organization = await tx.accounts.organization(token.organization_id)
+    return [organization] if organization is not None else []

@@ -232,9 +232,11 @@ async def delete_cluster(
             "The organization's default cluster cannot be deleted; choose another default first.",
             code="default_cluster",
         )
-    for token in await tx.tokens.list(cluster.organization_id, Kind.AGENT, cluster.id, EVERYTHING):
-        await revoke(context, tx, caller, token, by, "cluster deleted")
+    for kind in (Kind.AGENT, Kind.TRUSTED_ISSUER):
+        for token in await tx.tokens.list(cluster.organization_id, kind, cluster.id, EVERYTHING):
+            await revoke(context, tx, caller, token, by, "cluster deleted")
     await tx.secrets.delete_of_cluster(cluster.organization_id, cluster.id)
+    await tx.caches.delete_of_cluster(cluster.organization_id, cluster.id)
     await tx.teams.drop_maintainers(cluster.organization_id, cluster.id)
     await tx.accounts.delete_cluster(cluster.organization_id, cluster.id)
     await context.record(tx, caller, Action.CLUSTER_DELETED, cluster.organization_id, ("cluster", cluster.id))

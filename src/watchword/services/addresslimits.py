@@ -64,19 +64,42 @@ class AddressLimit:
         """
         if not self.per_minute:
             return
+        window = self._window(name)
+        if window.used and window.used + cost > self.per_minute:
+            raise self._refusal(window)
+        window.used += cost
+
+    def require(self, address: str | None) -> None:
+        """Require that an address has some of its budget left, which `count` takes where it failed.
+
+        Raises:
+            TooMany: it is used up; `retry_after` says when it is whole again.
+        """
+        if self.per_minute:
+            window = self._window(network_of(address))
+            if window.used >= self.per_minute:
+                raise self._refusal(window)
+
+    def count(self, address: str | None) -> None:
+        """Use one of an address's budget, whatever is left of it."""
+        if self.per_minute:
+            self._window(network_of(address)).used += 1
+
+    def _window(self, name: str) -> _Window:
         now = self.clock.now()
         window = self._windows.get(name)
         if window is None or window.ends_at <= now:
             self._make_room(now)
             window = self._windows[name] = _Window(now + WINDOW_US)
-        if window.used and window.used + cost > self.per_minute:
-            error = TooMany(
-                f"At most {self.per_minute} a minute are answered. Wait a little and try again.",
-                code="too_many_requests",
-            )
-            error.retry_after = -(-(window.ends_at - now) // _SECOND_US)
-            raise error
-        window.used += cost
+        return window
+
+    def _refusal(self, window: _Window) -> TooMany:
+        error = TooMany(
+            f"At most {self.per_minute} a minute are answered. Wait a little and try again.",
+            code="too_many_requests",
+        )
+        error.retry_after = -(-(window.ends_at - self.clock.now()) // _SECOND_US)
+        return error
 
     def _make_room(self, now: int) -> None:
         if len(self._windows) < _MAX_WINDOWS:

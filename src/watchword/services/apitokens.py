@@ -30,6 +30,7 @@ from watchword.services.context import Context
 from watchword.services.importing import take_over
 from watchword.services.issuing import Issued, add_api_token, mint_value
 from watchword.services.letters import tell_removed
+from watchword.services.oauthends import end_with_token_in
 from watchword.services.revoking import revoke
 from watchword.services.siblings import require_single, sibling
 from watchword.store.base import Transaction
@@ -149,9 +150,15 @@ def require_creation(access: Access) -> None:
     """Require that a person may create API access tokens in an organization (contract rest-graphql §2.4).
 
     Raises:
-        Forbidden: only administrators may, and the person is none.
+        Forbidden: only administrators may, and the person is none; or an application asks that was
+            connected, whose access would outlive its end.
     """
     access.require("api_token.create")
+    if access.presented is not None and access.presented.holder.of_grant:
+        raise Forbidden(
+            "A connected application makes no API access tokens; make one on the console.",
+            code="connected_application",
+        )
     if access.policy.restrict_api_token_creation and access.member.role is not Role.ADMIN:
         raise Forbidden(
             "Only administrators may create API access tokens in this organization.",
@@ -343,6 +350,7 @@ async def remove_organization(context: Context, tx: Transaction, access: Access,
     if other is not None:  # both values of an open rotation are one token
         await tx.policies.end_grant(access.id, other, now, access.user.id)
     await _post_changed(context, tx, token)
+    await end_with_token_in(context, tx, access.caller, token, access.user.id, "organization removed")
     data = {"description": token.description, "owner": token.user_id}
     await _record(context, tx, access, token, Action.TOKEN_ORGANIZATION_REMOVED, data)
     await tell_removed(context, tx, found.owner, access.organization, token)

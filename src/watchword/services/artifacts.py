@@ -19,8 +19,8 @@ from watchword.domain.events import Action
 from watchword.domain.ids import ArtifactId, BuildId, JobId, OrganizationId, is_uuid
 from watchword.domain.pipelines import Job
 from watchword.services.context import Caller, Context
+from watchword.services.crossjobs import Writer, require_writer
 from watchword.services.links import UPLOAD_SECONDS, Batch, form_fields, part_link, receipt_holds
-from watchword.services.logs import require_held
 from watchword.store.base import Transaction
 
 T = TypeVar("T")
@@ -70,7 +70,9 @@ class Announced:
     addresses: Mapping[ArtifactId, Sequence[str]]
 
 
-async def announce(context: Context, job: Job, asked: Announcement, site: str) -> Announced:
+async def announce(
+    context: Context, job: Job, asked: Announcement, site: str, writer: Writer | None = None
+) -> Announced:
     """Take note of artifacts of a job, and say where their bytes go.
 
     Args:
@@ -78,6 +80,7 @@ async def announce(context: Context, job: Job, asked: Announcement, site: str) -
         job: whose they are.
         asked: what they are.
         site: the address that the agent reaches this server by.
+        writer: the job that announces them, where it is another.
 
     Raises:
         Invalid: the batch or a file in it is not acceptable.
@@ -95,7 +98,7 @@ async def announce(context: Context, job: Job, asked: Announcement, site: str) -
         made = [replace(artifact, parts=1) for artifact in made]
 
     async def work(tx: Transaction) -> Sequence[Artifact]:
-        await require_held(tx, job)
+        await require_writer(context, tx, job, writer, "artifacts")
         known = await tx.artifacts.of_batch(job.organization_id, job.id, asked.batch_id)
         if known:
             if [artifact.path for artifact in known] != [file.path for file in asked.files]:
@@ -188,8 +191,10 @@ class Outcome:
     receipts: Mapping[int, str]
 
 
-async def settle(context: Context, job: Job, outcomes: Sequence[Outcome]) -> None:
-    """Note how artifacts of a job ended; repeating it changes nothing.
+async def settle(
+    context: Context, job: Job, outcomes: Sequence[Outcome], writer: Writer | None = None
+) -> None:
+    """Note how artifacts of a job ended; repeating it changes nothing. `writer` as `announce` takes it.
 
     Raises:
         NotFound: one is not the job's, or the job ended meanwhile.
@@ -211,7 +216,7 @@ async def settle(context: Context, job: Job, outcomes: Sequence[Outcome]) -> Non
     now = context.clock.now()
 
     async def work(tx: Transaction) -> None:
-        await require_held(tx, job)
+        await require_writer(context, tx, job, writer, "artifacts")
         for artifact, outcome in pairs:
             state = ArtifactState.FINISHED if outcome.finished else ArtifactState.ERROR
             await end(tx, artifact, state, now)

@@ -8,6 +8,8 @@ from watchword.services.attention import Attention
 from watchword.services.blast import Blast
 from watchword.services.budgets import Treasurer
 from watchword.services.builds import Builder
+from watchword.services.cacheregistries import sweep_caches
+from watchword.services.caches import Caches
 from watchword.services.codelocations import Locations
 from watchword.services.context import Caller, Context
 from watchword.services.control import Controller
@@ -24,7 +26,11 @@ from watchword.services.fleet import Fleet
 from watchword.services.following import Following
 from watchword.services.guarding import Guard
 from watchword.services.holding import Holders
+from watchword.services.identities import Identities
+from watchword.services.jobidentity import JobIdentity
 from watchword.services.jobsecrets import JobSecrets
+from watchword.services.joining import Joiner
+from watchword.services.keysets import KeySets
 from watchword.services.leakactions import LeakActions
 from watchword.services.leakfinding import Finder
 from watchword.services.leakgate import LeakGate
@@ -36,13 +42,17 @@ from watchword.services.ledger import Ledger
 from watchword.services.logwindows import LogWindows
 from watchword.services.making import Maker
 from watchword.services.notes import Notes
+from watchword.services.oauthdoor import OAuthDoor
 from watchword.services.overview import Overseer
 from watchword.services.own_security import OwnSecurity
+from watchword.services.packagedoor import PackageDoor
+from watchword.services.packagefiles import purge
 from watchword.services.passkey_signing import PasskeySigning
 from watchword.services.passkeys import Passkeys
 from watchword.services.passwords import Resets
+from watchword.services.portaldoor import PortalDoor
+from watchword.services.portals import PortalDesk
 from watchword.services.reach import Reach
-from watchword.services.reserving import Reserver
 from watchword.services.revoking import Revoker
 from watchword.services.rosters import Rosters
 from watchword.services.rotating import Rotator
@@ -51,10 +61,8 @@ from watchword.services.scheduling import Scheduler
 from watchword.services.sealedvalues import sweep_copies
 from watchword.services.signing_in import SigningIn
 from watchword.services.single_sign_on import SingleSignOn
-from watchword.services.stacklimits import StackLimits, limits_of
-from watchword.services.stacknotes import StackNotes
-from watchword.services.stacks import Stacks
 from watchword.services.stepping import Stepper
+from watchword.services.streaming import Streams
 from watchword.services.tokensearch import TokenFinder
 from watchword.services.trailchecks import TrailChecks
 from watchword.services.uploading import Uploader
@@ -72,6 +80,7 @@ class Authority:
     verifier: Verifier
     fleet: Fleet
     dispatcher: Dispatcher
+    streams: Streams
     finisher: Finisher
     scheduler: Scheduler
     builder: Builder
@@ -115,10 +124,15 @@ class Authority:
     uploads: Uploads
     dagster_house: DagsterHouse
     job_secrets: JobSecrets
-    stacks: Stacks
-    reserver: Reserver
-    stack_notes: StackNotes
-    stack_limits: StackLimits
+    job_identity: JobIdentity
+    oauth: OAuthDoor
+    portals: PortalDesk
+    caches: Caches
+    portal_door: PortalDoor
+    key_sets: KeySets
+    identities: Identities
+    joiner: Joiner
+    package_door: PackageDoor
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -132,6 +146,8 @@ class Authority:
         verifier.heed(Guard(attention, rotator, alarms))
         fleet = Fleet(context)
         dispatcher = Dispatcher(context, fleet)
+        streams = Streams(context, fleet, dispatcher)
+        streams.follow()
         scheduler = Scheduler(context, dispatcher)
         finisher = Finisher(context, fleet, dispatcher, scheduler, rotator.left)
         maker = Maker(context)
@@ -148,12 +164,16 @@ class Authority:
         found = Finder(context)
         reports = Reports(context, found, responder)
         dagster_fleet, uploads = DagsterFleet(context), Uploads(context)
+        egress = Egress(context.installation.reach)
+        key_sets = KeySets(context.clock, egress)
+        identities = Identities(context, key_sets, ledger)
         return cls(
             context,
             ledger,
             verifier,
             fleet,
             dispatcher,
+            streams,
             finisher,
             scheduler,
             builder,
@@ -173,7 +193,7 @@ class Authority:
             PasskeySigning(context, signing_in),
             Resets(context),
             OwnSecurity(context, signing_in),
-            Deliverer(context, Egress(context.installation.reach)),
+            Deliverer(context, egress),
             revoker,
             Editor(context, revoker),
             Blast(context, ledger, withdrawer, dagster_fleet),
@@ -197,10 +217,15 @@ class Authority:
             uploads,
             DagsterHouse(context, dagster_fleet, uploads),
             JobSecrets(context, ledger),
-            Stacks(context),
-            Reserver(context, scheduler),
-            StackNotes(context),
-            StackLimits(context.clock, limits_of(context.installation.rate_limits)),
+            JobIdentity(context),
+            OAuthDoor.of(context, verifier),
+            PortalDesk(context),
+            Caches(context),
+            PortalDoor(context, verifier),
+            key_sets,
+            identities,
+            Joiner(context, fleet, identities),
+            PackageDoor(context, verifier),
         )
 
     async def load(self) -> None:
@@ -225,19 +250,21 @@ class Authority:
         await self.alarms.flush()
         await self.signing_in.flush()
         await self.dagster_fleet.flush()
-        await self.stacks.flush(everything=everything)
 
     async def sweep(self, caller: Caller) -> None:
         """End what is overdue and forget what has expired."""
         await self.finisher.sweep(caller)
         await self.controller.sweep(caller)
-        await self.reserver.sweep(caller)
         await self.rotator.sweep(caller)
         await self.alarms.raise_clones()
         await self.verifier.blocks.record()
         await self.revoker.sweep(caller)
         await self.responder.sweep()
         await self.dagster_house.keep()
+        await self.joiner.sweep()
+        await purge(self.context)
         now = self.context.clock.now()
         await self.context.store.write(lambda tx: tx.audit.forget(now))
+        await self.oauth.forget()
         await sweep_copies(self.context)
+        await sweep_caches(self.context)

@@ -15,7 +15,7 @@ from watchword.store.base import Transaction
 MAX_NOTED = 10_000
 # Registrations with one token in one hour: who holds a whole IPv6 network does not fill the trail.
 MAX_ADDRESSES = 100
-_JOINING = (Kind.AGENT, Kind.UNCLUSTERED_AGENT)
+_JOINING = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.TRUSTED_ISSUER)
 
 
 class Blocks:

@@ -90,17 +90,24 @@ class Treasurer:
             surface: what is used.
             organization_id: whose budget.
             user_id: whose own budget; a token of nobody draws on the organization's alone.
-            cost: requests on REST, points of complexity on GraphQL.
+            cost: requests on REST and to portals, points of complexity on GraphQL.
         """
-        scope, limits = surface.value, self.limits
-        rest = surface is Surface.REST
-        whole = limits.rest_organization if rest else limits.graphql_organization
-        own = limits.rest_user if rest else limits.graphql_user
+        scope = surface.value
+        whole, own = self._limits_of(surface)
         person = f"{scope}_user"
         return Budgets(
             self._use(surface, scope, organization_id, whole, cost),
             self._use(surface, person, user_id, own, cost) if user_id else Budget(person, 0, 0, 1),
         )
+
+    def _limits_of(self, surface: Surface) -> tuple[int, int]:
+        """Limits of an organization and of a person; 0 means none. Portals have no limit by person."""
+        limits = self.limits
+        if surface is Surface.REST:
+            return limits.rest_organization, limits.rest_user
+        if surface is Surface.GRAPHQL:
+            return limits.graphql_organization, limits.graphql_user
+        return limits.portal_organization, 0
 
     def _use(self, surface: Surface, scope: str, key: str, limit: int, cost: int) -> Budget:
         now = self._context.clock.now()

@@ -50,6 +50,7 @@ class Installation:
         ping_interval: seconds that agents wait between pings.
         job_status_interval: seconds between looks at a running job's state.
         heartbeat_interval: seconds between heartbeats.
+        ping_streams: how many agents may listen for work on a stream; 0 where all ask every few seconds.
         session_on_job_routes: whether agents older than 3.39 may use their session token for a job.
         session_idle_hours: hours without use that end a person's session.
         session_days: days that end it however much it is used.
@@ -63,6 +64,8 @@ class Installation:
         leak_reporters: whose reports of leaks are taken.
         leak_possession: what follows when somebody shows the whole value of a token.
         leak_lookup: who may ask by digest prefix whether a value is live.
+        job_identity_seconds: the longest life of an identity token that a job asks for.
+        job_identity_algorithm: with which new keys of job identity sign.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -72,6 +75,7 @@ class Installation:
     ping_interval: int = 2
     job_status_interval: int = 2
     heartbeat_interval: int = 60
+    ping_streams: int = 20_000
     session_on_job_routes: bool = True
     session_idle_hours: int = 12
     session_days: int = 14
@@ -85,6 +89,8 @@ class Installation:
     leak_reporters: tuple[Reporter, ...] = ()
     leak_possession: Possession = Possession.REVOKE
     leak_lookup: LookupBy = LookupBy.PUBLIC
+    job_identity_seconds: int = 3600
+    job_identity_algorithm: str = "RS256"
 
 
 @dataclass(frozen=True, slots=True)

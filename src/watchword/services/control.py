@@ -200,6 +200,7 @@ class Controller:
             live.order = told.agent.order
             if live.order is not None:
                 self.dispatcher.lines.take_back(live)
+            live.ring()
         job = told.job
         if job is None:
             return
@@ -258,6 +259,7 @@ class Controller:
         """Tell memory, after the commit."""
         paused = self.dispatcher.lines.paused
         (paused.add if queue.dispatch_paused else paused.discard)(queue.id)
+        self.dispatcher.lines.rings(queue.id)
 
 
 async def _find(tx: Transaction, organization_id: OrganizationId, agent_id: AgentId) -> Agent:

@@ -84,10 +84,12 @@ class Dispatcher:
             agent.idle_since = agent.idle_since or now
             agent.idle_at = now
             return None
+        return self.offer_to(agent, now)
+
+    def offer_to(self, agent: LiveAgent, now: int) -> JobId | None:
+        """The job that an agent is offered which may take one; None where none is for it now."""
         lines = self.lines
-        if agent.line not in lines.waiting or not agent.connected or not agent.dispatch:
-            return None
-        if agent.order is not None or agent.line in lines.paused:
+        if agent.line not in lines.waiting or agent.line in lines.paused or not agent.takes_jobs:
             return None
         return lines.offer(agent, now, self._spared(agent, now))
 
@@ -95,7 +97,8 @@ class Dispatcher:
         """Whether a fresh job is kept from the agent, because a better one that is idle pings soon.
 
         Better is one of a higher priority; any other one for a job whose queue prefers another agent than
-        the former attempt's. An idle agent pings within two intervals; an older job goes to whoever asks.
+        the former attempt's. An idle agent listens, or pings within two intervals; an older job goes to
+        whoever asks.
         """
         ranks = self.fleet.ranks[agent.line]
         avoiding = self.lines.avoiding.get(agent.id)
@@ -110,28 +113,31 @@ class Dispatcher:
         def spared(waiting: Waiting) -> bool:
             avoided = avoiding is not None and waiting.id in avoiding
             return now - waiting.runnable_at < window and any(
-                now - other.seen_at < window
-                and other.job_id is None
+                (other.bell is not None or now - other.seen_at < window)
+                and other.takes_jobs
                 and not has_offer(other.id)
-                and other.dispatch
-                and other.order is None
-                and other.connected
                 and matches(waiting.rules, other.tags)
                 for other in (others if avoided else better)
             )
 
         return spared
 
-    async def accept(self, caller: Caller, agent_id: AgentId, job_id: JobId) -> Accepted:
+    async def accept(self, caller: Caller, agent_id: AgentId, job_id: JobId, rights: str = "") -> Accepted:
         """Give a job to an agent; repeating it gives the same answer until the job starts.
+
+        Args:
+            caller: the agent.
+            agent_id: its id.
+            job_id: the job.
+            rights: what the job's token is to do at most, as `domain.jobrights` keeps it.
 
         Raises:
             NotFound: there is no such job for this agent.
             Conflict: the job is in other hands or has ended, or the agent takes none now.
         """
-        return await self._take(caller, agent_id, job_id, acquire=False)
+        return await self._take(caller, agent_id, job_id, rights, acquire=False)
 
-    async def acquire(self, caller: Caller, agent_id: AgentId, job_id: JobId) -> Accepted:
+    async def acquire(self, caller: Caller, agent_id: AgentId, job_id: JobId, rights: str = "") -> Accepted:
         """Give a job to an agent that asks for just this one (contract agent-api §2.2).
 
         Its queue, its tags and an offer to another agent do not matter; its cluster does, and so do the
@@ -143,16 +149,18 @@ class Dispatcher:
             Locked: the job waits for other jobs, or its queue or the agent is paused.
             Conflict: the job is in other hands or has ended, or the agent holds another one or leaves.
         """
-        return await self._take(caller, agent_id, job_id, acquire=True)
+        return await self._take(caller, agent_id, job_id, rights, acquire=True)
 
-    async def _take(self, caller: Caller, agent_id: AgentId, job_id: JobId, *, acquire: bool) -> Accepted:
+    async def _take(
+        self, caller: Caller, agent_id: AgentId, job_id: JobId, rights: str, *, acquire: bool
+    ) -> Accepted:
         agent = self.fleet.agents.get(agent_id)
         if agent is None:
             raise Conflict("This agent is not connected.", code="agent_not_connected")
         now = self.context.clock.now()
 
         async def work(tx: Transaction) -> Accepted:
-            return await self._accept_in(tx, caller, agent, job_id, now, acquire=acquire)
+            return await self._accept_in(tx, caller, agent, job_id, now, rights, acquire=acquire)
 
         accepted = await self.context.store.write(work)
         self.lines.withdraw(accepted.job)
@@ -168,6 +176,7 @@ class Dispatcher:
         live: LiveAgent,
         job_id: JobId,
         now: int,
+        rights: str,
         *,
         acquire: bool,
     ) -> Accepted:
@@ -182,8 +191,6 @@ class Dispatcher:
             return self._answer(found, job)
         if acquire:
             await _check_acquirable(tx, agent, job)
-        elif job.state is JobState.RESERVED:
-            raise Conflict("A stack reserved this job; its agent acquires it.", code="job_taken")
         elif self.lines.elsewhere(job_id, agent_id, now):
             raise Conflict("This job was offered to another agent.", code="job_taken")
         if agent.job_id is not None:
@@ -194,7 +201,7 @@ class Dispatcher:
         if found.build.state is BuildState.SCHEDULED:
             await tx.builds.begin_build(organization_id, job.build_id, now)
             await self.context.tell(tx, BUILD_RUNNING, organization_id, ("build", job.build_id))
-        if not await tx.builds.accept(job, agent_id, now, key.number, expires_at):
+        if not await tx.builds.accept(job, agent_id, now, key.number, expires_at, rights):
             raise Conflict("This job is taken or has ended.", code="job_taken")
         await tx.fleet.give_job(organization_id, agent_id, job_id)
         await self.context.record(
@@ -209,6 +216,7 @@ class Dispatcher:
             token_issued_at=now,
             token_expires_at=expires_at,
             accepted_at=now,
+            agent_rights=rights,
         )
         return self._answer(found, taken)
 

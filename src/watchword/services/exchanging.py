@@ -1,8 +1,9 @@
 """Exchanging: an agent token for a session token (contract agent-api §3.1)."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from watchword.crypto.values import Secret
 from watchword.domain.errors import Forbidden, Invalid, NotFound
@@ -53,17 +54,46 @@ class Joined:
     replaced: AgentId | None
 
 
+class Entry(Protocol):
+    """Another way in than by an agent token's value (`services.joining`)."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who registers the agent."""
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What the trail says of it besides."""
+
+    async def take_in(
+        self, tx: Transaction, registration: Registration, tags: tuple[str, ...]
+    ) -> AgentId | None:
+        """Use what was presented; the agent that this one takes the place of, if any."""
+
+    async def joined_in(self, tx: Transaction, agent: Agent) -> None:
+        """Keep what is to be known of the agent."""
+
+
 async def register(
     context: Context,
     fleet: Fleet,
     caller: Caller,
     presented: Presented,
     registration: Registration,
+    entry: Entry | None = None,
 ) -> Joined:
     """Register an agent and issue its session token, durably.
 
     The agent token was verified; here it is checked again inside the unit of work, so that a
     revocation that is acknowledged first wins.
+
+    Args:
+        context: the ground.
+        fleet: agents in memory.
+        caller: who asks, from where.
+        presented: the agent token, or what stands for the trust in an issuer.
+        registration: what the agent says of itself.
+        entry: the way in where it is not an agent token's value.
 
     Raises:
         Refused: the agent token ended, expired or was used up meanwhile.
@@ -77,12 +107,16 @@ async def register(
     _check_texts(registration)
     value = mint_value(context, Kind.AGENT_SESSION)
     agent_id = AgentId(context.new_id())
+    actor = entry.actor if entry is not None else Actor("token", parent.id, parent.description)
 
     async def work(tx: Transaction) -> Joined:
         queue_id, key = await _find_queue(tx, parent, queue_key)
         effective = tags if queue_key else (*tags, f"queue={key}")
         await _check_restrictions(context, tx, presented, key, effective)
-        replaced = await _take_use(context, tx, fleet, caller, parent, registration)
+        if entry is None:
+            replaced = await _take_use(context, tx, fleet, caller, parent, registration)
+        else:
+            replaced = await entry.take_in(tx, registration, effective)
         session = build_token(
             context,
             Kind.AGENT_SESSION,
@@ -92,17 +126,21 @@ async def register(
             agent_id=agent_id,
             parent_id=parent.id,
             restrictions=Restrictions(networks=presented.restrictions.networks),
+            resource_id=parent.resource_id,
         )
         agent = _build_agent(context, caller, parent, registration, agent_id, session.id, queue_id, effective)
         await tx.tokens.add(session)
         await tx.fleet.add(agent)
+        if entry is not None:
+            await entry.joined_in(tx, agent)
+        details = {"name": agent.name, "token_id": parent.id, "version": agent.version, "queue": key}
         await context.record(
             tx,
-            Caller(Actor("token", parent.id, parent.description), caller.address, caller.request_id),
+            Caller(actor, caller.address, caller.request_id),
             Action.AGENT_REGISTERED,
             parent.organization_id,
             ("agent", agent.id),
-            {"name": agent.name, "token_id": parent.id, "version": agent.version, "queue": key},
+            details | dict(entry.details if entry is not None else {}),
         )
         return Joined(agent, value, replaced)
 

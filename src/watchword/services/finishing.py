@@ -160,6 +160,7 @@ class Finisher:
             agent.job_id = None
             agent.idle_since = agent.idle_at = 0
             agent.dispatch = agent.dispatch and not ignore_agent
+            agent.ring()
 
     async def disconnect(self, caller: Caller, agent_id: AgentId, state: AgentState) -> None:
         """End an agent's session; a job it accepted waits again, one it runs fails with -1."""

@@ -6,6 +6,7 @@ A ping touches no database: it reads and writes this memory, which a worker flus
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from watchword.domain.errors import TooMany
 from watchword.domain.events import Action, Actor
@@ -36,6 +37,16 @@ _ACTIONS = {
 }
 
 
+class Bell(Protocol):
+    """How an agent is reached that listens instead of asking."""
+
+    def ring(self) -> None:
+        """What the agent is to be told may have changed."""
+
+    def end(self) -> None:
+        """The agent has left."""
+
+
 @dataclass(slots=True, eq=False)
 class LiveAgent:
     """One agent as pings see it.
@@ -51,6 +62,7 @@ class LiveAgent:
         idle_at: when it last did.
         order: what the answers to its pings ask of it besides working.
         knows_time_outs: whether it heeds the job state `timing_out`.
+        bell: reaches it at once while it listens; None while it asks every few seconds.
     """
 
     organization_id: OrganizationId
@@ -68,6 +80,17 @@ class LiveAgent:
     order: Order | None = None
     priority: int = 0
     knows_time_outs: bool = True
+    bell: Bell | None = None
+
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether it is there, has no job and was not told to take none."""
+        return self.job_id is None and self.connected and self.dispatch and self.order is None
+
+    def ring(self) -> None:
+        """Have it hear at once what changed, if it listens."""
+        if self.bell is not None:
+            self.bell.ring()
 
 
 def line_of(organization_id: OrganizationId, queue_id: QueueId | None, key: str) -> str:
@@ -220,6 +243,8 @@ class Fleet:
         live = self.agents.pop(agent_id, None)
         if live is None:
             return
+        if live.bell is not None:
+            live.bell.end()
         self.counts[live.organization_id] -= 1
         ranks = self.ranks[live.line]
         ranks[live.priority].pop(agent_id, None)

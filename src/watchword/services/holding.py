@@ -1,7 +1,8 @@
 """Holding: who still uses a token, as a rotation asks it.
 
 Agents of clusters are known one by one by the token that they joined with. Of other shared tokens use tells:
-a Dagster agent, its code servers and its runs present the token itself, the agent twice a second.
+a Dagster agent, its code servers and its runs present the token itself, the agent twice a second; whoever
+installs packages presents the registry's.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from watchword.store.base import Transaction
 
 # Whoever used a token within this time holds it: as long as Dagster's own clients take an agent for live.
 HELD_US = 10 * MINUTE_US
-_BY_USE = (Kind.DAGSTER_AGENT,)
+_BY_USE = (Kind.DAGSTER_AGENT, Kind.REGISTRY)
 
 
 @dataclass(frozen=True, slots=True)

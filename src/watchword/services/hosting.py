@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from watchword.crypto.keys import Purpose
 from watchword.crypto.values import Secret
 from watchword.domain.accounts import Organization, Role, User
 from watchword.domain.errors import Conflict, Invalid, NotFound
@@ -23,6 +24,7 @@ from watchword.services.mail import list_mail
 from watchword.services.onetimelinks import MadeLink
 from watchword.services.passwords import set_password_of
 from watchword.services.second_factor import disable
+from watchword.services.signingkeys import KnownKey, list_keys, rotate_key, withdraw_key
 from watchword.store.base import Page, Transaction
 
 _MAX_DAYS = 3650
@@ -190,6 +192,25 @@ class Host:
             return RevealPolicy(owner, tuple(rows), destroyed)
 
         return await self.authority.context.store.read(work)
+
+    def signing_keys(self) -> Sequence[KnownKey]:
+        """The installation's keys."""
+        return list_keys(self.authority.context)
+
+    async def rotate_key(self, purpose: str, hours: int) -> KnownKey:
+        """A new key; see `services.signingkeys.rotate_key`.
+
+        Raises:
+            Invalid: there is no such purpose, or the hours are not acceptable.
+        """
+        if purpose not in set(Purpose):
+            raise Invalid(f"A purpose is one of {', '.join(Purpose)}.", code="unknown_purpose")
+        made = await rotate_key(self.authority.context, self.caller, Purpose(purpose), hours)
+        return next(known for known in self.signing_keys() if known.key == made)
+
+    async def withdraw_key(self, number: int) -> None:
+        """Publish a key no more; see `services.signingkeys.withdraw_key`."""
+        await withdraw_key(self.authority.context, self.caller, number)
 
     async def drill(self, exercise: str, organization: str) -> Drill:
         """Hold a drill; see `services.drillhouse.DrillHouse.hold`.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from watchword.crypto.packagevalues import mint_package_value
 from watchword.crypto.values import Secret, digest, mint, mint_dagster
 from watchword.domain.errors import Invalid, NotFound
 from watchword.domain.events import Action
@@ -111,6 +112,25 @@ def mint_value(context: Context, kind: Kind, slug: str = "") -> Secret:
     if kind in _DAGSTER_KINDS:
         return mint_dagster(kind, slug)
     return mint(kind, brand=context.installation.brand, cell=context.installation.cell)
+
+
+def mint_registry_value(
+    context: Context,
+    organization_id: OrganizationId,
+    registry_id: ResourceId,
+    *,
+    expires_at: int = 0,
+    access: str = "",
+) -> Secret:
+    """A fresh value of a registry token, or of a temporary package token where it expires (microseconds)."""
+    return mint_package_value(
+        context.keys,
+        organization_id,
+        registry_id,
+        brand=context.installation.brand,
+        expires_at=expires_at // 1_000_000,
+        access=access,
+    )
 
 
 async def issue_agent_token(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from watchword.domain.errors import Conflict
 from watchword.domain.events import Action
-from watchword.domain.kinds import Kind
+from watchword.domain.kinds import VALUED, Kind
 from watchword.domain.leakpolicy import (
     LeakPolicy,
     Rule,
@@ -50,7 +50,7 @@ def rows_of(policy: LeakPolicy) -> list[RuleRow]:
     """Every rule, kind by kind, the most public place first."""
     return [
         RuleRow(kind, seen, policy.rule(kind, seen), default_rule(kind, seen), responses_for(kind))
-        for kind in Kind
+        for kind in VALUED
         for seen in reversed(Visibility)
     ]
 

@@ -14,6 +14,10 @@ OFFER_HOLDS_US = 30_000_000
 _MAX_LEFT = 256
 
 
+def _nobody(_line: str) -> None:
+    """Nobody waits to hear of jobs."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Waiting:
     """A scheduled job in its line: higher priority first, then older."""
@@ -81,24 +85,31 @@ class Line:
 
 @dataclass(slots=True)
 class Lines:
-    """Waiting jobs by line, offers by job and by agent, and lines whose jobs are held back."""
+    """Waiting jobs by line, offers by job and by agent, and lines whose jobs are held back.
+
+    Attributes:
+        rings: hears of each line in which a job may be offered that could not before.
+    """
 
     waiting: dict[str, Line] = field(default_factory=dict)
     offers: dict[JobId, Offer] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
     # Jobs that go to this agent only where no other takes them; empty for nearly every agent.
     avoiding: dict[AgentId, set[JobId]] = field(default_factory=dict)
+    rings: Callable[[str], None] = _nobody
     _of_agents: dict[AgentId, JobId] = field(default_factory=dict)
 
     def enqueue(self, job: Job) -> None:
         """Put a scheduled job into its line."""
         self.withdraw(job)
-        line = self.waiting.setdefault(line_of_job(job), Line())
+        name = line_of_job(job)
+        line = self.waiting.setdefault(name, Line())
         waiting = Waiting(-job.priority, job.runnable_at, job.id, job.organization_id, job.rules)
         line.jobs[job.id] = waiting
         if job.avoided_agent_id is not None:
             self.avoiding.setdefault(job.avoided_agent_id, set()).add(job.id)
         line.free(waiting)
+        self.rings(name)
 
     def withdraw(self, job: Job) -> None:
         """Take a job out of its line."""
@@ -132,7 +143,7 @@ class Lines:
         line = self.waiting.get(agent.line)
         if line is None:
             return None
-        self._take_back(line, now)
+        self.take_back_late(line, now)
         chosen = line.jobs.get(self._of_agents.get(agent.id, JobId("")))
         heap = self._best(line, agent, spared)
         if heap is not None and (chosen is None or heap[0] < chosen):
@@ -156,6 +167,10 @@ class Lines:
         """Whether a job is on offer to the agent."""
         return agent_id in self._of_agents
 
+    def offer_of(self, agent_id: AgentId) -> JobId | None:
+        """The job that is on offer to the agent."""
+        return self._of_agents.get(agent_id)
+
     def scheduled(self, organization_id: OrganizationId) -> int:
         """How many jobs of an organization wait for an agent; a line is one organization's."""
         firsts = ((line, next(iter(line.jobs.values()), None)) for line in self.waiting.values())
@@ -174,6 +189,7 @@ class Lines:
         line = self.waiting.get(agent.line)
         if line is not None and job_id in line.jobs:
             line.free(line.jobs[job_id])
+            self.rings(agent.line)
 
     def _best(
         self, line: Line, agent: LiveAgent, spared: Callable[[Waiting], bool] | None
@@ -189,7 +205,7 @@ class Lines:
                 best = heap if spared is None or not spared(heap[0]) else best
         return best
 
-    def _take_back(self, line: Line, now: int) -> None:
+    def take_back_late(self, line: Line, now: int) -> None:
         """Offers that nobody took may go to others."""
         while line.offered and now - line.offered[0][0] > OFFER_HOLDS_US:
             at, job_id = line.offered.popleft()

@@ -17,6 +17,7 @@ from watchword.domain.pipelines import (
     Job,
 )
 from watchword.services.context import Context
+from watchword.services.crossjobs import Writer, require_held, require_writer
 from watchword.store.base import Transaction
 
 CHUNK_BYTES = 100 * 1024
@@ -48,17 +49,6 @@ def inflate(data: bytes) -> bytes:
     if not machine.eof:
         raise Malformed("The log chunk is cut off: its gzip stream does not end.", code="bad_gzip")
     return plain
-
-
-async def require_held(tx: Transaction, job: Job) -> None:
-    """Require, inside a unit of work, that the job is still in the hands that its token was given to.
-
-    Raises:
-        NotFound: it ended or changed hands since the token was checked.
-    """
-    current = await tx.builds.job(job.organization_id, job.id)
-    if current is None or current.fence != job.fence or not current.state.held:
-        raise NotFound("This job has ended or was given to another agent.", code="job_ended")
 
 
 def text_of(chunk: Chunk) -> bytes:
@@ -178,8 +168,10 @@ def check_note(note: Note) -> Note:
     return note
 
 
-async def annotate(context: Context, job: Job, note: Note) -> None:
+async def annotate(context: Context, job: Job, note: Note, writer: Writer | None = None) -> None:
     """Insert or change the annotation of a context; appending goes on below what is there.
+
+    `writer` is the job that does it, where that is another.
 
     Raises:
         Invalid: a part is not acceptable, or there is no body and nothing to change.
@@ -188,7 +180,7 @@ async def annotate(context: Context, job: Job, note: Note) -> None:
     check_note(note)
 
     async def work(tx: Transaction) -> None:
-        await require_held(tx, job)
+        await require_writer(context, tx, job, writer, "annotation")
         await annotate_in(context, tx, job.organization_id, job.build_id, job.id, note)
 
     await context.store.write(work)
@@ -244,12 +236,14 @@ async def annotate_in(
     return changed
 
 
-async def remove_annotation(context: Context, job: Job, note_context: str, scope: str) -> None:
-    """Delete an annotation; deleting what is not there is no error."""
+async def remove_annotation(
+    context: Context, job: Job, note_context: str, scope: str, writer: Writer | None = None
+) -> None:
+    """Delete an annotation; deleting what is not there is no error. `writer` as `annotate` takes it."""
     scope_id = job.id if scope == "job" else job.build_id
 
     async def work(tx: Transaction) -> None:
-        await require_held(tx, job)
+        await require_writer(context, tx, job, writer, "annotation")
         await tx.logs.delete_annotation(job.organization_id, job.build_id, scope, scope_id, note_context)
 
     await context.store.write(work)
@@ -270,8 +264,10 @@ def check_meta_data(key: str, value: str) -> None:
         raise TooLarge("A meta-data value takes at most 100 KB.", code="value_too_large")
 
 
-async def set_meta_data(context: Context, job: Job, items: Sequence[tuple[str, str]]) -> None:
-    """Set values of a job's build, all or none.
+async def set_meta_data(
+    context: Context, job: Job, items: Sequence[tuple[str, str]], writer: Writer | None = None
+) -> None:
+    """Set values of a job's build, all or none. `writer` as `annotate` takes it.
 
     Raises:
         Invalid: a key or value is not acceptable.
@@ -281,7 +277,7 @@ async def set_meta_data(context: Context, job: Job, items: Sequence[tuple[str, s
         check_meta_data(key, value)
 
     async def work(tx: Transaction) -> None:
-        await require_held(tx, job)
+        await require_writer(context, tx, job, writer, "meta_data")
         for key, value in items:
             await tx.logs.set_meta_data(job.organization_id, job.build_id, key, value)
 

@@ -9,6 +9,7 @@ from watchword.domain.conditions import branch_matches, compile_condition
 from watchword.domain.environment import AGENT_OWNED
 from watchword.domain.errors import Invalid
 from watchword.domain.ids import JobId, StepId
+from watchword.domain.jobrights import common_rights
 from watchword.domain.matrix import expand, permuted
 from watchword.domain.pipelines import Build, Job, JobState, Pipeline
 from watchword.domain.steps import Document, Step, StepType
@@ -112,7 +113,7 @@ class Maker:
         document: Document,
         *,
         after: int = -1,
-        uploaded_by: JobId | None = None,
+        uploader: Job | None = None,
     ) -> list[BuildStep]:
         """Add a document's steps to a build, with their jobs.
 
@@ -121,7 +122,7 @@ class Maker:
             ground: what they are made on.
             document: what is to be done.
             after: position after which they stand; the steps behind it move on.
-            uploaded_by: the job that brings them.
+            uploader: the job that brings them; theirs have no right that it lacks.
 
         Raises:
             Invalid: a step is not acceptable here; the message names it.
@@ -130,6 +131,7 @@ class Maker:
         present = await tx.steps.of_build(build.organization_id, build.id)
         _check_room(document, present)
         await tx.steps.make_room(build.organization_id, build.id, after, len(document.steps))
+        bound = uploader.token_rights if uploader is not None else ""
         ids = [StepId(self.context.new_id()) for _ in document.steps]
         left_out: list[JobState | None] = []
         made = []
@@ -140,8 +142,10 @@ class Maker:
                 build_id=build.id,
                 position=after + 1 + place,
                 group_id=ids[step.group] if step.group is not None else None,
-                step=replace(step, env={**document.env, **step.env}),
-                uploaded_by=uploaded_by,
+                step=replace(
+                    step, env={**document.env, **step.env}, rights=common_rights(step.rights, bound)
+                ),
+                uploaded_by=uploader.id if uploader is not None else None,
                 created_at=self.context.clock.now(),
             )
             try:
@@ -237,6 +241,7 @@ class Maker:
             concurrency_group=step.concurrency_group if step.concurrency else "",
             concurrency_limit=step.concurrency,
             concurrency_ordered=step.concurrency_ordered,
+            rights=step.rights,
         )
 
 

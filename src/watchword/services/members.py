@@ -7,6 +7,7 @@ from watchword.domain.ids import OrganizationId, UserId, is_uuid
 from watchword.domain.kinds import Kind
 from watchword.domain.tokens import State
 from watchword.services.context import Caller, Context
+from watchword.services.oauthends import end_grants_of_user_in
 from watchword.services.revoking import revoke
 from watchword.services.teammembers import enrol, remove_team_member
 from watchword.store.base import EVERYTHING, Duplicate, Page, Transaction
@@ -112,6 +113,8 @@ async def remove_member(
         raise await _why(tx, member)
     await _end_grants(context, tx, caller, member, by)
     await _leave_dagster(context, tx, caller, member, by)
+    await end_grants_of_user_in(context, tx, caller, organization_id, user_id, by, "member removed")
+    await _leave_portals(context, tx, caller, member, by)
     for place in await tx.teams.places(organization_id, user_id):
         await remove_team_member(context, tx, caller, place)
     for maintainer in await tx.teams.maintainers_of_user(organization_id, user_id):
@@ -153,6 +156,16 @@ async def _leave_dagster(
             await revoke(context, tx, caller, token, by, "member removed")
     for role in await tx.deployments.roles(organization_id, user_id):
         await tx.deployments.drop_role(organization_id, user_id, role.deployment_id)
+
+
+async def _leave_portals(
+    context: Context, tx: Transaction, caller: Caller, member: Member, by: UserId | None
+) -> None:
+    """Revoke the portal tokens that a person approved."""
+    organization_id, user_id = member.organization_id, member.user_id
+    for token in await tx.deployments.tokens(organization_id, Kind.PORTAL_USER, user_id, EVERYTHING):
+        if token.state is State.ACTIVE:
+            await revoke(context, tx, caller, token, by, "member removed")
 
 
 def _not_oneself(member: Member, by: UserId | None) -> None:

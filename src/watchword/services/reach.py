@@ -36,7 +36,7 @@ class Reach:
         A token that is nobody's speaks for the organization that it belongs to; one that is somebody's only
         while the person may come in.
         """
-        if presented.kind not in (Kind.API_ACCESS, Kind.DAGSTER_USER):
+        if presented.kind not in (Kind.API_ACCESS, Kind.DAGSTER_USER, Kind.PORTAL_USER):
             return {presented.organization_id: ()}
         found = self._known.get(presented.id)
         if found is not None:
@@ -96,7 +96,7 @@ async def _reached(tx: Transaction, presented: Presented) -> Reached:
 async def _organizations(
     tx: Transaction, presented: Presented, owner: UserId, data: SignInData
 ) -> Sequence[Organization]:
-    """Organizations that somebody's token opens: Dagster's its own one, while the owner is a member."""
+    """Organizations somebody's token opens; Dagster's and portals' have one, while its owner is a member."""
     if presented.kind is Kind.API_ACCESS:
         return await reachable(tx, presented)
     if data.disabled_at:

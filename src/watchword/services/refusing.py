@@ -1,7 +1,9 @@
 """Refusing: the error of each reason for which a presented value does not pass."""
 
+from collections.abc import Collection
+
 from watchword.domain.errors import Refused
-from watchword.domain.kinds import Kind
+from watchword.domain.kinds import KINDS, Kind
 from watchword.domain.tokens import Reason, State, Token
 
 MESSAGES = {
@@ -45,3 +47,9 @@ def ended_message(token: Token) -> str:
             f"The session of this agent has ended: {token.ended_reason}; register again with an agent token."
         )
     return MESSAGES[ended_reason(token)]
+
+
+def wrong_kind(found: str, kinds: Collection[Kind]) -> Refused:
+    """The error of a value of another kind than those that a call takes."""
+    wanted = " or ".join(sorted({KINDS[kind].title for kind in kinds}))
+    return refusal(Reason.WRONG_KIND, f"This call takes a value of the kind {wanted}, not {found}.")

@@ -23,6 +23,7 @@ from watchword.domain.lifecycle import (
 from watchword.domain.tokens import State, Token
 from watchword.services.context import Caller, Context
 from watchword.services.ending import end_token
+from watchword.services.oauthends import end_with_token_in
 from watchword.services.withdrawing import Withdrawer, Withdrawn
 from watchword.store.base import Page, Transaction
 
@@ -88,6 +89,7 @@ async def revoke(
         raise Invalid(f"A reason takes at most {MAX_REASON} characters.", code="reason_too_long")
     if await end_token(context, tx, token, by, reason):
         await _record(context, tx, caller, token, {"reason": reason})
+        await end_with_token_in(context, tx, caller, token, by, reason)
 
 
 async def _record(
@@ -120,6 +122,7 @@ class Revoker:
         known = rows[0] if rows else plain(token)
         if known is None:
             await end_token(self.context, tx, token, by, asked.reason)
+            await end_with_token_in(self.context, tx, caller, token, by, asked.reason)
             fresh = self.fresh(token, Change.REVOKE, "", by, asked)
         else:
             grown = escalated(known, asked, now, by)

@@ -33,7 +33,7 @@ from watchword.services.context import LOCAL, Caller, Context
 from watchword.services.ending import end_token
 from watchword.services.holding import Holders
 from watchword.services.idempotency import keep, kept
-from watchword.services.issuing import mint_value
+from watchword.services.issuing import mint_registry_value, mint_value
 from watchword.services.sealedvalues import keep_copy
 from watchword.store.base import Duplicate, Page, Transaction
 
@@ -160,6 +160,8 @@ class Rotator:
 
     async def _value_in(self, tx: Transaction, token: Token) -> Secret:
         """A fresh value of the token's kind."""
+        if token.kind is Kind.REGISTRY and token.resource_id is not None:
+            return mint_registry_value(self.context, token.organization_id, token.resource_id)
         organization = await tx.accounts.organization(token.organization_id)
         return mint_value(self.context, token.kind, organization.slug if organization is not None else "")
 

@@ -23,7 +23,7 @@ from watchword.store.base import Transaction
 # An upload with more steps is worked off in the background, where the client knows to ask for the end.
 AT_ONCE = 200
 _MAX_ID = 255
-_NOT_BEGUN = (JobState.WAITING, JobState.LIMITED, JobState.SCHEDULED, JobState.RESERVED)
+_NOT_BEGUN = (JobState.WAITING, JobState.LIMITED, JobState.SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Uploader:
         if upload.replace:
             moved, groups = await self._clear_in(tx, build, job, rows)
         ground = await ground_of(tx, pipeline, build)
-        made = await self.maker.add_in(tx, ground, document, after=_place(rows, job), uploaded_by=job.id)
+        made = await self.maker.add_in(tx, ground, document, after=_place(rows, job), uploader=job)
         moved += await self.scheduler.advance_in(tx, build.organization_id, build.id, groups)
         await self.context.record(
             tx,

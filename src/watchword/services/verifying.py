@@ -1,7 +1,7 @@
 """The verifier: one function decides for every surface whether a presented value passes.
 
-Order: shape and checksum, kind, digest, cache, store, state, expiry, network, scope. Each refusal has
-a stable reason. Unknown and foreign values get one answer at one cost; whoever presents the whole
+Order: shape and checksum or MAC, kind, digest, cache, store, state, expiry, network, scope. Each refusal
+has a stable reason. Unknown and foreign values get one answer at one cost; whoever presents the whole
 value of a dead token has proved possession and is told why it is dead.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from watchword.crypto.jwt import JobClaims, read_claims, signature_holds
 from watchword.crypto.keys import Purpose
+from watchword.crypto.packagevalues import package_value_holds
 from watchword.crypto.values import MAX_VALUE, Recogniser, digest
 from watchword.domain.errors import Refused
 from watchword.domain.events import TOPIC_TOKEN_CHANGED, TOPIC_TOKEN_ENDED, TOPIC_TOKEN_IMPORTED, Notice
@@ -23,12 +24,13 @@ from watchword.domain.use import HOUR_US
 from watchword.services.blocking import Blocks
 from watchword.services.context import Context
 from watchword.services.ledger import Ledger
-from watchword.services.refusing import MESSAGES, ended_message, ended_reason
+from watchword.services.refusing import MESSAGES, ended_message, ended_reason, wrong_kind
 from watchword.services.refusing import refusal as refusal  # noqa: PLC0414 - handed on to the surfaces
 from watchword.services.watching import Watch
 from watchword.store.base import Transaction
 
 CACHE_SIZE = 200_000
+JOB_KINDS = (Kind.JOB, Kind.AGENT_SESSION)
 _SECOND_US = 1_000_000
 _ACTIVE = State.ACTIVE  # Python 3.11 takes 0.2 µs to find a member by its name
 
@@ -114,14 +116,14 @@ class Verifier:
         # Values that are being looked up; a notice that comes meanwhile takes its value out.
         self._loading: dict[bytes, object] = {}
         # Digests of values that were issued elsewhere: these alone may have any shape.
-        self._imported: set[bytes] = set()
+        self.imported: set[bytes] = set()
         context.feed.follow(TOPIC_TOKEN_ENDED, self._forget)
         context.feed.follow(TOPIC_TOKEN_CHANGED, self._forget)
         context.feed.follow(TOPIC_TOKEN_IMPORTED, self._take_over)
 
     async def load(self) -> None:
         """Read at a start which values were issued elsewhere."""
-        self._imported.update(await self._context.store.read(lambda tx: tx.tokens.imported()))
+        self.imported.update(await self._context.store.read(lambda tx: tx.tokens.imported()))
 
     def heed(self, watch: Watch) -> None:
         """Have a watch look at the uses of its special tokens."""
@@ -193,7 +195,7 @@ class Verifier:
         *,
         address: str | None,
         agent: str = "",
-        kinds: Collection[Kind] = (Kind.JOB, Kind.AGENT_SESSION),
+        kinds: Collection[Kind] = JOB_KINDS,
     ) -> Job:
         """Check the token of a call about one job.
 
@@ -243,7 +245,7 @@ class Verifier:
         its value: what is found there need not be taken apart again. A value that was issued elsewhere
         may have any shape.
         """
-        if key not in self._imported and self._recognise(value, kinds).body is Body.JWT:
+        if key not in self.imported and self._recognise(value, kinds).body is Body.JWT:
             return await self._job(value, key, now)
         return cached or await self._load(key)
 
@@ -252,7 +254,9 @@ class Verifier:
         if shape is None:
             raise refusal(Reason.MALFORMED)
         if all(KINDS[kind].shape is not shape for kind in kinds):
-            raise _wrong_kind(KINDS[kinds_of(shape)[0]].title, kinds)
+            raise wrong_kind(KINDS[kinds_of(shape)[0]].title, kinds)
+        if shape.body is Body.SIGNED and not package_value_holds(self._context.keys, value):
+            raise refusal(Reason.UNKNOWN)  # it was never issued: the store need not be asked
         return shape
 
     async def _load(self, key: bytes) -> Presented:
@@ -286,7 +290,7 @@ class Verifier:
         check_address: bool,  # noqa: FBT001 - passed on from the public keyword
     ) -> None:
         if presented.kind not in kinds:
-            raise _wrong_kind(KINDS[presented.kind].title, kinds)
+            raise wrong_kind(KINDS[presented.kind].title, kinds)
         if token.state is not _ACTIVE:
             raise refusal(ended_reason(token), ended_message(token))
         if token.expires_at and now >= token.expires_at:
@@ -350,7 +354,7 @@ class Verifier:
         if self._context.installation.session_on_job_routes:
             job = await self._context.store.read(work)
         if job is None or job.agent_id != token.agent_id or not job.state.held:
-            raise _wrong_kind(KINDS[Kind.AGENT_SESSION].title, (Kind.JOB,))
+            raise wrong_kind(KINDS[Kind.AGENT_SESSION].title, (Kind.JOB,))
         return job
 
     def _count(self, presented: Presented, address: str | None, agent: str, now: int) -> None:
@@ -382,7 +386,7 @@ class Verifier:
         self._loading.pop(key, None)
 
     def _take_over(self, notice: Notice) -> None:
-        self._imported.add(bytes.fromhex(notice.payload))
+        self.imported.add(bytes.fromhex(notice.payload))
 
 
 def _asks_for_ever(token: Token) -> bool:
@@ -391,8 +395,3 @@ def _asks_for_ever(token: Token) -> bool:
     A revocation is final, so that what is kept of it stays true.
     """
     return token.kind is Kind.DAGSTER_AGENT and token.state is State.REVOKED
-
-
-def _wrong_kind(found: str, kinds: Collection[Kind]) -> Refused:
-    wanted = " or ".join(sorted({KINDS[kind].title for kind in kinds}))
-    return refusal(Reason.WRONG_KIND, f"This call takes a value of the kind {wanted}, not {found}.")

@@ -155,6 +155,7 @@ class Withdrawer:
             elif live.order is None or not live.order.stop:
                 live.order = Order(stop=True, message=STOP)
                 self.finisher.dispatcher.lines.take_back(live)
+                live.ring()
         for left in done.left:
             if left.agent.id not in self.fleet.agents:
                 self.fleet.ahead[left.agent.id] = None

@@ -18,6 +18,7 @@ from watchword.domain.ids import (
 from watchword.store.base_artifacts import Artifacts
 from watchword.store.base_assignments import Assignment, Assignments
 from watchword.store.base_audit import Audit, Replay
+from watchword.store.base_caches import Caches
 from watchword.store.base_dagster import CodeLocations, DagsterAgents, WorkItems
 from watchword.store.base_dagsterruns import DagsterRuns, DagsterUploads
 from watchword.store.base_deployments import Deployments
@@ -26,17 +27,20 @@ from watchword.store.base_fleet import Fleet
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
 from watchword.store.base_hygiene import Hygiene
+from watchword.store.base_jobpolicies import JobPolicies
 from watchword.store.base_leaks import Leaks
 from watchword.store.base_members import Members
+from watchword.store.base_oauth import OAuth
 from watchword.store.base_people import Mails, People, SealedValues, Sessions
 from watchword.store.base_pipelines import Pipelines
 from watchword.store.base_policies import Policies
+from watchword.store.base_portals import Portals
 from watchword.store.base_proofs import Proofs
 from watchword.store.base_queues import Queues, Secrets
+from watchword.store.base_registries import Packages, Registries
 from watchword.store.base_revocations import Revocations
 from watchword.store.base_rosters import Rosters
 from watchword.store.base_rotations import Incidents, Rotations
-from watchword.store.base_stacks import Reservations, Stacks
 from watchword.store.base_steps import Steps
 from watchword.store.base_tallies import Tallies
 from watchword.store.base_teams import Appointment, Teams
@@ -44,6 +48,7 @@ from watchword.store.base_tokens import Tokens
 from watchword.store.base_tokensearch import TokenSearch
 from watchword.store.base_trail import Trail
 from watchword.store.base_work import Builds, Logs
+from watchword.store.base_workloads import Workloads
 from watchword.store.page import EVERYTHING, Duplicate, Page
 
 __all__ = [
@@ -55,6 +60,7 @@ __all__ = [
     "Assignments",
     "Audit",
     "Builds",
+    "Caches",
     "CodeLocations",
     "DagsterAgents",
     "DagsterRuns",
@@ -67,25 +73,28 @@ __all__ = [
     "House",
     "Hygiene",
     "Incidents",
+    "JobPolicies",
     "Leaks",
     "Logs",
     "Mails",
     "Members",
+    "OAuth",
+    "Packages",
     "Page",
     "People",
     "Pipelines",
     "Policies",
+    "Portals",
     "Proofs",
     "Queues",
+    "Registries",
     "Replay",
-    "Reservations",
     "Revocations",
     "Rosters",
     "Rotations",
     "SealedValues",
     "Secrets",
     "Sessions",
-    "Stacks",
     "Steps",
     "Store",
     "Tallies",
@@ -96,6 +105,7 @@ __all__ = [
     "Transaction",
     "Work",
     "WorkItems",
+    "Workloads",
 ]
 
 T = TypeVar("T")
@@ -190,6 +200,18 @@ class Transaction(Protocol):
         """Security policies."""
 
     @property
+    def job_policies(self) -> JobPolicies:
+        """Policies of jobs."""
+
+    @property
+    def portals(self) -> Portals:
+        """Portals and their codes."""
+
+    @property
+    def workloads(self) -> Workloads:
+        """Trusted issuers, used identity tokens, agents' identities."""
+
+    @property
     def members(self) -> Members:
         """Members, invitations, banners."""
 
@@ -238,6 +260,14 @@ class Transaction(Protocol):
         """Leaks."""
 
     @property
+    def registries(self) -> Registries:
+        """Package registries."""
+
+    @property
+    def packages(self) -> Packages:
+        """Packages in registries, and their files."""
+
+    @property
     def pipelines(self) -> Pipelines:
         """Whole pipelines."""
 
@@ -248,6 +278,10 @@ class Transaction(Protocol):
     @property
     def secrets(self) -> Secrets:
         """Cluster secrets."""
+
+    @property
+    def caches(self) -> Caches:
+        """The index of caches."""
 
     @property
     def people(self) -> People:
@@ -264,6 +298,10 @@ class Transaction(Protocol):
     @property
     def mails(self) -> Mails:
         """Mail."""
+
+    @property
+    def oauth(self) -> OAuth:
+        """Applications of OAuth, and what they were let do."""
 
     @property
     def sealed(self) -> SealedValues:
@@ -288,14 +326,6 @@ class Transaction(Protocol):
     @property
     def steps(self) -> Steps:
         """Steps of builds."""
-
-    @property
-    def stacks(self) -> Stacks:
-        """Stacks, and what they say of jobs."""
-
-    @property
-    def reservations(self) -> Reservations:
-        """Jobs as stacks take them."""
 
     @property
     def assignments(self) -> Assignments:

@@ -105,9 +105,12 @@ class Builds(Protocol):
         """Jobs of all organizations that have not ended, for a start."""
 
     async def accept(
-        self, job: Job, agent_id: AgentId, at: int, token_key: int, token_expires_at: int
+        self, job: Job, agent_id: AgentId, at: int, token_key: int, token_expires_at: int, rights: str = ""
     ) -> bool:
-        """Scheduled or reserved → accepted, one fence higher; False if it changed hands meanwhile."""
+        """Scheduled → accepted, one fence higher; False if the job changed hands meanwhile.
+
+        `rights` are those that the agent asks for, as `domain.jobrights` keeps them.
+        """
 
     async def claim_next(
         self,

@@ -27,7 +27,7 @@ _p, _b, _j = pipelines.c, builds.c, jobs.c
 _HELD = tuple(state.value for state in JobState if state.held)
 _RUNNING = (JobState.RUNNING.value, JobState.CANCELING.value, JobState.TIMING_OUT.value)
 _OPEN = tuple(state.value for state in JobState if not state.ended)
-_NOT_HELD = tuple(state.value for state in JobState if not (state.held or state.ended))
+_NOT_HELD = (JobState.WAITING.value, JobState.LIMITED.value, JobState.SCHEDULED.value)
 
 _ADD_PIPELINE = Statement(insert(pipelines))
 _PIPELINE = Statement(
@@ -143,7 +143,7 @@ _STANDINGS = Statement(
 _OPEN_JOBS = Statement(select(*JOBS.columns).where(one_of(_j.state, _OPEN)).order_by(_j.id))
 _ACCEPT = Statement(
     update(jobs)
-    .where(_SAME_HANDS, one_of(_j.state, (JobState.SCHEDULED.value, JobState.RESERVED.value)))
+    .where(_SAME_HANDS, _j.state == JobState.SCHEDULED.value)
     .values(
         state=JobState.ACCEPTED.value,
         fence=_j.fence + 1,
@@ -152,6 +152,7 @@ _ACCEPT = Statement(
         token_issued_at=bindparam("at_"),
         token_expires_at=bindparam("token_expires_at_"),
         accepted_at=bindparam("at_"),
+        agent_rights=bindparam("rights_"),
     )
 )
 _START = Statement(
@@ -169,7 +170,12 @@ _RELEASE = Statement(
     update(jobs)
     .where(_SAME_HANDS, _j.state == JobState.ACCEPTED.value)
     .values(
-        state=JobState.SCHEDULED.value, fence=_j.fence + 1, agent_id=None, token_issued_at=0, accepted_at=0
+        state=JobState.SCHEDULED.value,
+        fence=_j.fence + 1,
+        agent_id=None,
+        token_issued_at=0,
+        accepted_at=0,
+        agent_rights="",
     )
 )
 _CANCEL_SCHEDULED = Statement(
@@ -334,13 +340,14 @@ class BuildRows(JobMoves):
         return [JOBS.decode(row) for row in await self._cx.all(_OPEN_JOBS, {})]
 
     async def accept(
-        self, job: Job, agent_id: AgentId, at: int, token_key: int, token_expires_at: int
+        self, job: Job, agent_id: AgentId, at: int, token_key: int, token_expires_at: int, rights: str = ""
     ) -> bool:
         parameters = _hands(job) | {
             "agent_id_": agent_id,
             "at_": at,
             "token_key_": token_key,
             "token_expires_at_": token_expires_at,
+            "rights_": rights,
         }
         return await self._cx.run(_ACCEPT, parameters) == 1
 

@@ -26,6 +26,7 @@ from watchword.store.artifacts import ARTIFACTS
 from watchword.store.builds import BUILDS
 from watchword.store.engine import Connection, Statement, one_of
 from watchword.store.tables import (
+    agent_identities,
     agents,
     artifacts,
     audit_events,
@@ -124,9 +125,9 @@ _DROP_OF_JOBS = [
     for table in _OF_JOB
 ]
 _DROP_OF_BUILD = [Statement(delete(table).where(_own(table, "build_id"))) for table in _OF_BUILD]
-_DROP_AGENTS = _drop(
-    agents, _keys(agents).where(_LEFT, _g.ended_at < _BEFORE).order_by(_g.ended_at).limit(_LIMIT)
-)
+_OLD_AGENTS = _keys(agents).where(_LEFT, _g.ended_at < _BEFORE).order_by(_g.ended_at).limit(_LIMIT)
+_DROP_AGENTS = _drop(agents, _OLD_AGENTS)
+_DROP_IDENTITIES = _drop(agent_identities, _OLD_AGENTS)
 _HOLDERS = Statement(
     select(_u.organization_id, _u.token_id)
     .where(
@@ -215,7 +216,9 @@ class HouseRows:
         return True
 
     async def drop_agents(self, before: int, limit: int) -> int:
-        return await self._cx.run(_DROP_AGENTS, {"before_": before, "limit_": limit})
+        which = {"before_": before, "limit_": limit}
+        await self._cx.run(_DROP_IDENTITIES, which)  # first: by then the agents would not be found
+        return await self._cx.run(_DROP_AGENTS, which)
 
     async def use_holders(
         self, after: tuple[OrganizationId, TokenId], limit: int

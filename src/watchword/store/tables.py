@@ -13,6 +13,8 @@ from watchword.store.columns import metadata as metadata  # noqa: PLC0414 - ever
 from watchword.store.columns import number_column as _number
 from watchword.store.columns import owned_table as _owned
 from watchword.store.columns import text_column as _text
+from watchword.store.tables_caches import cache_entries as cache_entries  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_caches import cache_registries as cache_registries  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_dagster import code_locations as code_locations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_dagster import dagster_agents as dagster_agents  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_dagster import work_items as work_items  # noqa: PLC0414 - a table like those here
@@ -24,13 +26,19 @@ from watchword.store.tables_deployments import dagster_organizations as dagster_
 from watchword.store.tables_deployments import deployment_grants as deployment_grants  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_deployments import deployment_roles as deployment_roles  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_deployments import deployments as deployments  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_exchanges import exchange_applications as exchange_applications  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hooks import deliveries as deliveries  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hooks import notification_services as notification_services  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_hygiene import token_reminders as token_reminders  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_jobpolicies import job_policies as job_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_leaks import leak_policies as leak_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_leaks import leak_reports as leak_reports  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_leaks import leak_sightings as leak_sightings  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_leaks import leaks as leaks  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_oauth import oauth_applications as oauth_applications  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_oauth import oauth_codes as oauth_codes  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_oauth import oauth_device_codes as oauth_device_codes  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_oauth import oauth_grants as oauth_grants  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import mails as mails  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import one_time_links as one_time_links  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_people import recovery_codes as recovery_codes  # noqa: PLC0414 - a table like those here
@@ -41,16 +49,20 @@ from watchword.store.tables_people import user_sign_ins as user_sign_ins  # noqa
 from watchword.store.tables_people import web_sessions as web_sessions  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import security_policies as security_policies  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_policies import token_grants as token_grants  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_portals import portal_codes as portal_codes  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_portals import portals as portals  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_proofs import identities as identities  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_proofs import passkeys as passkeys  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_proofs import used_tickets as used_tickets  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_registries import package_files as package_files  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_registries import packages as packages  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_registries import registries as registries  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_repositories import repository_credentials as repository_credentials  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_revocations import blocked_registrations as blocked_registrations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_revocations import revocations as revocations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_rotations import incidents as incidents  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_rotations import rotations as rotations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_secrets import secrets as secrets  # noqa: PLC0414 - a table like those here
-from watchword.store.tables_stacks import stack_notifications as stack_notifications  # noqa: PLC0414 - a table like those here
-from watchword.store.tables_stacks import stacks as stacks  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_tallies import hourly_counts as hourly_counts  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_teams import banners as banners  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_teams import invitations as invitations  # noqa: PLC0414 - a table like those here
@@ -63,6 +75,10 @@ from watchword.store.tables_work import jobs as jobs  # noqa: PLC0414 - a table 
 from watchword.store.tables_work import pipeline_uploads as pipeline_uploads  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import pipelines as pipelines  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_work import steps as steps  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_workloads import agent_identities as agent_identities  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_workloads import identity_uses as identity_uses  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_workloads import issuer_audiences as issuer_audiences  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_workloads import trusted_issuers as trusted_issuers  # noqa: PLC0414 - a table like those here
 
 organizations = Table(
     "organizations",
@@ -105,6 +121,7 @@ clusters = _owned(
     _text("default_queue_id", null=True),
     _number("created_at"),
     _text("created_by", null=True),
+    _later_number("repository_credentials"),
 )
 queues = _owned(
     "queues",

@@ -6,6 +6,7 @@ from watchword.store.artifacts import ArtifactRows
 from watchword.store.assignments import AssignmentRows
 from watchword.store.audit import AuditRows
 from watchword.store.builds import BuildRows
+from watchword.store.caches import CacheRows
 from watchword.store.dagster import CodeLocationRows, DagsterAgentRows, WorkItemRows
 from watchword.store.dagsterruns import DagsterRunRows, DagsterUploadRows
 from watchword.store.deployments import DeploymentRows
@@ -15,28 +16,32 @@ from watchword.store.fleet import FleetRows
 from watchword.store.hooks import HookRows
 from watchword.store.house import HouseRows
 from watchword.store.hygiene import HygieneRows
+from watchword.store.jobpolicies import JobPolicyRows
 from watchword.store.leaks import LeakRows
 from watchword.store.logs import LogRows
 from watchword.store.mails import MailRows
 from watchword.store.members import MemberRows
+from watchword.store.oauth import OAuthRows
+from watchword.store.packages import PackageRows
 from watchword.store.people import PeopleRows, SessionRows
 from watchword.store.pipelines import PipelineRows
 from watchword.store.policies import PolicyRows
+from watchword.store.portals import PortalRows
 from watchword.store.proofs import ProofRows
 from watchword.store.queues import QueueRows
-from watchword.store.reservations import ReservationRows
+from watchword.store.registries import RegistryRows
 from watchword.store.revocations import RevocationRows
 from watchword.store.rosters import RosterRows
 from watchword.store.rotations import IncidentRows, RotationRows
 from watchword.store.sealed import SealedRows
 from watchword.store.secrets import SecretRows
-from watchword.store.stacks import StackRows
 from watchword.store.steps import StepRows
 from watchword.store.tallies import TallyRows
 from watchword.store.teams import TeamRows
 from watchword.store.tokens import TokenRows
 from watchword.store.tokensearch import TokenSearchRows
 from watchword.store.trail import TrailRows
+from watchword.store.workloads import WorkloadRows
 
 
 class Rows:
@@ -46,8 +51,13 @@ class Rows:
         self.posted: list[Notice] = []
         self.tokens = TokenRows(connection)
         self.accounts = AccountRows(connection)
+        self.registries = RegistryRows(connection)
+        self.packages = PackageRows(connection)
         self.pipelines = PipelineRows(connection)
         self.policies = PolicyRows(connection)
+        self.job_policies = JobPolicyRows(connection)
+        self.portals = PortalRows(connection)
+        self.workloads = WorkloadRows(connection)
         self.rotations = RotationRows(connection)
         self.incidents = IncidentRows(connection)
         self.deployments = DeploymentRows(connection)
@@ -59,10 +69,12 @@ class Rows:
         self.leaks = LeakRows(connection)
         self.queues = QueueRows(connection)
         self.secrets = SecretRows(connection)
+        self.caches = CacheRows(connection)
         self.people = PeopleRows(connection)
         self.sessions = SessionRows(connection)
         self.proofs = ProofRows(connection)
         self.mails = MailRows(connection)
+        self.oauth = OAuthRows(connection)
         self.sealed = SealedRows(connection)
         self.members = MemberRows(connection)
         self.directory = DirectoryRows(connection)
@@ -72,8 +84,6 @@ class Rows:
         self.rosters = RosterRows(connection)
         self.builds = BuildRows(connection)
         self.steps = StepRows(connection)
-        self.stacks = StackRows(connection)
-        self.reservations = ReservationRows(connection)
         self.assignments = AssignmentRows(connection)
         self.logs = LogRows(connection)
         self.artifacts = ArtifactRows(connection)

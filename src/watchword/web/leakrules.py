@@ -6,7 +6,7 @@ from litestar import get, post
 
 from watchword.domain.accounts import User
 from watchword.domain.errors import Invalid, WatchwordError
-from watchword.domain.kinds import Kind
+from watchword.domain.kinds import VALUED, Kind
 from watchword.domain.leakpolicy import DEFAULT_GRACE_MINUTES, LeakPolicy, Rule
 from watchword.domain.leaks import Response, Visibility
 from watchword.domain.lifecycle import Mode
@@ -69,7 +69,7 @@ async def _show(visit: Visit, *errors: WatchwordError) -> Page:
         "by": by,
         "columns": [_COLUMNS[row.visibility] for row in rows if row.kind is Kind.AGENT],
         "table": [
-            (kind_name(kind), [(row, choices(row)) for row in rows if row.kind is kind]) for kind in Kind
+            (kind_name(kind), [(row, choices(row)) for row in rows if row.kind is kind]) for kind in VALUED
         ],
         "chosen": {row.key: visit.form.text(row.key) or row.rule.text() for row in rows},
         "dry_run": visit.form.ticked("dry_run") if visit.form.given else policy.dry_run,

@@ -8,7 +8,7 @@ from litestar import Response, get
 
 from watchword.domain.errors import NotFound, WatchwordError
 from watchword.domain.formats import Site
-from watchword.domain.kinds import Kind
+from watchword.domain.kinds import VALUED
 from watchword.domain.leaks import LeakState
 from watchword.domain.lifecycle import Mode
 from watchword.domain.restrictions import load
@@ -54,7 +54,7 @@ async def list_leaks(request: WebRequest) -> Page:
     visit = Visit.of(request)
     query, window = visit.query, visit.paging.window
     tab = query.text("state") if query.text("state") in _TABS else ""
-    kind = next((each for each in Kind if each.value == query.text("kind")), None)
+    kind = next((each for each in VALUED if each.value == query.text("kind")), None)
     reporter = query.text("reporter")
 
     async def work(tx: Unit, access: Access) -> Inbox:
@@ -76,7 +76,7 @@ async def list_leaks(request: WebRequest) -> Page:
         cases=[show_case(slug, each, visit.now) for each in shown],
         counts=inbox.counts,
         tab=tab,
-        kinds=[("", "Any"), *((each.value, kind_name(each)) for each in Kind)],
+        kinds=[("", "Any"), *((each.value, kind_name(each)) for each in VALUED)],
         kind=kind.value if kind is not None else "",
         reporters=[("", "Anybody"), *((each, each) for each in inbox.reporters)],
         reporter=reporter,

@@ -20,11 +20,18 @@ CSRF_FIELD = "csrf"
 CONTENT_SECURITY = "content-security-policy"
 
 
-def content_security(connect: str = "'self'") -> str:
-    """The policy of a page whose script may ask this one address; our own where no other is named."""
+def content_security(connect: str = "'self'", form: str = "") -> str:
+    """The policy of a page.
+
+    Args:
+        connect: the one address that its script may ask; our own where no other is named.
+        form: where else the answer to its form may send the browser; browsers follow no redirect of a form
+            to where forms may not go.
+    """
+    target = f"'self' {form}".rstrip()
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        f"connect-src {connect}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        f"connect-src {connect}; form-action {target}; base-uri 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types watchword"
     )
 

@@ -17,6 +17,7 @@ from watchword.graphql.resolvers import nodes as nodes
 from watchword.graphql.resolvers import organizations as organizations
 from watchword.graphql.resolvers import pipelines as pipelines
 from watchword.graphql.resolvers import queues as queues
+from watchword.graphql.resolvers import registries as registries
 from watchword.graphql.resolvers import rotations as rotations
 from watchword.graphql.resolvers import services as services
 from watchword.graphql.resolvers import settings as settings

@@ -39,7 +39,6 @@ _absent(
     "graphQLSnippet",
     "pipelineSchedule",
     "pipelineTemplate",
-    "registry",
     "rule",
     "ssoProvider",
 )

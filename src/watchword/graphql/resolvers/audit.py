@@ -24,6 +24,8 @@ _SUBJECTS = {
     "CLUSTER_QUEUE": "ClusterQueue",
     "ORGANIZATION": "Organization",
     "PIPELINE": "Pipeline",
+    "REGISTRY": "Registry",
+    "REGISTRY_TOKEN": "RegistryToken",
     "SECRET": "Secret",
     "USER": "User",
     "TEAM": "Team",

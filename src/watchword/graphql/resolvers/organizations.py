@@ -98,4 +98,4 @@ def _empty(*names: str) -> None:
             return empty()
 
 
-_empty("pipelineTemplates", "registries", "rules", "ssoProviders", "suites")
+_empty("pipelineTemplates", "rules", "ssoProviders", "suites")

@@ -135,8 +135,8 @@ def _empty(*names: str) -> None:
             return empty()
 
 
-# Every member sees every pipeline, and there are no registries or suites: teams hold none.
-_empty("pipelines", "registries", "suites")
+# Every member sees every pipeline, and there are no suites: teams hold none.
+_empty("pipelines", "suites")
 
 
 @mutation("teamCreate", "team.create")

@@ -1,0 +1,1 @@
+"""The portals' surface: runs of stored GraphQL, and tokens for secrets and codes."""
