@@ -120,7 +120,7 @@ _OF_CLIENT = Statement(
         _g.client_id == bindparam("client_id_"),
         _g.ended_at == 0,
     )
-    .order_by(_g.id)
+    .order_by(_g.granted_at, _g.id)
     .limit(_LIMIT)
     .offset(_OFFSET)
 )
