@@ -7,18 +7,20 @@ from typing import Any, Protocol, TypeVar, cast
 
 from rest_client import InProcess, Rest
 from support import World
+from watchword.crypto.values import digest
 from watchword.domain.accounts import Cluster, Member, Role, User
 from watchword.domain.dagsteragents import AgentFault
 from watchword.domain.dagsterroles import DagsterRole
 from watchword.domain.events import SYSTEM
 from watchword.domain.fleet import Agent
-from watchword.domain.ids import IncidentId, JobId, PasskeyId, UserId, uuid7
+from watchword.domain.ids import IncidentId, JobId, PasskeyId, ResourceId, UserId, uuid7
 from watchword.domain.incidents import Incident, IncidentKind, IncidentState
 from watchword.domain.kinds import Kind
 from watchword.domain.leaks import Visibility
 from watchword.domain.oauthapplications import BK
 from watchword.domain.passkeys import Identity, Passkey
 from watchword.domain.pipelines import Job
+from watchword.domain.portals import PortalCode
 from watchword.domain.securitypolicy import ReuseResponse
 from watchword.services import artifacts, logs
 from watchword.services.access import enter_in_person
@@ -49,7 +51,7 @@ T = TypeVar("T")
 Say = Callable[[str], str]
 ADDRESS = "192.0.2.1"
 ABSENT = uuid7(1_700_000_000_000_000, b"0123456789")
-SLUGS = ("pipeline",)
+SLUGS = ("pipeline", "portal", "code")
 LONG = 255
 
 
@@ -155,6 +157,7 @@ class Things:
         self._work_on_job()
         self._make_settings()
         self._make_way_in()
+        self._make_portal()
 
     # -- short words -----------------------------------------------------------------------------
 
@@ -183,6 +186,8 @@ class Things:
             token = self.unclustered.token.id
         elif "/dagster/tokens/user" in path:
             token = self.dagster_user_token.token.id
+        elif "/portals/" in path or "/portal-tokens/" in path:
+            token = self.portal_secret if "/secrets/" in path else self.portal_token
         elif "/dagster/" in path:
             token = self.dagster_agent_token.token.id
         else:
@@ -496,6 +501,29 @@ class Things:
 
         self.ids |= {"passkey": passkey.id, "session": self.write(work), "provider": "corp"}
         self._make_connected()
+
+    def _make_portal(self) -> None:
+        """A portal with a token, a secret, and a code that waits longer than any does."""
+        slug = f"tools-{self.slug}"
+        query = "query Tools { viewer { user { name } } }"
+        body = {"name": self.say("portal", 200), "slug": slug, "query": query, "user_invokable": True}
+        portal = self.made("portals", {**body, "description": self.say("portal's description", 1000)})
+        (token,) = self.rest("GET", f"portals/{slug}/tokens").json()
+        secret = self.made(f"portals/{slug}/secrets", {"description": self.say("portal secret", 200)})
+        self.portal_token, self.portal_secret = token["id"], secret["id"]
+        code, far = f"code-{self.slug}", self.authority.context.clock.now() * 2
+        waiting = PortalCode(
+            self.first.organization.id,
+            ResourceId(portal["uuid"]),
+            digest(code),
+            b"secret",
+            1,
+            far,
+            ADDRESS,
+            self.say("program"),
+        )
+        self.write(lambda tx: tx.portals.add_code(waiting))
+        self.ids |= {"portal": slug, "code": code}
 
     def _make_connected(self) -> None:
         """An application that was let in, and a device that waits."""

@@ -15,6 +15,7 @@ from console_things import ABSENT, Things, absent, nowhere, parameters_of, path_
 from databases import SqliteDatabase
 from openid_stand_in import Provider
 from support import SECOND_US, World
+from watchword.app import LazyDocuments
 from watchword.domain.operations import OPERATIONS, Right
 from watchword.domain.ratelimits import RateLimits
 from watchword.services.accounts import create_organization
@@ -128,6 +129,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
         rate_limits=RateLimits(oauth_failures=0),
     )
     world.authority = Authority.wire(replace(world.context, installation=installation))
+    world.authority.portals.documents = LazyDocuments(world.authority)
     world.run(world.authority.load())
     yield Company(world, database.path)
     world.close()

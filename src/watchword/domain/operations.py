@@ -276,6 +276,13 @@ _ROWS: tuple[Row, ...] = (
     ("portal.create", "write_portals", _ADMIN, False, "Create a portal"),
     ("portal.update", "write_portals", _ADMIN, False, "Change a portal"),
     ("portal.delete", "write_portals", _ADMIN, False, "Delete a portal"),
+    (
+        "portal.approve",
+        "write_portals",
+        _MEMBER,
+        False,
+        "Approve a program that asks to run a portal in one's own name, on the console alone",
+    ),
     ("portal_token.read", "read_portals", _ADMIN, False, "See a portal's tokens, never their values"),
     ("portal_token.create", "write_portals", _ADMIN, False, "Create a portal token"),
     ("portal_token.revoke", "write_portals", _ADMIN, False, "Revoke a portal token"),

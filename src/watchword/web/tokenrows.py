@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from watchword.domain.kinds import KINDS, Kind
+from watchword.domain.portals import PORTAL_KINDS
 from watchword.domain.restrictions import load
 from watchword.domain.scopes import PRESETS
 from watchword.domain.tokenlists import Condition
@@ -65,6 +66,8 @@ def token_path(slug: str, token: Token) -> str:
         return f"{at}/dagster/tokens/agent/{token.id}"
     if token.kind is Kind.DAGSTER_USER:
         return f"{at}/dagster/tokens/user/{token.id}"
+    if token.kind in PORTAL_KINDS:
+        return f"{at}/portal-tokens/{token.id}"
     return f"{at}/tokens/api/{token.id}"
 
 
@@ -125,6 +128,8 @@ def _reach(row: TokenRow) -> str:
         return "Dagster+ deployments"
     if token.kind is Kind.DAGSTER_USER:
         return "Dagster+, as its owner"
+    if token.kind in PORTAL_KINDS:
+        return "one portal"
     return scope_summary(token.scopes)
 
 

@@ -14,6 +14,7 @@ from watchword.domain.ids import (
     UserId,
 )
 from watchword.domain.kinds import Kind
+from watchword.domain.portals import PORTAL_KINDS
 from watchword.services.auditing import Entry
 from watchword.services.lookups import (
     build_by_id,
@@ -64,7 +65,7 @@ async def name_of(tx: Unit, access: Access, kind: str, thing_id: str) -> str:
 
 
 # Tokens that have a page of their own here.
-_PAGED = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
+_PAGED = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER, *PORTAL_KINDS)
 # What stands under its own id.
 _PLAIN = {
     "agent": "/agents/{}",
