@@ -19,7 +19,7 @@ from watchword.store.base import Transaction
 
 # Whoever used a token within this time holds it: as long as Dagster's own clients take an agent for live.
 HELD_US = 10 * MINUTE_US
-_BY_USE = (Kind.DAGSTER_AGENT, Kind.REGISTRY)
+_BY_USE = (Kind.DAGSTER_AGENT, Kind.REGISTRY, Kind.PORTAL_SERVICE)
 
 
 @dataclass(frozen=True, slots=True)

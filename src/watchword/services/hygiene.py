@@ -17,7 +17,15 @@ from watchword.store.base import Page, Store, Transaction, Work
 
 # One report reads at most this many tokens of a kind; what lies beyond is not found.
 MAX_INSPECTED = 20_000
-_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
+_KINDS = (
+    Kind.AGENT,
+    Kind.UNCLUSTERED_AGENT,
+    Kind.API_ACCESS,
+    Kind.DAGSTER_AGENT,
+    Kind.DAGSTER_USER,
+    Kind.PORTAL_SERVICE,
+    Kind.PORTAL_SECRET,
+)
 _SCAN = 500
 _SCAN_APART = 200
 # A token, whose it is, and that person's role in the organization.
@@ -42,7 +50,7 @@ class Report:
         inspected: how many tokens were looked at.
         counts: how many tokens each reason concerns.
         findings: the tokens asked for, oldest first: agent tokens, unclustered ones, API access tokens, then
-            Dagster agent tokens and user tokens.
+            Dagster agent tokens and user tokens, then tokens and secrets of portals.
     """
 
     inspected: int

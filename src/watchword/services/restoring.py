@@ -11,6 +11,7 @@ from watchword.domain.accounts import Role
 from watchword.domain.fleet import AgentState
 from watchword.domain.ids import OrganizationId, UserId
 from watchword.domain.kinds import Kind
+from watchword.domain.portals import PORTAL_KINDS
 from watchword.domain.scopes import ALL_SCOPES
 from watchword.domain.tokens import Token
 from watchword.services.authority import Authority
@@ -20,7 +21,14 @@ from watchword.services.revoking import revoke
 from watchword.store.base import EVERYTHING, Transaction
 
 _REASON = "restored from a backup"
-_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
+_KINDS = (
+    Kind.AGENT,
+    Kind.UNCLUSTERED_AGENT,
+    Kind.API_ACCESS,
+    Kind.DAGSTER_AGENT,
+    Kind.DAGSTER_USER,
+    *PORTAL_KINDS,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,11 @@ SEARCHED = (
     Kind.API_ACCESS,
     Kind.DAGSTER_AGENT,
     Kind.DAGSTER_USER,
+    Kind.PORTAL_SERVICE,
+    Kind.PORTAL_SECRET,
 )
+# What lives for hours at most is found by its value; a list of it would hide the rest.
+_FOUND = (*SEARCHED, Kind.PORTAL_EPHEMERAL, Kind.PORTAL_USER)
 MAX_ROWS = 100
 MAX_EXPIRING = 500
 # What somebody may paste around a value; more is no token.
@@ -260,8 +264,8 @@ class TokenFinder:
             token = await tx.tokens.by_digest(digest(value))
             if token is None:
                 continue
-            if token.kind in SEARCHED:
-                query = replace(self._query(access, Sought()), only=frozenset((token.id,)))
+            if token.kind in _FOUND:
+                query = replace(self._query(access, Sought(kinds=_FOUND)), only=frozenset((token.id,)))
                 found = list(await tx.token_search.page(query))
                 if found:
                     (row,) = await self.rows_in(tx, access.id, found)

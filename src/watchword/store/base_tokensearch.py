@@ -42,6 +42,8 @@ class TokenQuery:
         Kind.API_ACCESS,
         Kind.DAGSTER_AGENT,
         Kind.DAGSTER_USER,
+        Kind.PORTAL_SERVICE,
+        Kind.PORTAL_SECRET,
     )
     condition: Condition = Condition.ANY
     text: str = ""

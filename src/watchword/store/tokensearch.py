@@ -37,7 +37,16 @@ from watchword.store.tables import clusters, members, token_grants, tokens, user
 from watchword.store.tokens import TOKENS
 
 _t, _g, _u = tokens.c, token_grants.c, uses.c
-_KINDS = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.API_ACCESS, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)
+_PORTALS = (Kind.PORTAL_SERVICE, Kind.PORTAL_SECRET, Kind.PORTAL_EPHEMERAL, Kind.PORTAL_USER)
+_KINDS = (
+    Kind.AGENT,
+    Kind.UNCLUSTERED_AGENT,
+    Kind.API_ACCESS,
+    Kind.DAGSTER_AGENT,
+    Kind.DAGSTER_USER,
+    Kind.PORTAL_SERVICE,
+    Kind.PORTAL_SECRET,
+)
 _NEVER = 2**62
 # What memory knows, or nothing is asked of.
 _BY_IDS = (Condition.ROTATING, Condition.QUARANTINED, Condition.DRAINING, Condition.LEAKED, Condition.ANY)
@@ -118,7 +127,17 @@ def _every(dialect: str) -> FromClause:
         _LISTED,
         or_(whole, _t.user_id == _word("person_")),
     )
-    return union_all(clustered, loose, reaching, dagster_agents, dagster_people).subquery("every")
+    portals = [
+        select(*columns).where(
+            _asked(f"{kind.value}_") == 1,
+            whole,
+            _t.organization_id == _OWNER,
+            _kind(kind),
+            _LISTED,
+        )
+        for kind in _PORTALS
+    ]
+    return union_all(clustered, loose, reaching, dagster_agents, dagster_people, *portals).subquery("every")
 
 
 def _in_state(every: FromClause) -> ColumnElement[bool]:
@@ -279,6 +298,7 @@ def _parameters(query: TokenQuery, kinds: Sequence[Kind]) -> dict[str, object]:
         "people_": int(Kind.API_ACCESS in kinds),
         "dagster_agents_": int(Kind.DAGSTER_AGENT in kinds),
         "dagster_people_": int(Kind.DAGSTER_USER in kinds),
+        **{f"{kind.value}_": int(kind in kinds) for kind in _PORTALS},
         "condition_": "" if by_ids else query.condition.value,
         "low_": _ascii_lower(query.text.lower()),
         "high_": _ascii_lower(query.text.upper()),

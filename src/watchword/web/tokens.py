@@ -29,6 +29,7 @@ TABS: dict[str, tuple[str, tuple[Kind, ...]]] = {
     "agent": ("Agent tokens", AGENT_KINDS),
     "user": ("User tokens", (Kind.API_ACCESS,)),
     "dagster": ("Dagster+", (Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)),
+    "portal": ("Portals", (Kind.PORTAL_SERVICE, Kind.PORTAL_SECRET)),
 }
 STATES: dict[str, str] = {
     Condition.CURRENT.value: "In use or expired",
