@@ -321,7 +321,7 @@ def test_a_new_key_of_job_identity_is_published_before_it_signs(host: Host) -> N
 
 
 def test_a_key_that_others_have_is_replaced_at_once_and_withdrawn(host: Host) -> None:
-    assert host.refusal("keys", "withdraw", "1") == "last_key"
+    assert host.refusal("keys", "withdraw", "1") == "key_signs"
     host("keys", "rotate", "identity", "--now")
     assert [one["state"] for one in keys_of(host, "identity")] == ["published", "signing"]
     host("keys", "withdraw", "1")

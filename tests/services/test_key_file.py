@@ -261,13 +261,28 @@ def test_a_key_of_job_identity_is_published_before_it_signs_and_for_a_while_afte
 
 def test_a_withdrawn_key_signs_and_is_published_no_more_after_a_restart_either(path: Path) -> None:
     ring = KeyRing.load(path)
-    with pytest.raises(Conflict, match="rotate first"):
-        ring.rotated(Purpose.IDENTITY, signs_from=11).without(1, 10)
+    for early in (ring, ring.rotated(Purpose.IDENTITY, signs_from=11)):
+        with pytest.raises(Conflict, match="rotate first"):
+            early.without(1, 10)
     ring.become(ring.rotated(Purpose.IDENTITY, signs_from=5))
-    ring.become(ring.without(2, 10))
+    with pytest.raises(Conflict):
+        ring.without(2, 10)
+    ring.become(ring.without(1, 10))
     again = KeyRing.load(path)
-    assert again.signing(10).number == 1
-    assert [key.number for key in again.published(10)] == [1]
+    assert again.signing(10).number == 2
+    assert [key.number for key in again.published(10)] == [2]
+    assert again.find(Purpose.IDENTITY, 1) is not None
+
+
+def test_the_key_that_signs_is_published_whatever_became_of_later_ones(path: Path) -> None:
+    ring = KeyRing.load(path).rotated(Purpose.IDENTITY, signs_from=5 * DAY_US)
+    alone = ring.without(2, 0)
+    for later in (0, 6 * DAY_US, 100 * DAY_US):
+        assert alone.signing(later).number == 1
+        assert [key.number for key in alone.published(later)] == [1]
+    first_gone = ring.without(1, 6 * DAY_US)
+    assert first_gone.signing(0).number == 2  # a clock that was set back
+    assert [key.number for key in first_gone.published(0)] == [2]
 
 
 def test_a_file_of_an_older_version_is_read_and_given_a_key_of_job_identity(path: Path) -> None:

@@ -7,6 +7,8 @@ from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
 from support import Client, FakeAgent, LiveServer
+from watchword.client.answers import TokenRefused
+from watchword.client.identities import JobIdentities
 from watchword.crypto.keys import Purpose
 from watchword.domain.events import Action
 from watchword.domain.jobpolicies import JobPolicy
@@ -145,3 +147,17 @@ def test_a_rotation_publishes_a_key_before_it_signs_and_goes_on_verifying(
     context.keys.become(context.keys.without(1, context.clock.now()))
     with pytest.raises((JoseError, ValueError)):
         check(server, first)
+
+
+def test_our_own_client_takes_it_for_its_audience_alone(server: LiveServer, agent: FakeAgent) -> None:
+    token = ask(agent, {"audience": "shop"}).body["token"]
+    shop, other = (JobIdentities(server.url, audience) for audience in ("shop", "other"))
+    found = shop.verify(token).require(pipeline_slug="app")
+    assert found.job_id == agent.job  # type: ignore[attr-defined]
+    with pytest.raises(TokenRefused) as refused:
+        other.verify(token)
+    assert refused.value.code == "aud"
+    with pytest.raises(TokenRefused):  # what stands in a job's environment is no identity
+        shop.verify(agent.job_token)
+    for client in (shop, other):
+        client.close()

@@ -116,13 +116,18 @@ class KeyRing:
 
     def published(self, now: int) -> list[Key]:
         """Keys of job identity that relying parties are told of: coming, signing, and lately demoted."""
-        keys = self.all(Purpose.IDENTITY)
+        keys = self._trusted()
         ended = [later.signs_from + PUBLISHED_AFTER_US for later in keys[1:]]
         until = dict(zip((key.number for key in keys), ended, strict=False))
-        return [key for key in keys if not key.withdrawn and until.get(key.number, now + 1) > now]
+        return [key for key in keys if until.get(key.number, now + 1) > now]
 
     def _signers(self, now: int) -> list[Key]:
-        return [key for key in self.all(Purpose.IDENTITY) if key.signs_from <= now and not key.withdrawn]
+        """Keys of job identity whose time has come; the oldest one where a clock was set back."""
+        keys = self._trusted()
+        return [key for key in keys if key.signs_from <= now] or keys[:1]
+
+    def _trusted(self) -> list[Key]:
+        return [key for key in self.all(Purpose.IDENTITY) if not key.withdrawn]
 
     @classmethod
     def generate(cls, algorithm: Algorithm = Algorithm.RS256) -> "KeyRing":
@@ -167,14 +172,14 @@ class KeyRing:
 
         Raises:
             NotFound: there is no such key.
-            Conflict: no other key can sign now.
+            Conflict: it is the one that signs.
         """
         key = self.find(Purpose.IDENTITY, number)
         if key is None:
             raise NotFound(f"There is no key {number} of job identity.", code="unknown_key")
-        if all(signer.number == number for signer in self._signers(now)):
+        if self.signing(now) is key:  # an older one in its place may be long forgotten by relying parties
             raise Conflict(
-                "No other key signs yet; rotate first, with a new key that signs at once.", code="last_key"
+                "This key signs; rotate first, with a new one that signs at once.", code="key_signs"
             )
         return KeyRing({**self._keys, (key.purpose, number): replace(key, withdrawn=True)}, self.path)
 

@@ -30,7 +30,6 @@ PRIVILEGED: frozenset[Action] = frozenset(
         Action.ORGANIZATION_SECURITY_UPDATED,
         Action.JOB_IDENTITY_ISSUED,
         Action.JOB_POLICY_UPDATED,
-        Action.SIGNING_KEY_ROTATED,
         Action.MEMBER_ADDED,
         Action.MEMBER_UPDATED,
         Action.INVITATION_CREATED,

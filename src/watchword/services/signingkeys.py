@@ -82,7 +82,7 @@ async def withdraw_key(context: Context, caller: Caller, number: int) -> None:
 
     Raises:
         NotFound: there is no such key.
-        Conflict: no other key can sign now.
+        Conflict: it is the one that signs.
     """
     ring = context.keys.without(number, context.clock.now())
     key = ring.find(Purpose.IDENTITY, number)
