@@ -197,6 +197,16 @@ def test_one_machine_may_start_as_many_agents_as_the_trust_says(there: IdentityS
     assert there.refusal(late, name="b-2") == IdentityReason.REPLAYED
 
 
+def test_agents_of_one_process_do_not_replace_each_other(there: IdentityScene) -> None:
+    there.trust(registrations=2)
+    token = there.issuer.mint(kubernetes_claims(there.audience))
+    both = [there.join(token, name=""), there.join(token, name="")]
+    for joined in both:
+        there.scene.connect(joined)
+    assert [joined.replaced for joined in both] == [None, None]
+    assert there.refusal(token, name="") == IdentityReason.REPLAYED
+
+
 def test_an_agent_takes_the_tags_and_queues_of_the_trust(there: IdentityScene) -> None:
     there.scene.queue("linux")
     there.trust(tags=("os=linux", "team=*"), request={"queue": "linux"})

@@ -151,14 +151,15 @@ class IdentityEntry:
         use = IdentityUse(trust.organization_id, digest, holder, 1, now, self.proven.until)
         if await tx.workloads.first_use(use):
             return None
-        former = await self._never_connected(tx, registration)
-        if former is not None:
-            await self.fleet.end_in(tx, self.caller, former, AgentState.REPLACED)
-            return former.id
+        # Before another is replaced: a process registers all its agents, under one name, before one connects.
         since = now - trust.terms.window * _SECOND_US
         most = trust.terms.registrations
         if await tx.workloads.further_use(trust.organization_id, digest, holder, most, since):
             return None
+        former = await self._never_connected(tx, registration)
+        if former is not None:
+            await self.fleet.end_in(tx, self.caller, former, AgentState.REPLACED)
+            return former.id
         raise IdentityRefused(IdentityReason.REPLAYED, "", trust, self.proven.subject)
 
     async def joined_in(self, tx: Transaction, agent: Agent) -> None:
