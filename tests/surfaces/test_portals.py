@@ -276,6 +276,17 @@ def test_a_document_that_asks_for_too_much_is_refused_at_each_run(site: Site) ->
     assert dear["errors"][0]["extensions"]["code"] == "query_too_complex"
 
 
+def test_a_browser_and_a_program_share_a_path(site: Site) -> None:
+    _, token = site.portal()
+    at = "/organizations/acme/portals/tools"
+    assert site.run(token, at=at).status_code == 200
+    page = site.http.get(at, headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"][:9]) == (303, "text/html"), "it asks for a sign-in"
+    form = site.http.post(at, headers={"Accept": "text/html"}, data={"csrf": "x"})
+    assert form.headers["content-type"].startswith("text/html"), "a form never reaches the portal"
+    assert site.http.get("/portal" + at, headers={"Accept": "text/html"}).status_code == 405
+
+
 def test_last_use_is_known_of_every_kind(site: Site) -> None:
     portal, token = site.portal()
     site.run(token, headers={"User-Agent": "cron/1"})
