@@ -65,6 +65,7 @@ class Settings:
         max_organization_builds: Builds of an organization that have not ended; 0 sets no limit.
         max_cluster_cache_entries: Caches that the jobs of a cluster may have saved; 0 sets no limit.
         max_cluster_cache_bytes: Bytes of the caches of a cluster, wherever they are; 0 sets no limit.
+        max_organization_stacks: Stacks that an organization may have registered; 0 sets no limit.
         limit_rest_organization: REST requests that an organization may make in 60 seconds; 0 sets no limit.
         limit_rest_user: REST requests that a person may make in 60 seconds; 0 sets no limit.
         limit_graphql_organization: Points of GraphQL complexity that an organization may use in 300
@@ -84,6 +85,14 @@ class Settings:
             60 seconds; 0 sets no limit.
         limit_oauth_devices: Device authorizations that one address may begin in 60 seconds; 0 sets no
             limit.
+        limit_stack_list_jobs: Lists of scheduled jobs that a stack may ask for in a second; 0 sets no limit,
+            here as below.
+        limit_stack_reserve_jobs: Batches of reservations that a stack may ask for in a second.
+        limit_stack_show_job: Single jobs that a stack may ask for in a second.
+        limit_stack_job_states: Batches of job states that a stack may ask for in a second.
+        limit_stack_finish_job: Jobs that a stack may end in a second.
+        limit_stack_notifications: Batches of notifications that a stack may send in a second.
+        limit_stack_other: Times that a stack may register, or deregister, in a second.
         keep_logs: Days that logs of ended jobs are kept; 0 keeps for ever, here as below.
         keep_artifacts: Days that artifacts of ended builds are kept.
         keep_builds: Days that builds are kept after their end, with everything in them.
@@ -157,6 +166,7 @@ class Settings:
     max_organization_builds: int = 10_000
     max_cluster_cache_entries: int = 10_000
     max_cluster_cache_bytes: int = 1000 * GIB
+    max_organization_stacks: int = 1_000
     limit_rest_organization: int = 12_000
     limit_rest_user: int = 3_000
     limit_graphql_organization: int = 1_200_000
@@ -168,6 +178,13 @@ class Settings:
     limit_job_secrets: int = 600
     limit_oauth_failures: int = 60
     limit_oauth_devices: int = 60
+    limit_stack_list_jobs: int = 10
+    limit_stack_reserve_jobs: int = 10
+    limit_stack_show_job: int = 1000
+    limit_stack_job_states: int = 20
+    limit_stack_finish_job: int = 100
+    limit_stack_notifications: int = 200
+    limit_stack_other: int = 10
     keep_logs: int = 365
     keep_artifacts: int = 180
     keep_builds: int = 0

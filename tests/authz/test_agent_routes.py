@@ -76,6 +76,14 @@ ROWS: dict[str, set[str]] = {
     "PUT /v3/cache_registries/{slug}/commit": {OWN_JOB, "other job"},
     "POST /v3/cache_registries/{slug}/retrieve": {OWN_JOB, "other job"},
     "POST /v3/cache_registries/{slug}/expire": {OWN_JOB, "other job"},
+    "POST /v3/stacks/register": {AGENT},
+    "POST /v3/stacks/{key}/deregister": {AGENT},
+    "GET /v3/stacks/{key}/scheduled-jobs": {AGENT},
+    "PUT /v3/stacks/{key}/scheduled-jobs/batch-reserve": {AGENT},
+    "GET /v3/stacks/{key}/jobs/{job_id}": {AGENT},
+    "POST /v3/stacks/{key}/jobs/get-states": {AGENT},
+    "POST /v3/stacks/{key}/jobs/{job_id}/finish": {AGENT},
+    "POST /v3/stacks/{key}/notifications": {AGENT},
     "POST /oauth/introspect": {API},
     # The portal is named in the path: its own tokens pass, and nothing else does.
     "POST /portal/organizations/{org}/portals/{portal}": {PORTAL},
@@ -146,6 +154,11 @@ BODIES = {
     "PUT /v3/cache_registries/{slug}/commit": {"upload_id": "u"},
     "POST /v3/cache_registries/{slug}/retrieve": {"target_paths": ["x"], "cache_key": [{"value": "k"}]},
     "POST /v3/cache_registries/{slug}/expire": {"target_paths": ["x"], "cache_key": [{"value": "k"}]},
+    "POST /v3/stacks/register": {"key": "k", "type": "custom", "queue_key": "default"},
+    "PUT /v3/stacks/{key}/scheduled-jobs/batch-reserve": {"job_uuids": []},
+    "POST /v3/stacks/{key}/jobs/get-states": {"job_uuids": []},
+    "POST /v3/stacks/{key}/jobs/{job_id}/finish": {"detail": "x"},
+    "POST /v3/stacks/{key}/notifications": {"notifications": []},
     "POST /oauth/introspect": "token=x",
 }
 
@@ -168,7 +181,7 @@ class Cast:
             .replace("{step}", "nokey")
             .replace("{slug}", "~")
         )
-        path = path.replace("{org}", "acme").replace("{portal}", "tools")
+        path = path.replace("{org}", "acme").replace("{portal}", "tools").replace("{key}", "k")
         if path.endswith("/chunks"):
             path += "?sequence=1&offset=0&size=0"
         if path.endswith("/secrets"):

@@ -11,6 +11,7 @@ from watchword.agentapi.notes import Notes
 from watchword.agentapi.running import Running
 from watchword.agentapi.secrets import Secrets
 from watchword.agentapi.sessions import Sessions
+from watchword.agentapi.stacks import StackRoutes
 from watchword.agentapi.steps import Steps
 from watchword.agentapi.streams import PingStreams
 from watchword.agentapi.uploads import Uploads
@@ -36,4 +37,5 @@ def routes(authority: Authority) -> list[Route]:
         *Secrets(authority).routes(),
         *Identity(authority).routes(),
         *Caches(authority).routes(),
+        *StackRoutes(authority).routes(),
     ]

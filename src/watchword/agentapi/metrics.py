@@ -88,5 +88,6 @@ def _jobs(queue: QueueCount) -> wire.QueuedJobs:
         scheduled=queue.scheduled,
         running=queue.running,
         waiting=queue.waiting,
-        total=queue.scheduled + queue.running + queue.waiting,
+        # Reserved jobs have not ended, and call for no agent: they stand in the total alone.
+        total=queue.scheduled + queue.running + queue.waiting + queue.reserved,
     )

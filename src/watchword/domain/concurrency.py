@@ -6,6 +6,7 @@ from watchword.domain.pipelines import Job, JobState
 
 _PLACED = (
     JobState.SCHEDULED,
+    JobState.RESERVED,
     JobState.ACCEPTED,
     JobState.RUNNING,
     JobState.CANCELING,

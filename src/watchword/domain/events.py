@@ -43,6 +43,7 @@ class Action(StrEnum):
     JOB_STARTED = "job.started"
     JOB_FINISHED = "job.finished"
     JOB_RELEASED = "job.released"
+    JOB_RESERVATION_EXPIRED = "job.reservation_expired"
     JOB_CANCELING = "job.canceling"
     JOB_TIMING_OUT = "job.timing_out"
     JOB_UPDATED = "job.updated"
@@ -70,6 +71,9 @@ class Action(StrEnum):
     TEAM_MEMBER_REMOVED = "team_member.removed"
     MAINTAINER_ADDED = "maintainer.added"
     MAINTAINER_REMOVED = "maintainer.removed"
+    STACK_REGISTERED = "stack.registered"
+    STACK_DEREGISTERED = "stack.deregistered"
+    STACK_RESERVED = "stack.reserved"
     QUEUE_UPDATED = "queue.updated"
     QUEUE_DELETED = "queue.deleted"
     SECRET_CREATED = "secret.created"  # noqa: S105 - the name of an event

@@ -39,6 +39,7 @@ RepositoryCredentialId = NewType("RepositoryCredentialId", str)
 RegistryId = NewType("RegistryId", str)
 PackageId = NewType("PackageId", str)
 PackageFileId = NewType("PackageFileId", str)
+StackId = NewType("StackId", str)
 
 _VERSION = 7
 _VARIANT = 0b10

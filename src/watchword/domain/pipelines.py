@@ -14,6 +14,7 @@ from watchword.domain.ids import (
     OrganizationId,
     PipelineId,
     QueueId,
+    StackId,
     StepId,
     UserId,
 )
@@ -24,13 +25,15 @@ from watchword.domain.tokens import DAY_US, MINUTE_US
 class JobState(StrEnum):
     """Where a job stands (contract agent-api §5.6).
 
-    Waiting: for steps it depends on. Limited: for a place in its concurrency group. Broken: its `if` or
-    `branches` left it out. Waiting failed: a step it depends on failed.
+    Waiting: for steps it depends on. Limited: for a place in its concurrency group. Reserved: a stack starts
+    an agent for it, and no other is offered it. Broken: its `if` or `branches` left it out. Waiting failed:
+    a step it depends on failed.
     """
 
     WAITING = "waiting"
     LIMITED = "limited"
     SCHEDULED = "scheduled"
+    RESERVED = "reserved"
     ACCEPTED = "accepted"
     RUNNING = "running"
     CANCELING = "canceling"
@@ -192,6 +195,9 @@ class Job:
         avoided_agent_id: agent that it goes to only where no other takes it: the former attempt's.
         rights: what its step lets its token do, as `domain.jobrights` keeps it; empty for everything.
         agent_rights: the same as the agent that accepted it asked.
+        reserved_by: the stack that reserved it last, for people; what counts is its state.
+        reserved_until: when it waits again for anybody, while it is reserved.
+        stack_error: why a stack ended it without an agent; empty for every other end.
     """
 
     organization_id: OrganizationId
@@ -242,6 +248,9 @@ class Job:
     promised_at: int = 0
     rights: str = ""
     agent_rights: str = ""
+    reserved_by: StackId | None = None
+    reserved_until: int = 0
+    stack_error: str = ""
 
     def again(self, job_id: JobId, at: int, retry_type: str) -> "Job":
         """The next attempt of an ended job: the same work, held by nobody yet, waiting for its build.

@@ -21,6 +21,7 @@ class Quotas:
         organization_builds: builds of an organization that have not ended.
         cluster_cache_entries: caches that the jobs of a cluster have saved.
         cluster_cache_bytes: bytes of them, wherever they are.
+        organization_stacks: stacks of an organization that are registered.
     """
 
     organization_artifact_bytes: int = 1000 * GIB
@@ -34,3 +35,4 @@ class Quotas:
     organization_builds: int = 10_000
     cluster_cache_entries: int = 10_000
     cluster_cache_bytes: int = 1000 * GIB
+    organization_stacks: int = 1_000

@@ -32,6 +32,13 @@ class RateLimits:
         oauth_failures: wrong secrets, codes and refresh tokens of OAuth that one address may show in 60
             seconds.
         oauth_devices: device authorizations that one address may begin in 60 seconds.
+        stack_list_jobs: lists of scheduled jobs that one stack may ask for in a second.
+        stack_reserve_jobs: batches of reservations that it may ask for in a second.
+        stack_show_job: single jobs that it may ask for in a second.
+        stack_job_states: batches of states that it may ask for in a second.
+        stack_finish_job: jobs that it may end in a second.
+        stack_notifications: batches of notifications that it may send in a second.
+        stack_other: times that it may register and deregister in a second, each.
     """
 
     rest_organization: int = 200 * _FACTOR
@@ -45,6 +52,13 @@ class RateLimits:
     job_secrets: int = 600
     oauth_failures: int = 60
     oauth_devices: int = 60
+    stack_list_jobs: int = 10
+    stack_reserve_jobs: int = 10
+    stack_show_job: int = 1000
+    stack_job_states: int = 20
+    stack_finish_job: int = 100
+    stack_notifications: int = 200
+    stack_other: int = 10
 
 
 WINDOW_SECONDS = {Surface.REST: 60, Surface.GRAPHQL: 300, Surface.PORTAL: 60}

@@ -53,6 +53,7 @@ from watchword.services.passwords import Resets
 from watchword.services.portaldoor import PortalDoor
 from watchword.services.portals import PortalDesk
 from watchword.services.reach import Reach
+from watchword.services.reserving import Reserver
 from watchword.services.revoking import Revoker
 from watchword.services.rosters import Rosters
 from watchword.services.rotating import Rotator
@@ -61,6 +62,9 @@ from watchword.services.scheduling import Scheduler
 from watchword.services.sealedvalues import sweep_copies
 from watchword.services.signing_in import SigningIn
 from watchword.services.single_sign_on import SingleSignOn
+from watchword.services.stacklimits import StackLimits, limits_of
+from watchword.services.stacknotes import StackNotes
+from watchword.services.stacks import Stacks
 from watchword.services.stepping import Stepper
 from watchword.services.streaming import Streams
 from watchword.services.tokensearch import TokenFinder
@@ -133,6 +137,10 @@ class Authority:
     identities: Identities
     joiner: Joiner
     package_door: PackageDoor
+    stacks: Stacks
+    reserver: Reserver
+    stack_notes: StackNotes
+    stack_limits: StackLimits
 
     @classmethod
     def wire(cls, context: Context) -> "Authority":
@@ -226,6 +234,10 @@ class Authority:
             identities,
             Joiner(context, fleet, identities),
             PackageDoor(context, verifier),
+            Stacks(context),
+            Reserver(context, scheduler),
+            StackNotes(context),
+            StackLimits(context.clock, limits_of(context.installation.rate_limits)),
         )
 
     async def load(self) -> None:
@@ -250,11 +262,13 @@ class Authority:
         await self.alarms.flush()
         await self.signing_in.flush()
         await self.dagster_fleet.flush()
+        await self.stacks.flush(everything=everything)
 
     async def sweep(self, caller: Caller) -> None:
         """End what is overdue and forget what has expired."""
         await self.finisher.sweep(caller)
         await self.controller.sweep(caller)
+        await self.reserver.sweep(caller)
         await self.rotator.sweep(caller)
         await self.alarms.raise_clones()
         await self.verifier.blocks.record()

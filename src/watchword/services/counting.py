@@ -17,13 +17,18 @@ _ALL_QUEUES = Page(10_000)
 
 @dataclass(frozen=True, slots=True)
 class QueueCount:
-    """What one queue has: agents by whether they hold a job, jobs by what they wait for."""
+    """What one queue has: agents by whether they hold a job, jobs by what they wait for.
+
+    Attributes:
+        reserved: jobs for which a stack starts an agent; no other agent is wanted for them.
+    """
 
     idle: int = 0
     busy: int = 0
     scheduled: int = 0
     running: int = 0
     waiting: int = 0
+    reserved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Counts:
             sum(queue.scheduled for queue in queues),
             sum(queue.running for queue in queues),
             sum(queue.waiting for queue in queues),
+            sum(queue.reserved for queue in queues),
         )
 
 
@@ -55,6 +61,7 @@ class _Known:
     cluster: str
     keys: dict[str, str]
     waiting: Counter[str]
+    reserved: Counter[str]
 
 
 async def count(context: Context, fleet: Fleet, dispatcher: Dispatcher, token: Token, key: str) -> Counts:
@@ -91,7 +98,12 @@ async def count(context: Context, fleet: Fleet, dispatcher: Dispatcher, token: T
         connected = [agent.job_id is not None for agent in agents if agent.connected]
         scheduled = len(dispatcher.lines.waiting.get(line, ()))
         queues[name] = QueueCount(
-            connected.count(False), connected.count(True), scheduled, running[line], known.waiting[line]
+            connected.count(False),
+            connected.count(True),
+            scheduled,
+            running[line],
+            known.waiting[line],
+            known.reserved[line],
         )
     return Counts(known.organization, known.cluster, queues)
 
@@ -104,11 +116,15 @@ async def _look_up(tx: Transaction, token: Token) -> _Known:
     waiting: Counter[str] = Counter()
     for held in await tx.builds.count_held_back(organization_id):
         waiting[line_of_rules(organization_id, held.queue_id, held.rules)] += held.jobs
+    reserved: Counter[str] = Counter()
+    for held in await tx.reservations.count_reserved(organization_id):
+        reserved[line_of_rules(organization_id, held.queue_id, held.rules)] += held.jobs
     return _Known(
         organization.slug if organization is not None else "",
         cluster.name if cluster is not None else "",
         {queue.id: queue.key for queue in queues},
         waiting,
+        reserved,
     )
 
 

@@ -191,6 +191,8 @@ class Dispatcher:
             return self._answer(found, job)
         if acquire:
             await _check_acquirable(tx, agent, job)
+        elif job.state is JobState.RESERVED:
+            raise Conflict("A stack reserved this job; its agent acquires it.", code="job_taken")
         elif self.lines.elsewhere(job_id, agent_id, now):
             raise Conflict("This job was offered to another agent.", code="job_taken")
         if agent.job_id is not None:

@@ -5,11 +5,46 @@ from typing import Any
 
 from watchword.domain.buildsteps import BuildStep
 from watchword.domain.environment import Surroundings, job_environment
+from watchword.domain.errors import NotFound
+from watchword.domain.fleet import Agent, AgentState
+from watchword.domain.ids import AgentId, OrganizationId, TokenId
 from watchword.domain.matrix import permuted
 from watchword.domain.pipelines import Job
 from watchword.domain.stepsecrets import as_documents
 from watchword.services.context import Context
 from watchword.store.base import Assignment, Transaction
+
+# Stands where an agent's variables are put in, for a job that has none yet.
+_NOBODY = Agent(
+    organization_id=OrganizationId(""),
+    id=AgentId(""),
+    cluster_id=None,
+    queue_id=None,
+    token_id=TokenId(""),
+    session_id=TokenId(""),
+    name="",
+    requested_name="",
+    hostname="",
+    os="",
+    arch="",
+    version="",
+    build="",
+    pid=0,
+    machine_id="",
+    features=(),
+    tags=(),
+    priority=0,
+    address="",
+    script_eval=True,
+    ignore_in_dispatches=False,
+    counted=False,
+    state=AgentState.REGISTERED,
+    job_id=None,
+    registered_at=0,
+    connected_at=0,
+    seen_at=0,
+    ended_at=0,
+)
 
 
 def describe_job(url: str, found: Assignment) -> tuple[Mapping[str, str], Any]:
@@ -49,6 +84,19 @@ async def environment_of(context: Context, tx: Transaction, job: Job) -> Mapping
         **(build.env if build is not None else {}),
         **job.env,
     }
+
+
+async def environment_ahead(context: Context, tx: Transaction, job: Job) -> Mapping[str, str]:
+    """Variables of a job before it has an agent: all but those that tell of the agent.
+
+    Raises:
+        NotFound: the job is gone.
+    """
+    found = await tx.assignments.ahead(job.organization_id, job.id, _NOBODY)
+    if found is None:
+        raise NotFound("No job found", code="unknown_job")
+    env, _ = describe_job(context.installation.url, found)
+    return {name: value for name, value in env.items() if not name.startswith("BUILDKITE_AGENT_")}
 
 
 def _document(row: BuildStep | None) -> Any:  # noqa: ANN401 - decoded JSON

@@ -23,7 +23,7 @@ from watchword.store.base import Transaction
 # An upload with more steps is worked off in the background, where the client knows to ask for the end.
 AT_ONCE = 200
 _MAX_ID = 255
-_NOT_BEGUN = (JobState.WAITING, JobState.LIMITED, JobState.SCHEDULED)
+_NOT_BEGUN = (JobState.WAITING, JobState.LIMITED, JobState.SCHEDULED, JobState.RESERVED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, FromClause, and_, bindparam, select, text
 
+from watchword.domain.fleet import Agent
 from watchword.domain.ids import AgentId, JobId, OrganizationId
 from watchword.store.accounts import CLUSTERS, ORGANIZATIONS, USERS
 from watchword.store.base_assignments import Assignment
 from watchword.store.builds import BUILDS, JOBS, PIPELINES
-from watchword.store.engine import Connection, Statement
+from watchword.store.engine import Connection, Row, Statement
 from watchword.store.fleet import AGENTS
 from watchword.store.mapping import Mapper
 from watchword.store.steps import STEPS
@@ -41,7 +42,7 @@ _LAST_GATE = (
     .scalar_subquery()
 )
 _FROM = (
-    jobs.join(agents, _same(agents, agents.c.id, bindparam("agent_id_")))
+    jobs.outerjoin(agents, _same(agents, agents.c.id, bindparam("agent_id_")))
     .join(builds, _same(builds, builds.c.id, jobs.c.build_id))
     .join(pipelines, _same(pipelines, pipelines.c.id, builds.c.pipeline_id))
     .join(organizations, organizations.c.id == jobs.c.organization_id)
@@ -111,20 +112,30 @@ class AssignmentRows:
     async def find(
         self, organization_id: OrganizationId, agent_id: AgentId, job_id: JobId
     ) -> Assignment | None:
+        row = await self._read(organization_id, agent_id, job_id)
+        agent = _AGENT.maybe(row) if row is not None else None
+        return _assignment(row, agent) if row is not None and agent is not None else None
+
+    async def ahead(self, organization_id: OrganizationId, job_id: JobId, agent: Agent) -> Assignment | None:
+        row = await self._read(organization_id, agent.id, job_id)
+        return _assignment(row, agent) if row is not None else None
+
+    async def _read(self, organization_id: OrganizationId, agent_id: AgentId, job_id: JobId) -> Row | None:
         parameters = {"organization_id_": organization_id, "agent_id_": agent_id, "job_id_": job_id}
-        row = await self._cx.one(_FIND, parameters)
-        if row is None:
-            return None
-        return Assignment(
-            agent=_AGENT.needed(row),
-            job=_JOB.needed(row),
-            build=_BUILD.needed(row),
-            pipeline=_PIPELINE.needed(row),
-            organization=_ORGANIZATION.needed(row),
-            cluster=_CLUSTER.maybe(row),
-            step=_STEP.maybe(row),
-            group=_GROUP.maybe(row),
-            unblocker=_UNBLOCKER.maybe(row),
-            creator=_CREATOR.maybe(row),
-            rebuilt_from=_SOURCE.maybe(row),
-        )
+        return await self._cx.one(_FIND, parameters)
+
+
+def _assignment(row: Row, agent: Agent) -> Assignment:
+    return Assignment(
+        agent=agent,
+        job=_JOB.needed(row),
+        build=_BUILD.needed(row),
+        pipeline=_PIPELINE.needed(row),
+        organization=_ORGANIZATION.needed(row),
+        cluster=_CLUSTER.maybe(row),
+        step=_STEP.maybe(row),
+        group=_GROUP.maybe(row),
+        unblocker=_UNBLOCKER.maybe(row),
+        creator=_CREATOR.maybe(row),
+        rebuilt_from=_SOURCE.maybe(row),
+    )

@@ -41,6 +41,7 @@ from watchword.store.base_registries import Packages, Registries
 from watchword.store.base_revocations import Revocations
 from watchword.store.base_rosters import Rosters
 from watchword.store.base_rotations import Incidents, Rotations
+from watchword.store.base_stacks import Reservations, Stacks
 from watchword.store.base_steps import Steps
 from watchword.store.base_tallies import Tallies
 from watchword.store.base_teams import Appointment, Teams
@@ -89,12 +90,14 @@ __all__ = [
     "Queues",
     "Registries",
     "Replay",
+    "Reservations",
     "Revocations",
     "Rosters",
     "Rotations",
     "SealedValues",
     "Secrets",
     "Sessions",
+    "Stacks",
     "Steps",
     "Store",
     "Tallies",
@@ -326,6 +329,14 @@ class Transaction(Protocol):
     @property
     def steps(self) -> Steps:
         """Steps of builds."""
+
+    @property
+    def stacks(self) -> Stacks:
+        """Stacks, and what they say of jobs."""
+
+    @property
+    def reservations(self) -> Reservations:
+        """Jobs as stacks take them."""
 
     @property
     def assignments(self) -> Assignments:

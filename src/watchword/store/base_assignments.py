@@ -42,3 +42,6 @@ class Assignments(Protocol):
         self, organization_id: OrganizationId, agent_id: AgentId, job_id: JobId
     ) -> Assignment | None:
         """The job and the agent, if both belong to the organization."""
+
+    async def ahead(self, organization_id: OrganizationId, job_id: JobId, agent: Agent) -> Assignment | None:
+        """The job as if it had the agent that is given, which need not be there; None without the job."""

@@ -107,7 +107,7 @@ class Builds(Protocol):
     async def accept(
         self, job: Job, agent_id: AgentId, at: int, token_key: int, token_expires_at: int, rights: str = ""
     ) -> bool:
-        """Scheduled → accepted, one fence higher; False if the job changed hands meanwhile.
+        """Scheduled or reserved → accepted, one fence higher; False if it changed hands meanwhile.
 
         `rights` are those that the agent asks for, as `domain.jobrights` keeps them.
         """

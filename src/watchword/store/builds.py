@@ -27,7 +27,7 @@ _p, _b, _j = pipelines.c, builds.c, jobs.c
 _HELD = tuple(state.value for state in JobState if state.held)
 _RUNNING = (JobState.RUNNING.value, JobState.CANCELING.value, JobState.TIMING_OUT.value)
 _OPEN = tuple(state.value for state in JobState if not state.ended)
-_NOT_HELD = (JobState.WAITING.value, JobState.LIMITED.value, JobState.SCHEDULED.value)
+_NOT_HELD = tuple(state.value for state in JobState if not (state.held or state.ended))
 
 _ADD_PIPELINE = Statement(insert(pipelines))
 _PIPELINE = Statement(
@@ -143,7 +143,7 @@ _STANDINGS = Statement(
 _OPEN_JOBS = Statement(select(*JOBS.columns).where(one_of(_j.state, _OPEN)).order_by(_j.id))
 _ACCEPT = Statement(
     update(jobs)
-    .where(_SAME_HANDS, _j.state == JobState.SCHEDULED.value)
+    .where(_SAME_HANDS, one_of(_j.state, (JobState.SCHEDULED.value, JobState.RESERVED.value)))
     .values(
         state=JobState.ACCEPTED.value,
         fence=_j.fence + 1,

@@ -15,7 +15,7 @@ JOBS = Mapper(jobs, Job)
 
 _j = jobs.c
 _OPEN = tuple(state.value for state in JobState if not state.ended)
-_NOT_HELD = (JobState.WAITING.value, JobState.LIMITED.value, JobState.SCHEDULED.value)
+_NOT_HELD = tuple(state.value for state in JobState if not (state.held or state.ended))
 _ONE_JOB = and_(_j.organization_id == bindparam("organization_id_"), _j.id == bindparam("id_"))
 _MOVE_JOB = Statement(
     update(jobs)

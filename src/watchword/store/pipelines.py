@@ -11,6 +11,7 @@ from watchword.store.engine import Connection, Statement, one_of
 from watchword.store.tables import builds, jobs, meta_data, pipelines
 
 _p, _b, _j, _m = pipelines.c, builds.c, jobs.c, meta_data.c
+_READY = (JobState.SCHEDULED.value, JobState.RESERVED.value)
 _HELD = tuple(state.value for state in JobState if state.held)
 _OPEN = tuple(state.value for state in JobState if not state.ended)
 _ONE = (_p.organization_id == bindparam("organization_id_"), _p.id == bindparam("id_"))
@@ -85,7 +86,7 @@ class PipelineRows:
             row[0 if state == BuildState.SCHEDULED.value else 1] += count
         for owner, state, count in await self._cx.all(counted[1], parameters):
             row = found.setdefault(owner, [0, 0, 0, 0, 0])
-            row[2 if state == JobState.SCHEDULED.value else 3 if state in _HELD else 4] += count
+            row[2 if state in _READY else 3 if state in _HELD else 4] += count
         return [PipelineWork(owner, *row) for owner, row in sorted(found.items())]
 
     async def builds_with(self, organization_id: OrganizationId, key: str, value: str) -> Sequence[BuildId]:

@@ -27,6 +27,8 @@ STATISTICS = (
     ("steps", "steps_unblocked", "1000 50 2 1"),
     ("jobs", "jobs_state", "1000000 1000 20 1"),
     ("jobs", "jobs_waiting", "10000 500 50 10 5 2 1"),
+    ("jobs", "jobs_scheduled", "10000 500 50 2 1"),
+    ("jobs", "jobs_reserved", "1000 1"),
     ("builds", "builds", "500000 5000 1"),
     ("builds", "builds_number", "500000 5000 500 1"),
     ("jobs", "jobs_log_age", "1000000 1"),

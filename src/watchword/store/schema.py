@@ -13,7 +13,7 @@ from watchword.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0028"
+HEAD = "0029"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

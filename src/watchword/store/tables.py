@@ -63,6 +63,8 @@ from watchword.store.tables_revocations import revocations as revocations  # noq
 from watchword.store.tables_rotations import incidents as incidents  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_rotations import rotations as rotations  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_secrets import secrets as secrets  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_stacks import stack_notifications as stack_notifications  # noqa: PLC0414 - a table like those here
+from watchword.store.tables_stacks import stacks as stacks  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_tallies import hourly_counts as hourly_counts  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_teams import banners as banners  # noqa: PLC0414 - a table like those here
 from watchword.store.tables_teams import invitations as invitations  # noqa: PLC0414 - a table like those here

@@ -119,6 +119,9 @@ jobs = owned_table(
     later_text_column("agent_rights"),
     # No part of the record: empty until retention has deleted the log.
     Column("log_ended_at", BigInteger, nullable=True),
+    text_column("reserved_by", null=True),
+    later_number_column("reserved_until"),
+    later_text_column("stack_error"),
     Index("jobs_build", "organization_id", "build_id", "id"),
     Index("jobs_id", "id", unique=True),
     Index("jobs_state", "state", "organization_id", "id"),
@@ -132,6 +135,22 @@ jobs = owned_table(
         "id",
         sqlite_where=text("state = 'scheduled'"),
         postgresql_where=text("state = 'scheduled'"),
+    ),
+    # Stacks read what waits from the oldest on; agents take it by priority.
+    Index(
+        "jobs_scheduled",
+        "organization_id",
+        "queue_id",
+        "runnable_at",
+        "id",
+        sqlite_where=text("state = 'scheduled' AND queue_id IS NOT NULL"),
+        postgresql_where=text("state = 'scheduled' AND queue_id IS NOT NULL"),
+    ),
+    Index(
+        "jobs_reserved",
+        "reserved_until",
+        sqlite_where=text("state = 'reserved'"),
+        postgresql_where=text("state = 'reserved'"),
     ),
     Index(
         "jobs_log_age",

@@ -30,11 +30,13 @@ from watchword.store.portals import PortalRows
 from watchword.store.proofs import ProofRows
 from watchword.store.queues import QueueRows
 from watchword.store.registries import RegistryRows
+from watchword.store.reservations import ReservationRows
 from watchword.store.revocations import RevocationRows
 from watchword.store.rosters import RosterRows
 from watchword.store.rotations import IncidentRows, RotationRows
 from watchword.store.sealed import SealedRows
 from watchword.store.secrets import SecretRows
+from watchword.store.stacks import StackRows
 from watchword.store.steps import StepRows
 from watchword.store.tallies import TallyRows
 from watchword.store.teams import TeamRows
@@ -84,6 +86,8 @@ class Rows:
         self.rosters = RosterRows(connection)
         self.builds = BuildRows(connection)
         self.steps = StepRows(connection)
+        self.stacks = StackRows(connection)
+        self.reservations = ReservationRows(connection)
         self.assignments = AssignmentRows(connection)
         self.logs = LogRows(connection)
         self.artifacts = ArtifactRows(connection)

@@ -20,6 +20,7 @@ _JOBS: dict[JobState, Words] = {
     JobState.WAITING: ("Waiting for other steps", "plain"),
     JobState.LIMITED: ("Waiting for its concurrency group", "plain"),
     JobState.SCHEDULED: ("Waiting for an agent", "plain"),
+    JobState.RESERVED: ("Reserved by a stack", "plain"),
     JobState.ACCEPTED: ("Accepted by an agent", "busy"),
     JobState.RUNNING: ("Running", "busy"),
     JobState.CANCELING: ("Canceling", "warn"),
