@@ -12,7 +12,7 @@ from watchword.domain.accounts import Queue
 from watchword.domain.errors import Conflict, Refused, TooMany
 from watchword.domain.fleet import AgentState
 from watchword.domain.pingframes import Action, Told
-from watchword.domain.pipelines import Job
+from watchword.domain.pipelines import Job, JobState
 from watchword.services.context import LOCAL
 from watchword.services.control import Pause
 from watchword.services.exchanging import Joined
@@ -306,6 +306,33 @@ def test_opening_a_stream_is_a_sign_of_life_and_being_open_none(scene: Scene, li
     scene.forward(60)
     scene.sweep()
     assert agent.agent.id not in scene.authority.fleet.agents
+
+
+def test_a_job_that_its_listening_agent_gave_up_ends(scene: Scene) -> None:
+    """A polling agent shows by its pings that it runs nothing; one that listens sends none."""
+    agent = scene.agent()
+    accepted = scene.running(agent)
+    dispatcher, fleet = scene.authority.dispatcher, scene.authority.fleet
+    listener = Listener(scene, agent)
+    listener.hears()
+
+    def pass_minutes(count: int) -> JobState:
+        for _ in range(count):
+            scene.forward(60)
+            fleet.heartbeat(agent.agent.id)
+        scene.sweep()
+        return scene.job(accepted.job).state
+
+    assert pass_minutes(9) is JobState.RUNNING
+    dispatcher.at_work(accepted.job)
+    assert pass_minutes(9) is JobState.RUNNING
+    assert pass_minutes(1) is JobState.FINISHED
+    ended = scene.job(accepted.job)
+    assert (ended.exit_status, ended.signal_reason) == ("-1", "agent_stop")
+    assert listener.hears() == [IDLE]
+    other = scene.one_job()
+    assert listener.hears() == [job_of(other)]
+    listener.leave()
 
 
 def test_there_is_a_limit(scene: Scene) -> None:

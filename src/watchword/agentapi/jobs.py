@@ -91,6 +91,7 @@ class Jobs:
     async def state(self, request: Request, job_id: str) -> Response:
         """§2.3: whether to go on. Agents before 3.127 know no time-outs (trap 16)."""
         job = await verify_job(self.authority, request, job_id)
+        self.authority.dispatcher.at_work(job)
         state = job.state
         if state is JobState.TIMING_OUT:
             agent = self.authority.fleet.agents.get(job.agent_id) if job.agent_id is not None else None
@@ -101,6 +102,7 @@ class Jobs:
     async def chunk(self, request: Request, job_id: str) -> Response:
         """§2.4: a piece of the log; out of order and doubled pieces are normal (trap 13)."""
         job = await verify_job(self.authority, request, job_id)
+        self.authority.dispatcher.at_work(job)
         query = request.query()
         sequence = _position(query, "sequence")
         offset = _position(query, "offset")

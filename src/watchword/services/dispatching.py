@@ -86,6 +86,12 @@ class Dispatcher:
             return None
         return self.offer_to(agent, now)
 
+    def at_work(self, job: Job) -> None:
+        """Its agent called about a job: it is at it."""
+        agent = self.fleet.agents.get(job.agent_id) if job.agent_id is not None else None
+        if agent is not None and agent.job_id == job.id:
+            agent.job_at = self.context.clock.now()
+
     def offer_to(self, agent: LiveAgent, now: int) -> JobId | None:
         """The job that an agent is offered which may take one; None where none is for it now."""
         lines = self.lines
@@ -165,7 +171,7 @@ class Dispatcher:
         accepted = await self.context.store.write(work)
         self.lines.withdraw(accepted.job)
         self.held[job_id] = accepted.job
-        agent.job_id = job_id
+        agent.job_id, agent.job_at = job_id, now
         agent.idle_since = agent.idle_at = 0
         return accepted
 

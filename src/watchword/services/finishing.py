@@ -14,13 +14,16 @@ from watchword.domain.pipelines import CANCEL_GRACE_US, START_DEADLINE_US, Job, 
 from watchword.domain.tallies import LOST
 from watchword.services.context import Caller, Context
 from watchword.services.dispatching import Dispatcher
-from watchword.services.fleet import Fleet
+from watchword.services.fleet import Fleet, LiveAgent
 from watchword.services.scheduling import Moved, Scheduler
 from watchword.store.base import Transaction
 
 # A polling agent pings only when it runs nothing (contract agent-api §3.2). Its pings must go on for
 # this long: a finish that is under way arrives first, and one late ping ends no healthy job.
 GIVEN_UP_AFTER_US = 30_000_000
+# One that listens on a stream never pings. Whoever runs a job asks for its state every few seconds, and
+# tries a finish again within two minutes (contract agent-api §1.9): ten without a word are none of both.
+SILENT_AFTER_US = 600_000_000
 _ENDS = {JobState.CANCELING: JobState.CANCELED, JobState.TIMING_OUT: JobState.TIMED_OUT}
 _NOTHING = Moved()
 
@@ -286,11 +289,18 @@ class Finisher:
             await self.end(caller, _outcome(job, now, "-1", reason="cancel"))
         elif job.state is JobState.RUNNING and 0 < job.times_out_at <= now:
             await self.time_out(caller, job)
-        elif pings >= GIVEN_UP_AFTER_US:
+        elif pings >= GIVEN_UP_AFTER_US or _silent(agent, job, begun, now):
             if job.state is JobState.ACCEPTED:
                 await self.release(caller, job)
             else:
                 await self.end(caller, _outcome(job, now, "-1", reason="agent_stop"))
+
+
+def _silent(agent: LiveAgent | None, job: Job, begun: int, now: int) -> bool:
+    """Whether an agent listens for work and has not called about the job that it runs."""
+    if agent is None or agent.bell is None or agent.job_id != job.id or job.state is not JobState.RUNNING:
+        return False
+    return now - max(agent.job_at, job.started_at, begun) >= SILENT_AFTER_US
 
 
 def _outcome(job: Job, now: int, exit_status: str, *, reason: str) -> Job:

@@ -58,6 +58,7 @@ class LiveAgent:
         seen_at: last sign of life, microseconds.
         flushed_at: the sign of life that the database knows.
         job_id: the job it holds.
+        job_at: when it last took that job or called about it.
         idle_since: when it first pinged although it holds a job; 0 if it did not.
         idle_at: when it last did.
         order: what the answers to its pings ask of it besides working.
@@ -75,6 +76,7 @@ class LiveAgent:
     seen_at: int
     flushed_at: int
     job_id: JobId | None = None
+    job_at: int = 0
     idle_since: int = 0
     idle_at: int = 0
     order: Order | None = None
