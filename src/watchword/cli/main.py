@@ -41,6 +41,7 @@ _COMMANDS = {
     "fleet": ("watchword.cli.fleetcommands:app", "List, show, stop, pause and resume agents."),
     "issuer": ("watchword.cli.issuers:app", "Let agents join with identity tokens of trusted issuers."),
     "secret": ("watchword.cli.secrets:app", "List, create, update and delete secrets of a cluster."),
+    "portal": ("watchword.cli.portals:app", "List, show, create, update and delete portals."),
     "member": ("watchword.cli.members:app", "List, change and remove members of the organization."),
     "invitation": ("watchword.cli.invitations:app", "List, create and revoke invitations."),
     "team": ("watchword.cli.teams:app", "Manage teams and who is in them."),
