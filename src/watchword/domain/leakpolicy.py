@@ -21,6 +21,7 @@ HUNDRED = 100
 
 # A job token ends with its job, and a session is its agent's: for these there is no successor to hand over.
 _OWN = (Kind.AGENT_SESSION, Kind.JOB)
+_ACT_AS_PEOPLE = (Kind.API_ACCESS, Kind.OAUTH_REFRESH)
 _SHORT_LIVED = (
     Kind.TEMPORARY_PACKAGE,
     Kind.PORTAL_EPHEMERAL,
@@ -86,9 +87,10 @@ def rule_key(kind: Kind, visibility: Visibility) -> str:
 def default_rule(kind: Kind, visibility: Visibility) -> Rule:
     """What follows unless the organization says otherwise: the seed on token security.
 
-    A public API access token is revoked at once; of everything else people are told.
+    A public API access token is revoked at once, and so is what renews one; of everything else people are
+    told.
     """
-    return REVOKE if kind is Kind.API_ACCESS and visibility is Visibility.PUBLIC else NOTIFY
+    return REVOKE if kind in _ACT_AS_PEOPLE and visibility is Visibility.PUBLIC else NOTIFY
 
 
 def responses_for(kind: Kind) -> tuple[Response, ...]:

@@ -134,7 +134,8 @@ class Responder:
         if rule.response is Response.QUARANTINE:
             await tell_leak(self.context, tx, leak.organization_id, Held(token.id, held=True))
             return Done(replace(leak, outcome=Outcome.QUARANTINED))
-        if rule.response is Response.ROTATE:
+        # A token that an application was given has no successor to hand over: the application asks anew.
+        if rule.response is Response.ROTATE and not token.of_grant:
             return Done(await self._rotate_in(tx, caller, leak, token, rule, by))
         if token.kind is Kind.AGENT_SESSION:
             return await self._cut_in(tx, caller, leak, token)
