@@ -13,11 +13,22 @@ from watchword.domain.dagsteragents import AgentFault
 from watchword.domain.dagsterroles import DagsterRole
 from watchword.domain.events import SYSTEM
 from watchword.domain.fleet import Agent
-from watchword.domain.ids import IncidentId, JobId, PasskeyId, ResourceId, UserId, uuid7
+from watchword.domain.ids import (
+    IncidentId,
+    JobId,
+    PackageId,
+    PasskeyId,
+    RegistryId,
+    ResourceId,
+    TokenId,
+    UserId,
+    uuid7,
+)
 from watchword.domain.incidents import Incident, IncidentKind, IncidentState
 from watchword.domain.kinds import Kind
 from watchword.domain.leaks import Visibility
 from watchword.domain.oauthapplications import BK
+from watchword.domain.packages import Package
 from watchword.domain.passkeys import Identity, Passkey
 from watchword.domain.pipelines import Job
 from watchword.domain.portals import PortalCode
@@ -158,6 +169,7 @@ class Things:
         self._make_settings()
         self._make_way_in()
         self._make_portal()
+        self._make_registry()
 
     # -- short words -----------------------------------------------------------------------------
 
@@ -184,6 +196,8 @@ class Things:
             token = self.api.token.id
         elif "/unclustered/" in path:
             token = self.unclustered.token.id
+        elif "/registries/" in path:
+            token = self.registry_token
         elif "/dagster/tokens/user" in path:
             token = self.dagster_user_token.token.id
         elif "/portals/" in path or "/portal-tokens/" in path:
@@ -216,6 +230,33 @@ class Things:
             return user
 
         return self.write(work)
+
+    def _make_registry(self) -> None:
+        """A registry with a token and a package in it."""
+        at = f"/v2/packages/organizations/{self.slug}/registries"
+        asked = {
+            "name": self.say("registry", 100),
+            "ecosystem": "python",
+            "description": self.say("registry description"),
+            "team_ids": [self.ids["team"]],
+        }
+        registry = self.made(at, asked, 200)
+        described = {"description": self.say("registry token")}
+        token = self.made(f"{at}/{registry['id']}/tokens", described, 200)
+        self.registry_token = TokenId(token["id"])
+        package = Package(
+            organization_id=self.first.organization.id,
+            id=PackageId(self.authority.context.new_id()),
+            registry_id=RegistryId(registry["id"]),
+            name="tiny",
+            project="tiny",
+            version="1.0",
+            summary=self.say("package summary"),
+            created_at=self.authority.context.clock.now(),
+            created_by=None,
+        )
+        self.write(lambda tx: tx.packages.add(package))
+        self.ids |= {"registry": registry["id"], "package": package.id}
 
     def _make_people(self) -> None:
         self.member = self.person("member", field="name of a person")

@@ -25,6 +25,7 @@ _KINDS = (
     Kind.DAGSTER_USER,
     Kind.PORTAL_SERVICE,
     Kind.PORTAL_SECRET,
+    Kind.REGISTRY,
 )
 _SCAN = 500
 _SCAN_APART = 200
@@ -50,7 +51,7 @@ class Report:
         inspected: how many tokens were looked at.
         counts: how many tokens each reason concerns.
         findings: the tokens asked for, oldest first: agent tokens, unclustered ones, API access tokens, then
-            Dagster agent tokens and user tokens, then tokens and secrets of portals.
+            Dagster agent tokens and user tokens, then tokens and secrets of portals, then registry tokens.
     """
 
     inspected: int

@@ -41,9 +41,10 @@ SEARCHED = (
     Kind.DAGSTER_USER,
     Kind.PORTAL_SERVICE,
     Kind.PORTAL_SECRET,
+    Kind.REGISTRY,
 )
 # What lives for hours at most is found by its value; a list of it would hide the rest.
-_FOUND = (*SEARCHED, Kind.PORTAL_EPHEMERAL, Kind.PORTAL_USER)
+_FOUND = (*SEARCHED, Kind.PORTAL_EPHEMERAL, Kind.PORTAL_USER, Kind.TEMPORARY_PACKAGE)
 MAX_ROWS = 100
 MAX_EXPIRING = 500
 # What somebody may paste around a value; more is no token.

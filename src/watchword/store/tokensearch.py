@@ -37,7 +37,14 @@ from watchword.store.tables import clusters, members, token_grants, tokens, user
 from watchword.store.tokens import TOKENS
 
 _t, _g, _u = tokens.c, token_grants.c, uses.c
-_PORTALS = (Kind.PORTAL_SERVICE, Kind.PORTAL_SECRET, Kind.PORTAL_EPHEMERAL, Kind.PORTAL_USER)
+_OF_RESOURCES = (
+    Kind.PORTAL_SERVICE,
+    Kind.PORTAL_SECRET,
+    Kind.PORTAL_EPHEMERAL,
+    Kind.PORTAL_USER,
+    Kind.REGISTRY,
+    Kind.TEMPORARY_PACKAGE,
+)
 _KINDS = (
     Kind.AGENT,
     Kind.UNCLUSTERED_AGENT,
@@ -46,6 +53,7 @@ _KINDS = (
     Kind.DAGSTER_USER,
     Kind.PORTAL_SERVICE,
     Kind.PORTAL_SECRET,
+    Kind.REGISTRY,
 )
 _NEVER = 2**62
 # What memory knows, or nothing is asked of.
@@ -127,7 +135,7 @@ def _every(dialect: str) -> FromClause:
         _LISTED,
         or_(whole, _t.user_id == _word("person_")),
     )
-    portals = [
+    of_resources = [
         select(*columns).where(
             _asked(f"{kind.value}_") == 1,
             whole,
@@ -135,9 +143,11 @@ def _every(dialect: str) -> FromClause:
             _kind(kind),
             _LISTED,
         )
-        for kind in _PORTALS
+        for kind in _OF_RESOURCES
     ]
-    return union_all(clustered, loose, reaching, dagster_agents, dagster_people, *portals).subquery("every")
+    return union_all(clustered, loose, reaching, dagster_agents, dagster_people, *of_resources).subquery(
+        "every"
+    )
 
 
 def _in_state(every: FromClause) -> ColumnElement[bool]:
@@ -298,7 +308,7 @@ def _parameters(query: TokenQuery, kinds: Sequence[Kind]) -> dict[str, object]:
         "people_": int(Kind.API_ACCESS in kinds),
         "dagster_agents_": int(Kind.DAGSTER_AGENT in kinds),
         "dagster_people_": int(Kind.DAGSTER_USER in kinds),
-        **{f"{kind.value}_": int(kind in kinds) for kind in _PORTALS},
+        **{f"{kind.value}_": int(kind in kinds) for kind in _OF_RESOURCES},
         "condition_": "" if by_ids else query.condition.value,
         "low_": _ascii_lower(query.text.lower()),
         "high_": _ascii_lower(query.text.upper()),

@@ -62,6 +62,8 @@ from watchword.web import (
     portalpage,
     portals,
     queues,
+    registries,
+    registrytokens,
     secretpolicies,
     secrets,
     sign_in,
@@ -138,6 +140,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *dagsterrotation.HANDLERS,
     *dagsterdeployments.HANDLERS,
     *dagsteragents.HANDLERS,
+    *registries.HANDLERS,
+    *registrytokens.HANDLERS,
 )
 MAX_FORM = 1024 * 1024
 

@@ -55,20 +55,22 @@ class ShownToken:
     limits: tuple[str, ...]
 
 
+_PAGES = {
+    Kind.AGENT: "clusters/{cluster}/tokens/{id}",
+    Kind.UNCLUSTERED_AGENT: "unclustered/tokens/{id}",
+    Kind.DAGSTER_AGENT: "dagster/tokens/agent/{id}",
+    Kind.DAGSTER_USER: "dagster/tokens/user/{id}",
+    Kind.REGISTRY: "registries/{resource}/tokens/{id}",
+    Kind.TEMPORARY_PACKAGE: "registries/{resource}",
+    **dict.fromkeys(PORTAL_KINDS, "portal-tokens/{id}"),
+}
+
+
 def token_path(slug: str, token: Token) -> str:
-    """Where the page of a token is."""
-    at = f"/organizations/{slug}"
-    if token.kind is Kind.AGENT:
-        return f"{at}/clusters/{token.cluster_id}/tokens/{token.id}"
-    if token.kind is Kind.UNCLUSTERED_AGENT:
-        return f"{at}/unclustered/tokens/{token.id}"
-    if token.kind is Kind.DAGSTER_AGENT:
-        return f"{at}/dagster/tokens/agent/{token.id}"
-    if token.kind is Kind.DAGSTER_USER:
-        return f"{at}/dagster/tokens/user/{token.id}"
-    if token.kind in PORTAL_KINDS:
-        return f"{at}/portal-tokens/{token.id}"
-    return f"{at}/tokens/api/{token.id}"
+    """Where the page of a token is; of a temporary package token the one of its registry."""
+    page = _PAGES.get(token.kind, "tokens/api/{id}")
+    at = page.format(cluster=token.cluster_id, resource=token.resource_id, id=token.id)
+    return f"/organizations/{slug}/{at}"
 
 
 def show_token(slug: str, row: TokenRow) -> ShownToken:
@@ -112,25 +114,27 @@ def _rotating(row: TokenRow) -> str:
     rotation = row.rotation
     if rotation is None or rotation.successor_id == row.token.id:
         return "Rotating: the new value"
-    if not rotation.shared or rotation.kind is Kind.DAGSTER_AGENT:
+    if not rotation.shared or rotation.kind in (Kind.DAGSTER_AGENT, Kind.REGISTRY):
         return "Rotating: the old value"
     return f"Rotating: still used by {row.agents}"
 
 
+_REACHES = {
+    Kind.UNCLUSTERED_AGENT: "outside clusters",
+    Kind.DAGSTER_AGENT: "Dagster+ deployments",
+    Kind.DAGSTER_USER: "Dagster+, as its owner",
+    Kind.REGISTRY: "packages of a registry",
+    Kind.TEMPORARY_PACKAGE: "packages of a registry",
+    **dict.fromkeys(PORTAL_KINDS, "one portal"),
+}
+
+
 def _reach(row: TokenRow) -> str:
-    """The cluster of an agent token; what the scopes of an API access token amount to; Dagster+'s."""
+    """The cluster of an agent token; what the scopes of an API access token amount to; of others a word."""
     token = row.token
     if token.kind is Kind.AGENT:
         return row.cluster_name or "a deleted cluster"
-    if token.kind is Kind.UNCLUSTERED_AGENT:
-        return "outside clusters"
-    if token.kind is Kind.DAGSTER_AGENT:
-        return "Dagster+ deployments"
-    if token.kind is Kind.DAGSTER_USER:
-        return "Dagster+, as its owner"
-    if token.kind in PORTAL_KINDS:
-        return "one portal"
-    return scope_summary(token.scopes)
+    return _REACHES.get(token.kind) or scope_summary(token.scopes)
 
 
 def scope_summary(words: str) -> str:

@@ -30,6 +30,7 @@ TABS: dict[str, tuple[str, tuple[Kind, ...]]] = {
     "user": ("User tokens", (Kind.API_ACCESS,)),
     "dagster": ("Dagster+", (Kind.DAGSTER_AGENT, Kind.DAGSTER_USER)),
     "portal": ("Portals", (Kind.PORTAL_SERVICE, Kind.PORTAL_SECRET)),
+    "registry": ("Registry tokens", (Kind.REGISTRY,)),
 }
 STATES: dict[str, str] = {
     Condition.CURRENT.value: "In use or expired",

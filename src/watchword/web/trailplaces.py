@@ -65,7 +65,14 @@ async def name_of(tx: Unit, access: Access, kind: str, thing_id: str) -> str:
 
 
 # Tokens that have a page of their own here.
-_PAGED = (Kind.AGENT, Kind.UNCLUSTERED_AGENT, Kind.DAGSTER_AGENT, Kind.DAGSTER_USER, *PORTAL_KINDS)
+_PAGED = (
+    Kind.AGENT,
+    Kind.UNCLUSTERED_AGENT,
+    Kind.DAGSTER_AGENT,
+    Kind.DAGSTER_USER,
+    Kind.REGISTRY,
+    *PORTAL_KINDS,
+)
 # What stands under its own id.
 _PLAIN = {
     "agent": "/agents/{}",
@@ -81,6 +88,7 @@ _PLAIN = {
     "security_policy": "/settings",
     "banner": "/settings/banner",
     "deployment": "/dagster/deployments",
+    "registry": "/registries/{}",
 }
 
 
