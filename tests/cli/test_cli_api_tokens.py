@@ -92,6 +92,20 @@ def test_hygiene_and_access_audit(shell: Shell) -> None:
     assert shell("access-audit", "--no-admin", "--json").json == []
 
 
+def test_what_jobs_may_do(shell: Shell) -> None:
+    assert re.search(r"For +anybody", shell("settings", "jobs").out)
+    changed = shell(
+        "settings", "jobs", "--no-cross-job-writes", "--identity-audience", "a", "--identity-audience", "b"
+    ).out
+    assert re.search(r"Cross-job writes +no", changed)
+    assert re.search(r"For +a b", changed)
+    found = shell("settings", "jobs", "--no-identity-tokens", "--any-audience", "--json").json
+    assert (found["identity_tokens"], found["identity_audiences"]) == (False, None)
+    assert found["cross_job_writes"] is False
+    assert "two_audiences" in shell("settings", "jobs", "--any-audience", "--identity-audience", "a").err
+    assert "No pipeline found" in shell("settings", "jobs", "--pipeline", "none").err
+
+
 def test_settings(shell: Shell) -> None:
     assert re.search(r"Networks +anywhere", shell("settings", "show").out)
     changed = shell(

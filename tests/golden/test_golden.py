@@ -133,6 +133,7 @@ COMMANDS = [
     "settings",
     "settings show",
     "settings set",
+    "settings jobs",
     "member",
     "member list",
     "member update",

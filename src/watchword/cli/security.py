@@ -5,9 +5,11 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from watchword.cli.client import AsJson, Client, CommandError, CredentialsFile
+from watchword.cli.jobsettings import jobs
 from watchword.cli.output import clean, say, show_fields, show_json, show_table
 
 settings = App(name="settings", help="Show and change the organization's security settings.")
+settings.command(jobs)
 
 _Text = Annotated[str | None, Parameter(show_default=False)]
 _Texts = Annotated[list[str] | None, Parameter(negative=(), show_default=False)]
