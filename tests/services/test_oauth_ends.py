@@ -12,12 +12,12 @@ from support import SECOND_US, World
 from watchword.crypto.values import Secret
 from watchword.domain.errors import Conflict
 from watchword.domain.leaks import Visibility
+from watchword.domain.rotations import require_rotatable
 from watchword.domain.tokens import DAY_US, State, Token
 from watchword.services.context import LOCAL
 from watchword.services.leakfinding import Item
 from watchword.services.leakreports import Source
 from watchword.services.revoking import revoke
-from watchword.services.rotating import require_rotatable
 from watchword.store.base import Transaction
 
 GITHUB = Source(name="github", visibility=Visibility.PUBLIC)

@@ -7,7 +7,7 @@ import pytest
 
 from console_client import Console, new_person
 from oauth_client import REDIRECT, VERIFIER, Tool, request_of
-from support import MINUTE_US, World
+from support import MINUTE_US, SECOND_US, World
 from watchword.domain.errors import Refused
 from watchword.domain.tokens import State
 from watchword.services.accounts import create_organization
@@ -208,3 +208,17 @@ def test_connected_apps_are_listed_and_revoked_with_all_their_tokens(
         tool.passes(given["access_token"])
     assert console.post(at).status_code == 404
     assert "oauth_grant.revoked" in tool.actions()
+
+
+def test_an_incident_of_a_refresh_token_is_shown(tool: Tool, console: Console) -> None:
+    given = tool.connect()
+    tool.refresh(given["refresh_token"])
+    tool.world.clock.forward(31 * SECOND_US)
+    tool.refresh(given["refresh_token"])
+    home = tool.world.first.organization.id
+    token = tool.find(given["refresh_token"])
+    found = tool.world.run(tool.world.context.store.read(lambda tx: tx.incidents.latest(home, token.id)))
+    assert found is not None
+    for path in ("incidents", f"incidents/{found.id}"):
+        assert console.get(path).status_code == 200, path
+    assert "a refresh token that a connected application had used before" in console.text()

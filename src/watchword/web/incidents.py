@@ -9,6 +9,7 @@ from watchword.domain.accounts import User
 from watchword.domain.errors import WatchwordError
 from watchword.domain.ids import TokenId, UserId
 from watchword.domain.incidents import Incident, IncidentKind, IncidentState
+from watchword.domain.kinds import Kind
 from watchword.domain.tokens import Token
 from watchword.services.alarming import find_incident, incidents_of
 from watchword.services.lookups import token_by_id
@@ -34,6 +35,11 @@ _ADVICE = {
         " by both, or its session token was copied. Stop the agent and start it anew: the copy is dead then."
     ),
 }
+_RENEWED = (
+    "Somebody presented a refresh token that a connected application had used before. Its connection was"
+    " revoked at once, with all its tokens. Ask whose it is; if they know the addresses, they connect the"
+    " application anew; if not, somebody else held a copy, and the trail says what was done with it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class ShownIncident:
 
 def _link(slug: str, token: Token | None) -> tuple[str, str] | None:
     """Address and name of a token that has a page."""
-    if token is None or token.agent_id is not None:
+    if token is None or token.agent_id is not None or token.kind is Kind.OAUTH_REFRESH:
         return None
     return token_path(slug, token), token.description.strip() or NO_NAME
 
@@ -63,7 +69,7 @@ async def _show(tx: Unit, access: Access, incident: Incident, known: Mapping[Use
     return ShownIncident(
         incident=incident,
         title=TITLES[incident.kind],
-        advice=_ADVICE[incident.kind],
+        advice=_RENEWED if token is not None and token.of_grant else _ADVICE[incident.kind],
         open=incident.state is IncidentState.OPEN,
         token=_link(slug, token),
         held=tuple(link for each in held if (link := _link(slug, each)) is not None),
