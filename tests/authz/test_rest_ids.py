@@ -65,6 +65,11 @@ class Things:
             "secret": made(rest, f"{cluster}/secrets", {"key": "KEY", "value": "v"})["id"],
             "cache_registry": made(rest, f"{cluster}/cache_registries", {"name": "Built"})["id"],
             "cache_entry": absent("cache_entry"),
+            "exchange_application": made(
+                rest,
+                "token-exchange-applications",
+                {"name": "x", "grantable_scopes": ["read_user"], "jwks_url": "https://example.com/keys"},
+            )["id"],
             "trusted_issuer": made(
                 rest,
                 f"{cluster}/trusted-issuers",

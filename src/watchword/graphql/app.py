@@ -95,7 +95,11 @@ class GraphQL:
         header = request.headers.get(b"authorization", b"")
         value = header[len(_BEARER) :].strip().decode("latin-1") if header[:7].lower() == _BEARER else None
         return await self._authority.verifier.verify(
-            value, (Kind.API_ACCESS,), address=request.address, scope=GRAPHQL, agent=request.agent
+            value,
+            (Kind.API_ACCESS, Kind.TOKEN_EXCHANGE),
+            address=request.address,
+            scope=GRAPHQL,
+            agent=request.agent,
         )
 
     async def _execute(self, request: Request, presented: Presented) -> Outcome:

@@ -7,7 +7,10 @@ from typing import Any
 from ariadne import InterfaceType, UnionType
 from graphql import GraphQLResolveInfo
 
+from watchword.domain.errors import Forbidden
+from watchword.domain.exchanges import MUTATIONS
 from watchword.domain.ids import ClusterId, OrganizationId, TeamId
+from watchword.domain.kinds import Kind
 from watchword.graphql.call import Call, Order
 from watchword.graphql.failures import unsupported
 
@@ -151,6 +154,7 @@ def mutation(
 
     def bind(work: Callable[[Order], Awaitable[Mapping[str, object]]]) -> object:
         async def resolve(_root: object, info: Info, **arguments: Any) -> object:  # noqa: ANN401 - GraphQL's
+            _refuse_exchanged(info.context, name)
             given = arguments["input"]
             payload = await work(Order(info.context, operation, given))
             return {**payload, "clientMutationId": given.get("clientMutationId")}
@@ -159,6 +163,16 @@ def mutation(
         return work
 
     return bind
+
+
+def _refuse_exchanged(call: Call, name: str) -> None:
+    """Refuse a mutation that an exchanged token may not do (contract rest-graphql §5.7).
+
+    Raises:
+        Forbidden: it is one.
+    """
+    if call.presented.kind is Kind.TOKEN_EXCHANGE and name not in MUTATIONS:
+        raise Forbidden(f"A token that was exchanged may not do {name}.", code="exchanged_token")
 
 
 def refuse(of: str, *names: str) -> None:

@@ -2,6 +2,7 @@
 
 from watchword.edge.router import Route
 from watchword.oauth.discovery import Discovery
+from watchword.oauth.exchange import Exchange
 from watchword.oauth.forwardauth import ForwardAuth
 from watchword.oauth.granting import Granting
 from watchword.oauth.introspection import Introspection
@@ -12,7 +13,7 @@ from watchword.services.authority import Authority
 
 def grants(authority: Authority) -> dict[str, GrantHandler]:
     """The grant types of the token endpoint, each with its handler."""
-    return {**Granting(authority.context, authority.oauth).grants()}
+    return {**Granting(authority.context, authority.oauth).grants(), **Exchange(authority).grants()}
 
 
 def routes(authority: Authority) -> list[Route]:

@@ -13,6 +13,8 @@ from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from watchword.domain.errors import Forbidden
+from watchword.domain.exchanges import BARRED
 from watchword.domain.ids import ClusterId, TeamId
 from watchword.domain.kinds import Kind
 from watchword.domain.operations import OPERATIONS
@@ -34,6 +36,8 @@ SERVED = "watchword_served"
 _CALL = "watchword_call"
 BUDGETS = "watchword_budgets"
 _BEARER = "bearer "
+# Tokens that act for a person.
+PERSONAL = (Kind.API_ACCESS, Kind.TOKEN_EXCHANGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,16 +266,30 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     authority = served(connection).authority
     presented = await authority.verifier.verify(
         bearer(connection.headers.get("authorization")),
-        (Kind.API_ACCESS,),
+        PERSONAL,
         address=address,
         scope=needed,
         agent=connection.headers.get("user-agent", ""),
     )
+    refuse_exchanged(presented, handler.opt["operation"])
     _charge(authority, presented, scope)
     request_id = edge["request_id"] if edge is not None else ""
     scope[_CALL] = Call(
         cast("RestRequest", connection), authority, presented, address, request_id, handler.opt["operation"]
     )
+
+
+def refuse_exchanged(presented: Presented, operation: str) -> None:
+    """Refuse what an exchanged token may not do, whatever its person may.
+
+    Raises:
+        Forbidden: it is such an operation.
+    """
+    if presented.kind is Kind.TOKEN_EXCHANGE and operation in BARRED:
+        raise Forbidden(
+            "A token that was exchanged may not do this; it makes nothing that outlives it.",
+            code="exchanged_token",
+        )
 
 
 def _charge(authority: Authority, presented: Presented, scope: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from watchword.store.base_dagster import CodeLocations, DagsterAgents, WorkItems
 from watchword.store.base_dagsterruns import DagsterRuns, DagsterUploads
 from watchword.store.base_deployments import Deployments
 from watchword.store.base_directory import Directory
+from watchword.store.base_exchanges import Exchanges
 from watchword.store.base_fleet import Fleet
 from watchword.store.base_hooks import Hooks
 from watchword.store.base_house import House
@@ -69,6 +70,7 @@ __all__ = [
     "Deployments",
     "Directory",
     "Duplicate",
+    "Exchanges",
     "Fleet",
     "Hooks",
     "House",
@@ -209,6 +211,10 @@ class Transaction(Protocol):
     @property
     def portals(self) -> Portals:
         """Portals and their codes."""
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """Applications that exchange assertions."""
 
     @property
     def workloads(self) -> Workloads:

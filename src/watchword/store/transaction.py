@@ -12,6 +12,7 @@ from watchword.store.dagsterruns import DagsterRunRows, DagsterUploadRows
 from watchword.store.deployments import DeploymentRows
 from watchword.store.directory import DirectoryRows
 from watchword.store.engine import Connection
+from watchword.store.exchanges import ExchangeRows
 from watchword.store.fleet import FleetRows
 from watchword.store.hooks import HookRows
 from watchword.store.house import HouseRows
@@ -59,6 +60,7 @@ class Rows:
         self.policies = PolicyRows(connection)
         self.job_policies = JobPolicyRows(connection)
         self.portals = PortalRows(connection)
+        self.exchanges = ExchangeRows(connection)
         self.workloads = WorkloadRows(connection)
         self.rotations = RotationRows(connection)
         self.incidents = IncidentRows(connection)
