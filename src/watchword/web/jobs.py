@@ -12,6 +12,7 @@ from watchword.domain.ansi import Line, sections, title_of
 from watchword.domain.errors import Invalid, NotFound
 from watchword.domain.fleet import Agent
 from watchword.domain.pipelines import Job
+from watchword.domain.stacks import Stack, StackNotification
 from watchword.services.logwindows import Found, LogWindow
 from watchword.services.queries import Access, Unit, agents_by_id, jobs_of
 from watchword.web import states
@@ -28,7 +29,12 @@ _MOST_FOUND = 200
 
 @dataclass(frozen=True, slots=True)
 class JobPlace:
-    """All that a job's page shows but the log."""
+    """All that a job's page shows but the log.
+
+    Attributes:
+        stack: the stack that reserved the job last.
+        said: what stacks said of it.
+    """
 
     place: BuildPlace
     job: Job
@@ -36,6 +42,8 @@ class JobPlace:
     queue: Queue | None
     former: Job | None
     later: Job | None
+    stack: Stack | None
+    said: Sequence[StackNotification]
 
     def at(self, *parts: object) -> str:
         """Address of the job, or of something below it."""
@@ -59,6 +67,8 @@ async def find_whole(visit: Visit, tx: Unit, access: Access) -> JobPlace:
         queue,
         near.get(job.retry_source) if job.retry_source is not None else None,
         near.get(job.retried_in) if job.retried_in is not None else None,
+        await tx.stacks.find(access.id, job.reserved_by) if job.reserved_by is not None else None,
+        await tx.stacks.notifications(access.id, job.id),
     )
 
 
