@@ -241,3 +241,15 @@ def test_a_flag_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str])
         app(["start", "--nmae", "x"])
     assert caught.value.code == 2
     assert "--nmae" in "".join(capsys.readouterr())
+
+
+def test_what_tokens_of_jobs_may_do_is_said_in_words_that_there_are() -> None:
+    def rights(text: str) -> tuple[str, ...] | None:
+        return load({"job-token-rights": text}).job_token_rights
+
+    assert load().job_token_rights is None
+    assert rights("oidc, annotate") == ("annotate", "oidc")
+    assert rights("none") == ()
+    for wrong in ("odic", "none,oidc"):
+        with pytest.raises(ConfigError, match="there is no right"):
+            rights(wrong)

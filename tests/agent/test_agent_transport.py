@@ -72,6 +72,33 @@ def test_calls_without_a_body_say_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rights", "sent"),
+    [
+        (None, b""),
+        ((), b'{"token_rights":[]}'),
+        (("annotate", "oidc"), b'{"token_rights":["annotate","oidc"]}'),
+    ],
+)
+def test_a_job_is_taken_with_the_rights_that_its_token_is_to_have(
+    rights: tuple[str, ...] | None, sent: bytes
+) -> None:
+    async def scene() -> list[bytes]:
+        seen: list[bytes] = []
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            seen.append(request.content.strip())
+            return httpx.Response(200, json={"id": "x", "env": {}})
+
+        async with http_client(httpx.MockTransport(handler)) as http:
+            api = AgentApi(Connection(http, "http://test/v3", Secret("t")))
+            await api.accept("x", rights)
+            await api.acquire("x", 0, rights)
+        return seen
+
+    assert asyncio.run(scene()) == [sent, sent]
+
+
+@pytest.mark.parametrize(
     ("status", "retryable"),
     [(400, False), (401, False), (422, False), (302, False), (429, True), (500, True), (503, True)],
 )

@@ -177,6 +177,12 @@ def test_introspection_says_what_a_job_token_may_do(server: LiveServer) -> None:
     worker.leave()
     assert said["active"]
     assert said["scope"] == "annotate oidc"
+    store, owner = server.authority.context.store, server.first.organization.id
+    events = server.run(store.read(lambda tx: tx.audit.events(owner, 0, 10_000)))
+    accepted = [
+        each for each in events if each.action is Action.JOB_ACCEPTED and each.subject_id == worker.job
+    ]
+    assert '"token_rights":["annotate","oidc"]' in accepted[0].data
 
 
 def upload(worker: Worker, *steps: Any) -> None:

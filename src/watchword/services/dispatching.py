@@ -15,6 +15,7 @@ from watchword.domain.errors import Conflict, Forbidden, Locked, NotFound
 from watchword.domain.events import Action
 from watchword.domain.fleet import Agent, AgentState, matches
 from watchword.domain.ids import AgentId, JobId, QueueId
+from watchword.domain.jobrights import common_rights, kept_rights
 from watchword.domain.pipelines import BuildState, Job, JobState, token_lifetime
 from watchword.domain.restrictions import load
 from watchword.domain.webhooks import BUILD_RUNNING
@@ -213,7 +214,12 @@ class Dispatcher:
             raise Conflict("This job is taken or has ended.", code="job_taken")
         await tx.fleet.give_job(organization_id, agent_id, job_id)
         await self.context.record(
-            tx, caller, Action.JOB_ACCEPTED, organization_id, ("job", job_id), {"agent_id": agent_id}
+            tx,
+            caller,
+            Action.JOB_ACCEPTED,
+            organization_id,
+            ("job", job_id),
+            _accepted(agent_id, job, rights),
         )
         taken = replace(
             job,
@@ -262,6 +268,12 @@ class Dispatcher:
             organization_id=job.organization_id,
         )
         return sign(claims, key, f"{self.context.installation.brand}aj_")
+
+
+def _accepted(agent_id: AgentId, job: Job, rights: str) -> dict[str, object]:
+    """What the trail says of an accept: who took the job, and where its token may do less, what."""
+    may = common_rights(job.rights, rights)
+    return {"agent_id": agent_id, **({"token_rights": sorted(kept_rights(may))} if may else {})}
 
 
 async def _check_acquirable(tx: Transaction, agent: Agent, job: Job) -> None:
