@@ -65,6 +65,11 @@ class Things:
             "secret": made(rest, f"{cluster}/secrets", {"key": "KEY", "value": "v"})["id"],
             "cache_registry": made(rest, f"{cluster}/cache_registries", {"name": "Built"})["id"],
             "cache_entry": absent("cache_entry"),
+            "application": made(
+                rest,
+                "oauth-applications",
+                {"name": "x", "scopes": ["read_user"], "redirect_uris": ["https://a.example/"]},
+            )["id"],
             "exchange_application": made(
                 rest,
                 "token-exchange-applications",
