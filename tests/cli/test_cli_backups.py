@@ -15,6 +15,7 @@ from support import Client, FakeAgent, LiveServer
 from surfaces.artifact_agent import Uploader, exchange
 from watchword.app import Application, run
 from watchword.cli.main import app
+from watchword.crypto.keys import KeyRing, Purpose
 from watchword.domain.errors import WatchwordError
 from watchword.settings import load
 
@@ -126,6 +127,20 @@ def test_revoked_tokens_do_not_come_back(
     new = Client(again.url, fresh, "Bearer")
     assert new.call("GET", "/v2/user").body["email"] == "admin@example.com"
     again.close()
+
+
+def test_keys_of_job_identity_that_may_have_been_withdrawn_do_not_come_back(
+    live: LiveServer, place: Place
+) -> None:
+    assert place.back_up("--with-keys", "--quiet") == 0
+    assert place.restore("--tokens", "revoke") == 0
+    kept = KeyRing.load(place.again / "keys.json")
+    assert [key.withdrawn for key in kept.all(Purpose.IDENTITY)] == [True, False]
+    again = LiveServer(place.again.parent)
+    (before,) = Client(live.url).call("GET", "/.well-known/jwks").body["keys"]
+    (after,) = Client(again.url).call("GET", "/.well-known/jwks").body["keys"]
+    again.close()
+    assert before["kid"] != after["kid"]
 
 
 @pytest.mark.usefixtures("live")

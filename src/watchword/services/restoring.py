@@ -18,6 +18,7 @@ from watchword.services.authority import Authority
 from watchword.services.context import LOCAL
 from watchword.services.issuing import Issued, issue_api_token
 from watchword.services.revoking import revoke
+from watchword.services.signingkeys import replace_identity_keys
 from watchword.store.base import EVERYTHING, Transaction
 
 _REASON = "restored from a backup"
@@ -41,7 +42,10 @@ class Renewed:
 
 
 async def renew(authority: Authority) -> Renewed:
-    """Revoke every token, end every agent and with it its job, and issue one token per organization."""
+    """Revoke every token, end every agent and with it its job, and issue one token per organization.
+
+    Keys of job identity are replaced too: the file may hold one that was withdrawn since.
+    """
     context = authority.context
     agents = list(authority.fleet.agents)
     for agent_id in agents:
@@ -53,6 +57,7 @@ async def renew(authority: Authority) -> Renewed:
         tokens += ended
         if admin is not None:
             issued.append((organization.slug, await _issue(authority, organization.id, admin)))
+    await replace_identity_keys(context, LOCAL)
     return Renewed(tokens, len(agents), tuple(issued))
 
 

@@ -91,6 +91,18 @@ async def withdraw_key(context: Context, caller: Caller, number: int) -> None:
     context.keys.become(ring)
 
 
+async def replace_identity_keys(context: Context, caller: Caller) -> None:
+    """A new key of job identity that signs at once, and all former ones withdrawn.
+
+    An old key file may hold one that was withdrawn since, because somebody else had it.
+    """
+    former = context.keys.all(Purpose.IDENTITY)
+    await rotate_key(context, caller, Purpose.IDENTITY, 0)
+    for key in former:
+        if not key.withdrawn:
+            await withdraw_key(context, caller, key.number)
+
+
 async def _record(context: Context, caller: Caller, action: Action, key: Key) -> None:
     data: dict[str, object] = {"purpose": key.purpose.value, "number": key.number}
     if key.purpose is Purpose.IDENTITY:
