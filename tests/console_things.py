@@ -9,15 +9,20 @@ from rest_client import InProcess, Rest
 from support import World
 from watchword.crypto.values import digest
 from watchword.domain.accounts import Cluster, Member, Role, User
+from watchword.domain.caches import CacheEntry, EntryState
 from watchword.domain.dagsteragents import AgentFault
 from watchword.domain.dagsterroles import DagsterRole
 from watchword.domain.events import SYSTEM
 from watchword.domain.fleet import Agent
 from watchword.domain.ids import (
+    CacheEntryId,
+    CacheRegistryId,
+    ClusterId,
     IncidentId,
     JobId,
     PackageId,
     PasskeyId,
+    PipelineId,
     RegistryId,
     ResourceId,
     TokenId,
@@ -290,6 +295,36 @@ class Things:
         maintainer = self.made(maintainers, {"user": self.maintainer.id})["id"]
         self.made(maintainers, {"team": self.ids["team"]})
         self.ids |= {"cluster": cluster, "queue": queue, "secret": secret, "maintainer": maintainer}
+        self._make_caches(cluster)
+
+    def _make_caches(self, cluster: str) -> None:
+        registry = self.made(
+            f"clusters/{cluster}/cache_registries", {"name": self.say("cache name", 60), "slug": "built"}
+        )["id"]
+        now = self.authority.context.clock.now()
+        entry = CacheEntry(
+            organization_id=self.first.organization.id,
+            id=CacheEntryId(self.authority.context.new_id()),
+            cluster_id=ClusterId(cluster),
+            registry_id=CacheRegistryId(registry),
+            scope="",
+            state=EntryState.LIVE,
+            address="address",
+            family="",
+            target_paths=(self.say("cache path"),),
+            cache_key=json.dumps([{"value": self.say("cache key"), "mandatory": True}]),
+            blobs="[]",
+            size=7,
+            platform="linux/amd64",
+            pipeline_id=PipelineId("pipeline"),
+            branch="main",
+            job_id=JobId("job"),
+            created_at=now,
+            used_at=now,
+            expires_at=now + 1_000_000_000_000,
+        )
+        self.write(lambda tx: tx.caches.add_entry(entry))
+        self.ids |= {"cache_registry": registry, "cache_entry": entry.id}
 
     def _agent_token(self, field: str, *, unclustered: bool = False) -> Issued:
         context, first = self.authority.context, self.first

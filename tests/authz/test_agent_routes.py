@@ -69,6 +69,8 @@ ROWS: dict[str, set[str]] = {
     # Both jobs are of the build that is named.
     "POST /v3/builds/{build_id}/cancel": {OWN_JOB, "other job"},
     "GET /v3/jobs/{job_id}/secrets": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/repository_access_token": {OWN_JOB},
+    "POST /v3/jobs/{job_id}/github_code_access_token": {OWN_JOB},
     # No job is named: each acts for the job of its own token, and sees that one's scope.
     "GET /v3/cache_registries/{slug}": {OWN_JOB, "other job"},
     "POST /v3/cache_registries/{slug}/peek": {OWN_JOB, "other job"},
@@ -149,6 +151,8 @@ BODIES = {
     "POST /v3/steps/{step}/export": {},
     "PUT /v3/steps/{step}": {"attribute": "label", "value": "x"},
     "POST /v3/steps/{step}/cancel": {},
+    "POST /v3/jobs/{job_id}/repository_access_token": {"repo_url": "https://git.example.com/a/b"},
+    "POST /v3/jobs/{job_id}/github_code_access_token": {"repo_url": "https://git.example.com/a/b"},
     "POST /v3/cache_registries/{slug}/peek": {"target_paths": ["x"], "cache_key": [{"value": "k"}]},
     "PUT /v3/cache_registries/{slug}/store": {"target_paths": [], "cache_key": [], "blobs": []},
     "PUT /v3/cache_registries/{slug}/commit": {"upload_id": "u"},

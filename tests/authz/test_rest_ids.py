@@ -64,6 +64,11 @@ class Things:
             "artifact": absent("artifact"),
             "secret": made(rest, f"{cluster}/secrets", {"key": "KEY", "value": "v"})["id"],
             "cache_registry": made(rest, f"{cluster}/cache_registries", {"name": "Built"})["id"],
+            "repository_credential": made(
+                rest,
+                f"{cluster}/repository_credentials",
+                {"pattern": "git.example.com/*", "secret_key": "KEY"},
+            )["id"],
             "cache_entry": absent("cache_entry"),
             "application": made(
                 rest,

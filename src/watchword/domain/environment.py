@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from watchword.domain.accounts import Organization, User
 from watchword.domain.buildsteps import BuildStep
-from watchword.domain.fleet import Agent, tag_environment
+from watchword.domain.fleet import Agent, knows_repository_tokens, tag_environment
 from watchword.domain.pipelines import Build, Job, Pipeline
 from watchword.domain.steps import Step
 
@@ -74,6 +74,7 @@ class Surroundings:
         creator: who made the build.
         rebuilt_from: the build that this one repeats.
         cluster: name of the cluster.
+        credentials: whether the agent may ask for a token for the repository.
     """
 
     step: Step | None = None
@@ -82,6 +83,7 @@ class Surroundings:
     creator: User | None = None
     rebuilt_from: Build | None = None
     cluster: str = ""
+    credentials: bool = False
 
 
 def job_environment(
@@ -138,6 +140,7 @@ def job_environment(
         "BUILDKITE_RETRY_COUNT": str(job.retries),
         **_of_build(build, around),
         **_of_step(job, around),
+        **_of_repository(agent, around),
         "BUILDKITE_AGENT_ID": agent.id,
         "BUILDKITE_AGENT_NAME": agent.name,
         **tag_environment(agent.tags),
@@ -170,6 +173,12 @@ def _of_build(build: Build, around: Surroundings) -> dict[str, str]:
             "CLUSTER_NAME": around.cluster,
         }
     )
+
+
+def _of_repository(agent: Agent, around: Surroundings) -> dict[str, str]:
+    """What makes an agent ask for a token (contract agent-api §2.10); older ones know GitHub's word alone."""
+    provider = "REPOSITORY_PROVIDER" if knows_repository_tokens(agent.version) else "GITHUB_APP"
+    return {f"BUILDKITE_USE_{provider}_GIT_CREDENTIALS": "true"} if around.credentials else {}
 
 
 def _of_step(job: Job, around: Surroundings) -> dict[str, str]:

@@ -41,6 +41,8 @@ PRIVILEGED: frozenset[Action] = frozenset(
         Action.SECRET_CREATED,
         Action.SECRET_VALUE_UPDATED,
         Action.SECRET_READ,
+        Action.REPOSITORY_CREDENTIAL_CREATED,
+        Action.REPOSITORY_TOKEN_ISSUED,
         Action.PORTAL_CREATED,
         Action.PORTAL_UPDATED,
         Action.PORTAL_CODE_AUTHORIZED,

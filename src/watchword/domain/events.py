@@ -82,6 +82,10 @@ class Action(StrEnum):
     SECRET_DELETED = "secret.deleted"  # noqa: S105 - the name of an event
     SECRET_READ = "secret.read"  # noqa: S105 - the name of an event
     SECRET_REFUSED = "secret.refused"  # noqa: S105 - the name of an event
+    REPOSITORY_CREDENTIAL_CREATED = "repository_credential.created"
+    REPOSITORY_CREDENTIAL_DELETED = "repository_credential.deleted"
+    REPOSITORY_TOKEN_ISSUED = "repository_token.issued"  # noqa: S105 - the name of an event
+    REPOSITORY_TOKEN_REFUSED = "repository_token.refused"  # noqa: S105 - the name of an event
     CACHE_REGISTRY_CREATED = "cache_registry.created"
     CACHE_REGISTRY_DELETED = "cache_registry.deleted"
     CACHE_ENTRY_SAVED = "cache_entry.saved"

@@ -198,6 +198,11 @@ def knows_job_tokens(version: str) -> bool:
     return _since(version, _FIRST_WITH_JOB_TOKENS)
 
 
+def knows_repository_tokens(version: str) -> bool:
+    """Whether agents of a version ask for a token of any repository provider, not of GitHub's alone."""
+    return _since(version, (3, 136))
+
+
 def knows_time_outs(version: str) -> bool:
     """Whether it heeds the state `timing_out` (contract agent-api §2.3, trap 16)."""
     return _since(version, _FIRST_WITH_TIME_OUTS)

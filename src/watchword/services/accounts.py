@@ -236,6 +236,7 @@ async def delete_cluster(
         for token in await tx.tokens.list(cluster.organization_id, kind, cluster.id, EVERYTHING):
             await revoke(context, tx, caller, token, by, "cluster deleted")
     await tx.secrets.delete_of_cluster(cluster.organization_id, cluster.id)
+    await tx.repositories.delete_of_cluster(cluster.organization_id, cluster.id)
     await tx.caches.delete_of_cluster(cluster.organization_id, cluster.id)
     await tx.teams.drop_maintainers(cluster.organization_id, cluster.id)
     await tx.accounts.delete_cluster(cluster.organization_id, cluster.id)

@@ -53,6 +53,7 @@ from watchword.services.passwords import Resets
 from watchword.services.portaldoor import PortalDoor
 from watchword.services.portals import PortalDesk
 from watchword.services.reach import Reach
+from watchword.services.repositorytokens import RepositoryTokens
 from watchword.services.reserving import Reserver
 from watchword.services.revoking import Revoker
 from watchword.services.rosters import Rosters
@@ -132,6 +133,7 @@ class Authority:
     oauth: OAuthDoor
     portals: PortalDesk
     caches: Caches
+    repository_tokens: RepositoryTokens
     portal_door: PortalDoor
     key_sets: KeySets
     identities: Identities
@@ -171,6 +173,7 @@ class Authority:
         responder = Responder(context, revoker, rotator, finisher, context.installation.breaker)
         found = Finder(context)
         reports = Reports(context, found, responder)
+        job_secrets, egress = JobSecrets(context, ledger), Egress(context.installation.reach)
         dagster_fleet, uploads = DagsterFleet(context), Uploads(context)
         egress = Egress(context.installation.reach)
         key_sets = KeySets(context.clock, egress)
@@ -224,11 +227,12 @@ class Authority:
             Locations(context),
             uploads,
             DagsterHouse(context, dagster_fleet, uploads),
-            JobSecrets(context, ledger),
+            job_secrets,
             JobIdentity(context),
             OAuthDoor.of(context, verifier),
             PortalDesk(context),
             Caches(context),
+            RepositoryTokens(context, job_secrets, egress),
             PortalDoor(context, verifier),
             key_sets,
             identities,

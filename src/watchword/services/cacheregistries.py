@@ -1,6 +1,6 @@
 """Cache registries as people manage them: made, deleted, their entries listed and expired."""
 
-from watchword.domain.accounts import Cluster
+from watchword.domain.accounts import Cluster, slugify
 from watchword.domain.caches import (
     KEEP_DAYS,
     CacheEntry,
@@ -41,7 +41,7 @@ async def create_registry(
         cluster.organization_id,
         CacheRegistryId(context.new_id()),
         cluster.id,
-        check_slug(slug or "-".join(name.lower().split())),
+        check_slug(slug or slugify(name)),
         check_name(name),
         sharing,
         check_keep_days(keep_days),

@@ -23,6 +23,7 @@ from watchword.services.context import Caller, Context
 from watchword.services.fleet import Fleet, LiveAgent
 from watchword.services.jobanswers import describe_job
 from watchword.services.lines import Lines, Waiting, line_of_job, queue_key
+from watchword.services.repositorycredentials import provides
 from watchword.store.base import Assignment, Transaction
 
 _SECOND_US = 1_000_000
@@ -195,7 +196,7 @@ class Dispatcher:
         if agent.state is not AgentState.CONNECTED:
             raise Conflict("This agent is not connected.", code="agent_not_connected")
         if job.state is JobState.ACCEPTED and job.agent_id == agent_id:
-            return self._answer(found, job)
+            return self._answer(found, job, credentials=await provides(tx, found))
         if acquire:
             await _check_acquirable(tx, agent, job)
         elif job.state is JobState.RESERVED:
@@ -232,7 +233,7 @@ class Dispatcher:
             accepted_at=now,
             agent_rights=rights,
         )
-        return self._answer(found, taken)
+        return self._answer(found, taken, credentials=await provides(tx, found))
 
     def _check_allowed(self, agent: Agent, job: Job, *, acquire: bool) -> None:
         """Refuse where agent or queue are to take no job now; who acquires may try again."""
@@ -244,9 +245,9 @@ class Dispatcher:
         if line_of_job(job) in self.lines.paused:
             raise refused("Dispatch is paused for this job's queue.", code="queue_paused")
 
-    def _answer(self, found: Assignment, job: Job) -> Accepted:
+    def _answer(self, found: Assignment, job: Job, *, credentials: bool) -> Accepted:
         """The answer about `job`, which is the row of `found` or what became of it."""
-        env, step = describe_job(self.context.installation.url, found)
+        env, step = describe_job(self.context.installation.url, found, credentials=credentials)
         value = self.job_token(job) if found.agent.knows_job_tokens else None
         return Accepted(job, env, value, step)
 

@@ -12,6 +12,7 @@ from watchword.domain.matrix import permuted
 from watchword.domain.pipelines import Job
 from watchword.domain.stepsecrets import as_documents
 from watchword.services.context import Context
+from watchword.services.repositorycredentials import provides
 from watchword.store.base import Assignment, Transaction
 
 # Stands where an agent's variables are put in, for a job that has none yet.
@@ -47,12 +48,13 @@ _NOBODY = Agent(
 )
 
 
-def describe_job(url: str, found: Assignment) -> tuple[Mapping[str, str], Any]:
+def describe_job(url: str, found: Assignment, *, credentials: bool = False) -> tuple[Mapping[str, str], Any]:
     """Variables of a job on an agent, and its step as it was uploaded.
 
     Args:
         url: the installation's public address.
         found: the job, the agent, and what surrounds them.
+        credentials: whether the agent may ask for a token for the repository.
     """
     job = found.job
     step = found.step.step if found.step is not None else None
@@ -65,6 +67,7 @@ def describe_job(url: str, found: Assignment) -> tuple[Mapping[str, str], Any]:
         creator=found.creator,
         rebuilt_from=found.rebuilt_from,
         cluster=found.cluster.name if found.cluster is not None else "",
+        credentials=credentials,
     )
     env = job_environment(url, found.organization, found.pipeline, found.build, job, found.agent, around)
     return env, _document(found.step)
@@ -76,7 +79,7 @@ async def environment_of(context: Context, tx: Transaction, job: Job) -> Mapping
     if job.agent_id is not None:
         found = await tx.assignments.find(job.organization_id, job.agent_id, job.id)
     if found is not None:
-        return describe_job(context.installation.url, found)[0]
+        return describe_job(context.installation.url, found, credentials=await provides(tx, found))[0]
     build = await tx.builds.build(job.organization_id, job.build_id)
     pipeline = await tx.builds.pipeline(job.organization_id, build.pipeline_id) if build is not None else None
     return {

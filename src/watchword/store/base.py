@@ -33,6 +33,7 @@ from watchword.store.base_portals import Portals
 from watchword.store.base_proofs import Proofs
 from watchword.store.base_queues import Queues, Secrets
 from watchword.store.base_registries import Packages, Registries
+from watchword.store.base_repositories import Repositories
 from watchword.store.base_revocations import Revocations
 from watchword.store.base_rosters import Rosters
 from watchword.store.base_rotations import Incidents, Rotations
@@ -86,6 +87,7 @@ __all__ = [
     "Queues",
     "Registries",
     "Replay",
+    "Repositories",
     "Reservations",
     "Revocations",
     "Rosters",
@@ -208,6 +210,10 @@ class Transaction(Protocol):
     @property
     def secrets(self) -> Secrets:
         """Cluster secrets."""
+
+    @property
+    def repositories(self) -> Repositories:
+        """Where credentials for repositories come from."""
 
     @property
     def caches(self) -> Caches:

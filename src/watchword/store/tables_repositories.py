@@ -9,6 +9,7 @@ repository_credentials = owned_table(
     text_column("id", key=True),
     text_column("cluster_id"),
     text_column("pattern"),
+    text_column("also"),
     text_column("source"),
     text_column("secret_key"),
     text_column("app_id"),

@@ -31,6 +31,7 @@ from watchword.store.portals import PortalRows
 from watchword.store.proofs import ProofRows
 from watchword.store.queues import QueueRows
 from watchword.store.registries import RegistryRows
+from watchword.store.repositories import RepositoryRows
 from watchword.store.reservations import ReservationRows
 from watchword.store.revocations import RevocationRows
 from watchword.store.rosters import RosterRows
@@ -74,6 +75,7 @@ class Rows:
         self.queues = QueueRows(connection)
         self.secrets = SecretRows(connection)
         self.caches = CacheRows(connection)
+        self.repositories = RepositoryRows(connection)
         self.people = PeopleRows(connection)
         self.sessions = SessionRows(connection)
         self.proofs = ProofRows(connection)

@@ -70,6 +70,7 @@ def upgrade() -> None:
         _text("id", key=True),
         _text("cluster_id"),
         _text("pattern"),
+        _text("also"),
         _text("source"),
         _text("secret_key"),
         _text("app_id"),
