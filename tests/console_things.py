@@ -243,7 +243,6 @@ class Things:
             "name": self.say("registry", 100),
             "ecosystem": "python",
             "description": self.say("registry description"),
-            "team_ids": [self.ids["team"]],
         }
         registry = self.made(at, asked, 200)
         described = {"description": self.say("registry token")}
