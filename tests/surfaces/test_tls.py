@@ -2,10 +2,16 @@
 
 import http.client
 import ssl
+import subprocess
 from pathlib import Path
 
+from ping_listener import PATH
 from support import LiveServer
 from tls_stand_in import certificate
+from watchword.domain.kinds import Kind
+from watchword.domain.pingframes import Action, Told, request_frame, told_frame
+from watchword.services.context import LOCAL
+from watchword.services.exchanging import Registration, register
 
 
 def test_tls_serves_and_refuses_plain_text(tmp_path: Path) -> None:
@@ -47,3 +53,31 @@ def test_alpn_offers_http2(tmp_path: Path) -> None:
     ):
         assert secure.selected_alpn_protocol() == "h2"
     server.close()
+
+
+def test_streams_of_pings_run_over_http2(tmp_path: Path) -> None:
+    """As agents open them where the endpoint is https: their client negotiates HTTP/2."""
+    cert, key = certificate(tmp_path)
+    server = LiveServer(tmp_path, tls_cert=cert, tls_key=key)
+    context, first = server.authority.context, server.first
+    presented = server.run(
+        server.authority.verifier.verify(first.agent_token.value.reveal(), (Kind.AGENT,), address=None)
+    )
+    asked = Registration(name="one", hostname="host", version="3.137.0")
+    joined = server.run(register(context, server.authority.fleet, LOCAL, presented, asked))
+    server.run(server.authority.fleet.connect(LOCAL, first.organization.id, joined.agent.id))
+    _, (job,) = server.create_build("one")
+    (tmp_path / "request").write_bytes(request_frame(joined.agent.id))
+    head, body = tmp_path / "head", told_frame(Told(Action.RESUME)) + told_frame(Told(Action.JOB, job.id))
+    words = ["curl", "--silent", "--no-buffer", "--http2", "--cacert", str(cert), "--dump-header", str(head)]
+    words += ["--header", f"Authorization: Token {joined.value.reveal()}", "--header", "Te: trailers"]
+    words += ["--header", "Content-Type: application/grpc", "--data-binary", f"@{tmp_path / 'request'}"]
+    client = subprocess.Popen([*words, f"{server.url}{PATH}"], stdout=subprocess.PIPE)
+    try:
+        assert client.stdout is not None
+        assert client.stdout.read(len(body)) == body
+    finally:
+        client.kill()
+        client.communicate()
+        server.close()
+    assert head.read_text().startswith("HTTP/2 200")
