@@ -1,5 +1,6 @@
 """Narrower job tokens over the wire: each route asks for its right, and who asked for less has less."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -334,3 +335,31 @@ def test_other_jobs_are_not_started_logged_ended_or_impersonated(server: LiveSer
         answer = worker.on_job(method, f"/v3/jobs/{other.job}/{path}".rstrip("/"), body)
         assert (answer.status, answer.body["code"]) == (403, "token_other_job"), path
     worker.leave()
+
+
+def test_a_step_says_what_its_token_may_do_and_old_agents_sessions_are_held_to_it(server: LiveServer) -> None:
+    api = Client(server.url, server.first.api_token.value.reveal(), "Bearer")
+    step = {"command": "true", "job_token": {"rights": ["annotate"]}}
+    pipeline = {
+        "name": "narrow",
+        "repository": "git@example.com:x.git",
+        "cluster_id": server.first.cluster.id,
+        "configuration": json.dumps({"steps": [step, step]}),
+    }
+    assert api.call("POST", "/v2/organizations/acme/pipelines", pipeline).status == 201
+    path = "/v2/organizations/acme/pipelines/narrow/builds"
+    assert api.call("POST", path, {"commit": "HEAD", "branch": "main"}).status == 201
+    for version in ("3.137.0", "3.38.0"):
+        value = server.first.agent_token.value.reveal()
+        agent = FakeAgent(server.url, value, version, name=f"of-{version}").connect()
+        job = agent.accept()
+        on_job = f"/v3/jobs/{job}"
+        assert agent.on_job("PUT", f"{on_job}/start", {}).status == 200
+        assert agent.on_job("POST", f"{on_job}/annotations", {"body": "x"}).status == 200
+        for method, rest, body, right in (
+            ("POST", "data/set", {"key": "k", "value": "v"}, "meta_data:write"),
+            ("POST", "pipelines", {"uuid": "u", "pipeline": {"steps": []}}, "pipeline_upload"),
+        ):
+            assert missing(agent.on_job(method, f"{on_job}/{rest}", body)) == right
+        agent.finish(job)
+        agent.call("POST", "/v3/disconnect")
