@@ -619,4 +619,6 @@ class Things:
         (grant, *_) = run(
             context.store.read(lambda tx: tx.oauth.grants_of_user(self.first.admin.id, EVERYTHING))
         )
-        self.ids |= {"grant": grant.id, "user_code": waiting.user_code}
+        desk = {"name": self.say("OAuth application", 90), "scopes": ["read_agents"]}
+        made = self.made("oauth-applications", {**desk, "redirect_uris": ["https://desk.example/"]})
+        self.ids |= {"grant": grant.id, "user_code": waiting.user_code, "application": made["id"]}

@@ -1,5 +1,6 @@
 """Pages on which people let applications and devices in, and end that: OAuth as the browser meets it."""
 
+import re
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -12,7 +13,7 @@ from watchword.domain.errors import Refused
 from watchword.domain.tokens import State
 from watchword.services.accounts import create_organization
 from watchword.services.context import LOCAL
-from watchword.store.base import Transaction
+from watchword.store.base import EVERYTHING, Transaction
 from watchword.web.oauthconsent import form_target
 from watchword.web.security import content_security
 
@@ -222,3 +223,39 @@ def test_an_incident_of_a_refresh_token_is_shown(tool: Tool, console: Console) -
     for path in ("incidents", f"incidents/{found.id}"):
         assert console.get(path).status_code == 200, path
     assert "a refresh token that a connected application had used before" in console.text()
+
+
+# -- applications ----------------------------------------------------------------------------------------
+
+
+def test_an_application_is_registered_shown_with_its_secret_once_and_deleted(
+    world: World, console: Console, tool: Tool
+) -> None:
+    at = "oauth-applications"
+    assert "None of your own" in console.get(at).text
+    sent = {
+        "once": "a form",
+        "name": "Deploy desk",
+        "redirect_uris": "http://127.0.0.1/callback\r\n",
+        "flows": "authorization_code",
+        "confidential": "1",
+        "refresh": "1",
+        "scopes": ["read_agents", "read_builds"],
+        "token_lifetime": "3600",
+    }
+    assert console.post(at, sent).status_code == 200
+    assert "Deploy desk is registered" in console.text()
+    home = world.first.organization.id
+    (desk,) = world.run(world.context.store.read(lambda tx: tx.oauth.applications(home, EVERYTHING)))
+    (secret,) = re.findall(r'id="f-client-secret"[^>]*value="([^"]+)"', console.last.text)
+    assert secret not in console.get(at).text
+    again = console.post(at, sent)
+    assert (again.status_code, secret in again.text) == (303, False)
+    code = tool.approve(client_id=desk.client_id, scope="read_agents write_agents")
+    given = tool.redeem(code, client_id=desk.client_id, client_secret=secret).json()
+    assert (given["scope"], given["expires_in"]) == ("read_agents", 3600)
+    refused = console.post(at, {**sent, "once": "another", "redirect_uris": "http://desk.example/"})
+    assert (refused.status_code, "no redirect URI" in console.text()) == (422, True)
+    gone = console.post(f"{at}/{desk.id}/delete")
+    assert gone.headers["location"].endswith("?done=application-deleted")
+    assert tool.state(given["access_token"]) is State.REVOKED
