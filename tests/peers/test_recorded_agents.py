@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,14 @@ class Replay:
             assert all(isinstance(value, str) for value in body["env"].values())
             if "token" in body:
                 self.names["{job_token}"] = body["token"]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LiveServer]:
+    """As those were that the recordings were made against: with streams off, so that new agents poll."""
+    live = LiveServer(tmp_path, ping_streams=0)
+    yield live
+    live.close()
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
