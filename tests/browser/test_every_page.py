@@ -26,8 +26,11 @@ NO_PAGE = re.compile(
     r"|/passkey$|/challenge$|/{provider}"
 )
 _PARAMETER = re.compile(r"{(\w+)}")
-IN_LIGHT = {"runOnly": {"type": "tag", "values": AXE_TAGS}}
-IN_DARK = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+IN_LIGHT = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": AXE_TAGS}}
+IN_DARK = {
+    "resultTypes": ["violations"],
+    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
+}
 PATHS = [route.path for route in ROUTES if route.method == "GET" and not NO_PAGE.search(route.path)]
 
 

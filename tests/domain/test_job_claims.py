@@ -241,3 +241,28 @@ def test_every_policy_narrows(policies: tuple[JobPolicy, ...], audience: str, co
 def test_a_policy_with_audiences_that_no_token_has_is_refused(audiences: tuple[str, ...]) -> None:
     with pytest.raises(Invalid):
         policy(*audiences)
+
+
+@pytest.mark.parametrize(
+    ("pull_request", "branch"),
+    [
+        ({}, "main"),
+        ({"id": "7", "repository": "git@example.com:acme/app.git"}, "main"),
+        ({"id": "7", "repository": "https://example.com/stranger/app"}, "fork:main"),
+        ({"id": "7"}, "fork:main"),
+    ],
+)
+def test_a_forks_branch_never_passes_for_one_of_the_repository(
+    pull_request: dict[str, str], branch: str
+) -> None:
+    facts = replace(
+        FACTS,
+        pipeline=replace(FACTS.pipeline, repository="https://example.com/acme/app.git"),
+        build=replace(FACTS.build, pull_request=pull_request),
+    )
+    said = claims(facts=facts)
+    assert said["build_branch"] == branch
+    assert f":ref:refs/heads/{branch.replace(':', '%3A')}:commit:" in said["sub"]
+    tagged = claims(facts=replace(facts, build=replace(facts.build, tag="v1")))
+    assert tagged["build_tag"] == branch.replace("main", "v1")
+    assert f":ref:refs/tags/{branch.replace(':', '%3A').replace('main', 'v1')}:commit:" in tagged["sub"]

@@ -14,6 +14,7 @@ from watchword.domain.errors import Invalid
 from watchword.domain.fleet import Agent
 from watchword.domain.jobpolicies import check_audience
 from watchword.domain.pipelines import Build, Job, Pipeline
+from watchword.domain.secretpolicy import Origin, origin_of
 
 DEFAULT_LIFETIME = 300
 AWS_TAGS = "https://aws.amazon.com/tags"
@@ -22,6 +23,8 @@ _SECOND_US = 1_000_000
 _AGENT_TAG = "agent_tag:"
 _TAG_NAME = re.compile(r"[^\s=]{1,100}")
 RUNNER = "self-hosted"
+# Before a branch or tag of a fork: git allows no colon there, so that no branch of one's own looks like it.
+FORK = "fork:"
 # Claims that stand in every token, where the job has them.
 STANDARD = (
     "organization_slug",
@@ -167,12 +170,24 @@ def claims_of(facts: Facts, wish: Wish, *, issuer: str, now: int, token_id: str)
 
 def subject_of(facts: Facts) -> str:
     """The usual subject; a colon in a field reads `%3A`, so that no field can be made of another's text."""
-    build = facts.build
-    ref = f"refs/tags/{_field(build.tag)}" if build.tag else f"refs/heads/{_field(build.branch)}"
+    build, (branch, tag) = facts.build, _names(facts)
+    ref = f"refs/tags/{_field(tag)}" if tag else f"refs/heads/{_field(branch)}"
     return (
         f"organization:{_field(facts.organization.slug)}:pipeline:{_field(facts.pipeline.slug)}:ref:{ref}"
         f":commit:{_field(build.commit)}:step:{_field(facts.job.step_key)}"
     )
+
+
+def _names(facts: Facts) -> tuple[str, str]:
+    """Branch and tag; those of a pull request from another repository are marked as a fork's.
+
+    Whoever opens such a pull request names its branch, `main` if they like: nobody who trusts the branch
+    `main` of the pipeline's own repository may take the one for the other.
+    """
+    build = facts.build
+    foreign = origin_of(facts.pipeline.repository, build.pull_request) is Origin.FORK
+    mark = FORK if foreign else ""
+    return mark + build.branch, mark + build.tag if build.tag else ""
 
 
 def _field(text: str) -> str:
@@ -186,12 +201,13 @@ def _field(text: str) -> str:
 def _known(facts: Facts) -> dict[str, object]:
     """Every claim that the job has."""
     organization, pipeline, build, job = facts.organization, facts.pipeline, facts.build, facts.job
+    branch, tag = _names(facts)
     known: dict[str, object] = {
         "organization_slug": organization.slug,
         "pipeline_slug": pipeline.slug,
         "build_number": build.number,
-        "build_branch": build.branch,
-        "build_tag": build.tag,
+        "build_branch": branch,
+        "build_tag": tag,
         "build_commit": build.commit,
         "step_key": job.step_key,
         "job_id": job.id,
