@@ -26,6 +26,7 @@ from watchword.services.issuing import Issued
 from watchword.services.people import person_caller
 from watchword.services.registries import RegistryRequest, create_registry
 from watchword.services.registrytokens import create_registry_token, create_temporary_token
+from watchword.services.restoring import renew
 from watchword.store.base import Transaction
 
 T = TypeVar("T")
@@ -138,6 +139,13 @@ def test_what_former_keys_signed_goes_on_and_other_keys_sign_nothing(scene: Regi
     other = mint_package_value(rotated, OrganizationId("o"), ResourceId("r"), brand="zz").reveal()
     assert other.startswith("zzpt_eyJ")
     assert package_value_holds(rotated, other)
+
+
+def test_a_restored_backup_opens_no_registry(scene: RegistryScene) -> None:
+    issued = scene.registry_token()
+    assert scene.reason(issued.value.reveal(), REGISTRY) == ""
+    scene.run(renew(scene.authority))
+    assert scene.reason(issued.value.reveal(), REGISTRY) == "token_revoked"
 
 
 def test_the_trail_tells_what_was_done(scene: RegistryScene) -> None:

@@ -28,6 +28,7 @@ _KINDS = (
     Kind.API_ACCESS,
     Kind.DAGSTER_AGENT,
     Kind.DAGSTER_USER,
+    Kind.REGISTRY,
     *PORTAL_KINDS,
 )
 
