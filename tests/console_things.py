@@ -290,10 +290,17 @@ class Things:
             f"clusters/{cluster}/secrets",
             {"key": "KEY", "value": "a value", "description": self.say("secret description")},
         )["id"]
+        issuer = {
+            "name": self.say("trusted issuer"),
+            "issuer": "https://issuer.example",
+            "rules": [{"claim": "sub", "value": "one"}],
+        }
+        trusted = self.made(f"clusters/{cluster}/trusted-issuers", issuer)["id"]
         maintainers = f"clusters/{cluster}/maintainers"
         maintainer = self.made(maintainers, {"user": self.maintainer.id})["id"]
         self.made(maintainers, {"team": self.ids["team"]})
         self.ids |= {"cluster": cluster, "queue": queue, "secret": secret, "maintainer": maintainer}
+        self.ids["trusted_issuer"] = trusted
         self._make_caches(cluster)
 
     def _make_caches(self, cluster: str) -> None:

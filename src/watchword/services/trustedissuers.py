@@ -8,7 +8,7 @@ from watchword.domain.accounts import Cluster, Organization
 from watchword.domain.destinations import parse_target
 from watchword.domain.errors import Conflict, Invalid, NotFound
 from watchword.domain.events import TOPIC_TOKEN_CHANGED, Action
-from watchword.domain.ids import ResourceId, UserId, is_uuid
+from watchword.domain.ids import OrganizationId, ResourceId, TokenId, UserId, is_uuid
 from watchword.domain.kinds import Kind
 from watchword.domain.restrictions import Restrictions, load, parse_networks
 from watchword.domain.tokens import State, Token, check_description
@@ -82,6 +82,18 @@ async def token_of(tx: Transaction, trust: TrustedIssuer) -> Token:
     if token is None:
         raise NotFound("No trusted issuer found")
     return token
+
+
+async def trust_behind(
+    tx: Transaction, organization_id: OrganizationId, token_id: str
+) -> TrustedIssuer | None:
+    """The trust that a token stands for, by the id in a path; None where it stands for none."""
+    if not is_uuid(token_id):
+        return None
+    token = await tx.tokens.find(organization_id, TokenId(token_id.lower()))
+    if token is None or token.kind is not Kind.TRUSTED_ISSUER or token.resource_id is None:
+        return None
+    return await tx.workloads.find(organization_id, token.resource_id)
 
 
 async def trusts_of(tx: Transaction, cluster: Cluster, page: Page) -> list[TrustedIssuer]:

@@ -7,8 +7,9 @@ from litestar import get, post
 from watchword.domain.errors import Conflict, WatchwordError
 from watchword.domain.fleet import DEFAULT_PAUSE_MINUTES, Agent, activity_of
 from watchword.domain.use import Use
+from watchword.domain.workloads import AgentIdentity
 from watchword.services.control import Pause, Told
-from watchword.services.queries import Access, Unit, find_agent
+from watchword.services.queries import Access, Unit, find_agent, identity_of
 from watchword.services.rosters import ListedJob, Portrait
 from watchword.web.forms import Problem
 from watchword.web.needs import page
@@ -31,13 +32,16 @@ async def show_agent(request: WebRequest) -> Page:
     visit = Visit.of(request)
     rosters = visit.authority.rosters
 
-    async def work(tx: Unit, access: Access) -> tuple[Portrait, list[Use], Sequence[ListedJob]]:
+    async def work(
+        tx: Unit, access: Access
+    ) -> tuple[Portrait, list[Use], Sequence[ListedJob], AgentIdentity | None]:
         agent = await find_agent(tx, access.id, visit.path("agent"))
-        portrait = await rosters.portrait(tx, agent)
-        return portrait, await rosters.networks(tx, agent), await rosters.jobs_of(tx, agent, _MOST_JOBS)
+        portrait, identity = await rosters.portrait(tx, agent), await identity_of(tx, agent)
+        jobs = await rosters.jobs_of(tx, agent, _MOST_JOBS)
+        return portrait, await rosters.networks(tx, agent), jobs, identity
 
-    portrait, networks, jobs = await visit.read(work)
-    return _show(visit, "agents/show.html", portrait, networks=networks, jobs=jobs)
+    portrait, networks, jobs, identity = await visit.read(work)
+    return _show(visit, "agents/show.html", portrait, networks=networks, jobs=jobs, identity=identity)
 
 
 def _show(

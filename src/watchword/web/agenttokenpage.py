@@ -14,6 +14,7 @@ from watchword.services.access import Access
 from watchword.services.agenttokenview import MAX_AGENTS, USE_DAYS, TokenView, view_in
 from watchword.services.queries import Unit
 from watchword.services.revealing import reveal
+from watchword.services.trustedissuers import trust_behind
 from watchword.web.agenttokenwords import abilities, banners
 from watchword.web.needs import page
 from watchword.web.once import first_time, fresh_once
@@ -124,8 +125,15 @@ def handlers(place: Place) -> tuple[HTTPRouteHandler, ...]:
 
     @get(place.token, opt=page(place.can("read")))
     async def show_token_of_path(request: WebRequest) -> Page:
-        """One token."""
-        return await show(Visit.of(request), place)
+        """One token; agents that joined with an identity token lead from here to their trusted issuer."""
+        visit = Visit.of(request)
+        trust = await visit.read(lambda tx, access: trust_behind(tx, access.id, visit.path("token")))
+        if trust is not None:
+            path = (
+                f"/organizations/{visit.path('org')}/clusters/{trust.cluster_id}/trusted-issuers/{trust.id}"
+            )
+            return visit.go(path)
+        return await show(visit, place)
 
     @get(place.token + "/reveal", opt=page(place.can("reveal")))
     async def ask_why(request: WebRequest) -> Page:

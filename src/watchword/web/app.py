@@ -73,6 +73,7 @@ from watchword.web import (
     stacks,
     statics,
     tokens,
+    trustedissuers,
     unblocking,
     usertokens,
 )
@@ -129,6 +130,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *maintainers.HANDLERS,
     *clustersettings.HANDLERS,
     *secrets.HANDLERS,
+    *trustedissuers.HANDLERS,
     *secretpolicies.HANDLERS,
     *stacks.HANDLERS,
     *caches.HANDLERS,
