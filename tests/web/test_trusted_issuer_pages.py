@@ -37,3 +37,33 @@ def test_an_issuer_is_listed_shown_and_explains_itself(admin: Console, world: Wo
     for wrong in ("no token", "{", "[1]"):
         admin.post(f"{at}/{made['id']}/explain", {"identity": wrong})
         assert "It would be" not in admin.text()
+
+
+def test_an_issuer_is_trusted_from_a_platforms_form_and_let_go(admin: Console, world: World) -> None:
+    at = f"{cluster_at(world)}/trusted-issuers"
+    form = admin.get(f"{at}/new?preset=github").text
+    assert 'value="https://token.actions.githubusercontent.com"' in form
+    assert "repository=OWNER/REPOSITORY" in form
+    wide = {"name": "CI", "preset": "github", "rules": "ref=refs/heads/main"}
+    answer = admin.post(f"{at}/new", wide)
+    assert answer.status_code == 422
+    assert "Anybody's GitHub Actions token would pass" in admin.text()
+    assert "ref=refs/heads/main" in answer.text
+    assert admin.post(f"{at}/new", wide | {"rules": "no rule"}).status_code == 422
+    rules = "repository=acme/app\nref=refs/heads/main|refs/heads/release\nworkflow~=deploy-*"
+    answer = admin.post(f"{at}/new", wide | {"rules": rules, "registrations": "4"})
+    assert answer.status_code == 303
+    (made,) = Rest(world)("GET", f"clusters/{world.first.cluster.id}/trusted-issuers").json()
+    assert made["issuer"] == "https://token.actions.githubusercontent.com"
+    assert [(one["match"], one["values"]) for one in made["rules"]] == [
+        ("exact", ["acme/app"]),
+        ("one_of", ["refs/heads/main", "refs/heads/release"]),
+        ("glob", ["deploy-*"]),
+    ]
+    assert made["registrations_per_token"] == 4
+    admin.get(f"{at}/{made['id']}/end")
+    assert "No new agent joins by it" in admin.text()
+    assert admin.post(f"{at}/{made['id']}/end", {"mode": "sideways"}).status_code == 422
+    assert admin.post(f"{at}/{made['id']}/end", {"mode": "cut"}).status_code == 303
+    assert Rest(world)("GET", f"clusters/{world.first.cluster.id}/trusted-issuers").json() == []
+    assert admin.get(f"{at}/{made['id']}/end").status_code == 404

@@ -9,6 +9,8 @@ from cyclopts import App, Parameter
 from watchword.cli.client import AsJson, Client, CommandError, CredentialsFile
 from watchword.cli.naming import cluster_path, confirm, given, pick
 from watchword.cli.output import clean, show_fields, show_json, show_table
+from watchword.domain.claimrules import read_rule
+from watchword.domain.errors import Invalid
 
 app = App(name="issuer", help="Let agents join with identity tokens of trusted issuers.")
 
@@ -30,15 +32,11 @@ def _issuers(client: Client, cluster: str | None) -> str:
 
 
 def _rule(text: str) -> dict[str, Any]:
-    """`claim=value`, `claim~glob`, or `claim=one|other`."""
-    signs = [at for at in (text.find("="), text.find("~=")) if at > 0]
-    if not signs:
-        raise CommandError(f"{text!r} is no rule: claim=value, claim=one|other or claim~=glob", code="usage")
-    at = min(signs)
-    if text[at : at + 2] == "~=":
-        return {"claim": text[:at], "match": "glob", "values": text[at + 2 :].split("|")}
-    values = text[at + 1 :].split("|")
-    return {"claim": text[:at], "match": "exact" if len(values) == 1 else "one_of", "values": values}
+    try:
+        rule = read_rule(text)
+    except Invalid as error:
+        raise CommandError(error.message, code="usage") from None
+    return {"claim": rule.claim, "match": rule.match.value, "values": list(rule.values)}
 
 
 def _read(file: Path) -> str:

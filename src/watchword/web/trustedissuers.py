@@ -1,6 +1,6 @@
 """Trusted issuers of a cluster: listed, shown, and asked why they would refuse an identity.
 
-They are made, changed and ended over REST and on the command line, whose commands the pages name.
+They are made and ended by `web.trustedissuerchanges`, changed over REST.
 """
 
 import json
