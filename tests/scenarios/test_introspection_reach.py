@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 
 from support import Client, LiveServer
+from watchword.crypto.keys import Purpose
+from watchword.crypto.values import mint, mint_dagster, mint_signed
 from watchword.domain.accounts import Member, Role, User
 from watchword.domain.events import Action
 from watchword.domain.ids import UserId
+from watchword.domain.kinds import Kind
+from watchword.domain.securitypolicy import Grant
 from watchword.services.accounts import FirstThings, create_organization
 from watchword.services.context import LOCAL
 from watchword.services.dagstertokens import create_agent_token_in, create_user_token_in
-from watchword.services.issuing import Issued, issue_api_token
+from watchword.services.issuing import Issued, add_token, build_token, issue_api_token
+from watchword.services.verifying import look_at
 from watchword.store.base import Transaction
 from watchword.store.engine import Statement
 from watchword.store.tables import members
@@ -81,6 +86,34 @@ def test_dagsters_tokens_are_alive_for_their_organization_and_a_persons_while_th
     path = f"/v2/organizations/acme/dagster/agent-tokens/{agent.token.id}"
     assert admin.call("DELETE", path).status == 204
     assert introspect(server, mine, agent.value.reveal()) == {"active": False}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Kind.TOKEN_EXCHANGE, Kind.PORTAL_USER, Kind.OAUTH_REFRESH, Kind.TEMPORARY_PACKAGE, Kind.DAGSTER_USER],
+)
+def test_nothing_of_a_person_who_cannot_come_in_is_alive(server: LiveServer, kind: Kind) -> None:
+    context, first = server.authority.context, server.first
+    user = User(UserId(context.new_id()), "vi@example.com", "Vi", "", 7)
+    organization = first.organization
+    if kind is Kind.TEMPORARY_PACKAGE:
+        value = mint_signed(b'{"v":1}', context.keys.active(Purpose.MAC).secret)
+    else:
+        value = mint_dagster(kind) if kind is Kind.DAGSTER_USER else mint(kind)
+    token = build_token(context, kind, organization.id, value, description="x", user_id=user.id)
+
+    async def work(tx: Transaction) -> None:
+        await tx.accounts.add_user(user)
+        await tx.accounts.add_member(Member(organization.id, user.id, Role.MEMBER, 7))
+        await add_token(context, tx, LOCAL, token, Action.TOKEN_CREATED)
+        await tx.policies.add_grant(Grant(organization.id, token.id, organization.id, 7, user.id))
+
+    server.run(context.store.write(work))
+    presented = look_at(token)
+    assert organization.id in server.run(server.authority.reach.of(presented))
+    admin = Client(server.url, first.api_token.value.reveal(), "Bearer")
+    assert admin.call("DELETE", f"/v2/organizations/acme/members/{user.id}").status == 204
+    assert server.run(server.authority.reach.of(presented)) == {}
 
 
 def test_a_token_is_alive_only_for_organizations_that_it_reaches(server: LiveServer) -> None:

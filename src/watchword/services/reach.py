@@ -18,6 +18,8 @@ from watchword.services.verifying import Presented
 from watchword.store.base import Transaction
 
 _SIZE = 50_000
+# These reach what they were granted; a person's other tokens their own organization.
+_GRANTED = (Kind.API_ACCESS, Kind.TOKEN_EXCHANGE)
 Reached = Mapping[OrganizationId, tuple[Block, ...]]
 
 
@@ -36,7 +38,7 @@ class Reach:
         A token that is nobody's speaks for the organization that it belongs to; one that is somebody's only
         while the person may come in.
         """
-        if presented.kind not in (Kind.API_ACCESS, Kind.DAGSTER_USER, Kind.PORTAL_USER):
+        if presented.token is None or presented.token.user_id is None:
             return {presented.organization_id: ()}
         found = self._known.get(presented.id)
         if found is not None:
@@ -97,7 +99,7 @@ async def _organizations(
     tx: Transaction, presented: Presented, owner: UserId, data: SignInData
 ) -> Sequence[Organization]:
     """Organizations somebody's token opens; Dagster's and portals' have one, while its owner is a member."""
-    if presented.kind is Kind.API_ACCESS:
+    if presented.kind in _GRANTED:
         return await reachable(tx, presented)
     if data.disabled_at:
         return ()
