@@ -44,7 +44,7 @@ def test_a_member_and_an_administrator_see_different_settings(begin: Begin, serv
     member.go("clusters")
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Settings").click()
     tabs = page.get_by_role("navigation", name="Settings").get_by_role("link")
-    expect(tabs).to_have_text(["Members", "Teams", "Dagster+"])
+    expect(tabs).to_have_text(["Members", "Teams", "Dagster+", "Registries"])
     expect(page.get_by_role("link", name="Invite people")).to_have_count(0)
     member.go("settings")
     expect(page.get_by_role("heading", name="You may not do that")).to_be_visible()
@@ -57,7 +57,7 @@ def test_a_member_and_an_administrator_see_different_settings(begin: Begin, serv
     press(page, "Change")
     assert admin.status == "The membership is changed."
     member.go("settings")
-    expect(tabs).to_have_count(10)
+    expect(tabs).to_have_count(13)
 
     page.get_by_role("link", name="Remove").click()
     press(page, "Remove Ben")

@@ -204,7 +204,7 @@ def test_a_job_is_replaced_once(shelf: Shelf) -> None:
 @pytest.mark.parametrize("state", list(JobState))
 def test_a_job_that_an_agent_had_is_not_dropped(shelf: Shelf, state: JobState) -> None:
     add_jobs(shelf, make.job(state=state))
-    free = state in (JobState.WAITING, JobState.LIMITED, JobState.SCHEDULED)
+    free = state in (JobState.WAITING, JobState.LIMITED, JobState.SCHEDULED, JobState.RESERVED)
     assert shelf.write(lambda tx: tx.builds.drop_job(make.job())) is free
     assert (shelf.read(lambda tx: tx.builds.job(ORGANIZATION, JOB)) is None) is free
 

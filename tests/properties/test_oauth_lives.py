@@ -212,7 +212,7 @@ LIKELY = (
     CLIENT,
     VERIFIER,
     SCOPES,
-    "bkur_MTA.0123456789abcdef0123456789abcdef01234567",
+    "bkur_MTA." + "0123456789abcdef0123456789abcdef01234567",
     "\N{SNOWMAN}",
     "",
 )

@@ -15,7 +15,7 @@ import pytest
 
 from properties.property_profiles import LONG
 from scan_planting import CONTEXTS, planted, spread
-from watchword.domain.kinds import KINDS, Kind
+from watchword.domain.kinds import KINDS, Body, Kind
 from watchword.scan.archives import Archives
 from watchword.scan.encodings import Decoder
 from watchword.scan.findings import Finding, Proof
@@ -25,6 +25,9 @@ from watchword.scan.tree import scan_tree
 
 MANY = 10_000
 SOME = MANY if LONG else 60
+
+# A trusted issuer stands among tokens and has no value.
+WITH_VALUES = [kind for kind in Kind if KINDS[kind].shape.body is not Body.NONE]
 
 
 def check(kind: Kind, hidden: Iterable[str], findings: Iterable[Finding]) -> None:
@@ -41,7 +44,7 @@ def check(kind: Kind, hidden: Iterable[str], findings: Iterable[Finding]) -> Non
 
 
 @pytest.mark.timeout(3600 if LONG else 240)
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", WITH_VALUES)
 def test_ten_thousand_of_each_kind(kind: Kind, tmp_path: Path) -> None:
     values = planted(kind, MANY)
     assert len(set(values)) == MANY
@@ -51,7 +54,7 @@ def test_ten_thousand_of_each_kind(kind: Kind, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(3600 if LONG else 240)
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", WITH_VALUES)
 def test_every_context_in_every_place(kind: Kind, tmp_path: Path) -> None:
     values = planted(kind, SOME, seed=1)
     files = {name: context(values).encode() for name, context in CONTEXTS.items()}

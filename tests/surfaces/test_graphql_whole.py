@@ -13,7 +13,7 @@ from graphql import (
 
 from databases import MAKES
 from graphql_client import Graph
-from rest_client import api_token
+from rest_client import Rest, api_token
 from services.scene import Scene
 from support import World
 from watchword.crypto.values import Secret
@@ -119,6 +119,10 @@ def things(world: World) -> dict[str, str]:
     unclustered = made(
         "agentTokenCreate", "agentTokenEdge { node { id } }", organizationID=owner, description="d"
     )["agentTokenEdge"]["node"]["id"]
+    registries = "/v2/packages/organizations/acme/registries"
+    asked_for = {"name": "Wheels", "ecosystem": "python"}
+    registry = Rest(world)("POST", registries, json=asked_for).json()
+    opener = Rest(world)("POST", f"{registries}/wheels/tokens", json={"description": "d"}).json()
     events = '{ organization(slug: "acme") { auditEvents(first: 1) { edges { node { id } } } } }'
     return {
         "Organization": owner,
@@ -138,6 +142,8 @@ def things(world: World) -> dict[str, str]:
         )["banner"]["id"],
         "Team": team,
         "TeamMember": place,
+        "Registry": registry["graphql_id"],
+        "RegistryToken": opener["graphql_id"],
         "Pipeline": pipeline,
         "Build": build["id"],
         "JobTypeCommand": ids.encode("JobTypeCommand", job.id),

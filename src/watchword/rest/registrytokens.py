@@ -310,7 +310,7 @@ def _wanted(text: str | None) -> PackageAccess:
 async def post_temporary_token(request: RestRequest) -> Response[TemporaryToken]:
     """Create a token for five minutes that reads or writes the registry's packages, for the caller alone.
 
-    The presented token needs the scope `read_packages`, or `write_packages` for one that writes.
+    The presented token needs the scope `read_packages`, and `write_packages` too for one that writes.
     """
     call = await Call.with_body(request)
 
