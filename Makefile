@@ -69,4 +69,4 @@ pictures: ready debian ## take the documentation's pictures of the console anew
 	PYTHONPATH=tests:. $(RUN) python tests/showcase.py
 
 golden: ready ## write the golden files anew; read the difference before you commit it
-	$(RUN) pytest --write-golden tests/golden tests/docs tests/authz/test_rest_routes.py tests/authz/test_graphql_fields.py tests/authz/test_web_routes.py tests/surfaces/test_rest_description.py tests/cli/test_cli_overview.py
+	$(RUN) pytest --write-golden tests/golden tests/docs tests/authz/test_policy_matrix.py tests/authz/test_rest_routes.py tests/authz/test_graphql_fields.py tests/authz/test_web_routes.py tests/surfaces/test_rest_description.py tests/cli/test_cli_overview.py
