@@ -165,6 +165,8 @@ def test_a_lost_answer_is_asked_for_again(there: IdentityScene) -> None:
     first = there.join(token)
     assert there.refusal(token, name="other") == IdentityReason.REPLAYED
     assert there.refusal(token, hostname="other") == IdentityReason.REPLAYED
+    # Name and host are what anybody says; a thief does not call from the same address.
+    assert there.why_not(token, "198.51.100.9")[0] == IdentityReason.REPLAYED
     second = there.join(token)
     assert second.replaced == first.agent.id
     assert there.scene.row(first.agent.id).state is AgentState.REPLACED

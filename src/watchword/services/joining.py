@@ -1,8 +1,9 @@
 """Joining with an identity token: used once, an agent registered, its identity kept; refusals in the trail.
 
-Real agents repeat a registration whose answer was lost: the same token with the same name and host takes the
-place of an agent that never connected (decision 0020). A process that starts several agents registers each
-with the same token: as many as the trust says, from one machine and address, within its window.
+Real agents repeat a registration whose answer was lost: the same token with the same name and host, from the
+same address, takes the place of an agent that never connected (decision 0020). A process that starts several
+agents registers each with the same token: as many as the trust says, from one machine and address, within its
+window.
 """
 
 import hashlib
@@ -179,12 +180,15 @@ class IdentityEntry:
         )
 
     async def _never_connected(self, tx: Transaction, registration: Registration) -> Agent | None:
-        """An agent of the same token, name and host that has not connected."""
+        """An agent of the same token, name, host and address that has not connected.
+
+        Name and host are what an agent says of itself; a thief says the same, but from elsewhere.
+        """
         trust = self.proven.trust
         former = await tx.fleet.never_connected(
             trust.organization_id, trust.token_id, registration.name, registration.hostname
         )
-        if former is None:
+        if former is None or former.address != (self.caller.address or ""):
             return None
         known = await tx.workloads.identity(trust.organization_id, former.id)
         return former if known is not None and known.digest == self.proven.digest else None
