@@ -43,8 +43,8 @@ PAYLOADS: tuple[str, ...] = (
     f"<noscript><p title='</noscript><img src=x onerror={RUN}>'>",
     f"<ww-live id=status data-kinds=*><img src=x onerror={RUN}></ww-live>",
     "<input name=csrf value=0><img name=body id=main>",
-    "{{ 1337*7 }}",
-    "${1337*7}",
+    "{{ 1337133713*7 }}",
+    "${1337133713*7}",
     "{% raw %}{{ config }}",
     "{{ ''.__class__.__mro__ }}",
     "<!--",
@@ -157,7 +157,7 @@ def _harmless(tag: str, name: str, value: str) -> bool:
 def problems_of(page: str) -> Iterator[str]:
     """What in a page is not inert."""
     yield from Findings(page).wrong
-    for raw in ("<script>window", "<svg/onload", "<img src=x", "<iframe", "<b onclick", "9359"):
+    for raw in ("<script>window", "<svg/onload", "<img src=x", "<iframe", "<b onclick", "9359935991"):
         if raw in page:
             yield f"{raw} stands in it as it is"
 

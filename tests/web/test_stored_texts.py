@@ -145,7 +145,7 @@ def test_texts_are_shown_as_they_were_given(household: Household) -> None:
         "<img src=https://evil.example/>",
         "<iframe>",
         "<p id=a><p id=a>",
-        "<p>9359</p>",
+        "<p>9359935991</p>",
     ],
 )
 def test_what_acts_is_found(page: str) -> None:
